@@ -1,0 +1,1 @@
+"""A continuous-integration system: one server, any number of agents, on trio."""

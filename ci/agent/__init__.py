@@ -1,0 +1,1 @@
+"""The agent: takes an attempt, checks the commit out, runs the command, sends back the result."""

@@ -1,0 +1,124 @@
+"""Every failure that this program knows by name.
+
+CIError
+├─ ConfigError          a setting is wrong; the program ends with exit code 2
+├─ RequestError         somebody asked for what can't be; carries its HTTP status
+│  ├─ Rejected          422  a field is missing or wrong
+│  │  ├─ NotFound       404  there is no such thing
+│  │  └─ TooLarge       413  more than the limit allows
+│  ├─ Unauthorized      401  the token is missing or wrong
+│  ├─ Conflict          409  right in itself, but not now
+│  │  └─ LogGap         409  the log has another size; go on from there
+│  └─ GivenUp           410  the attempt is over for us; kill it and drop it
+├─ PeerError            the other end of the wire
+│  ├─ Unreachable       no answer, a 5xx or an unreadable one: try again
+│  └─ PeerRefused       it answered no
+├─ AgentLost            an agent stopped answering; ends its link
+├─ CheckoutFailed       git could not bring the commit
+└─ StoreError           the data folder can't be used
+"""
+
+from __future__ import annotations
+
+
+class CIError(Exception):
+    """The root: whatever is not below it is a bug and ends the process."""
+
+
+class ConfigError(CIError):
+    """A setting is wrong. The text names the key, the value and the fix, on one line."""
+
+
+class RequestError(CIError):
+    """A request that can't be met. `field` is the name in the request, or None."""
+
+    http_status = 400
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class Rejected(RequestError):
+    """A field is missing, of the wrong type or not allowed."""
+
+    http_status = 422
+
+
+class NotFound(Rejected):
+    """There is no build, attempt, agent or log of that name."""
+
+    http_status = 404
+
+
+class TooLarge(Rejected):
+    """A body or a field is over its limit."""
+
+    http_status = 413
+
+
+class Unauthorized(RequestError):
+    """The bearer token is missing or wrong."""
+
+    http_status = 401
+
+
+class Conflict(RequestError):
+    """The request is sound but the present state forbids it."""
+
+    http_status = 409
+
+
+class LogGap(Conflict):
+    """The log on disk has `size` bytes, so the sender goes on from there."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the log has {size} bytes: go on from there", field="offset")
+        self.size = size
+
+
+class GivenUp(RequestError):
+    """The attempt was given up, canceled or is over: nothing more is taken for it."""
+
+    http_status = 410
+
+
+class PeerError(CIError):
+    """The other end of the wire did not do what was asked."""
+
+
+class Unreachable(PeerError):
+    """No answer, a 5xx, or one that can't be read: passing, so try again.
+
+    `retry_after_s` is the wait that the peer asked for, in seconds, or None.
+    `sent` is False when it is certain that the request never reached the peer.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, sent: bool = True
+    ) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.sent = sent
+
+
+class PeerRefused(PeerError):
+    """The peer answered no. `status` is its HTTP status, `body` what it said (at most 1 kB)."""
+
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__(f"answered {status}: {body}" if body else f"answered {status}")
+        self.status = status
+        self.body = body
+
+
+class AgentLost(CIError):
+    """An agent has not answered for too long."""
+
+
+class CheckoutFailed(CIError):
+    """Git could not bring the commit; the text is for the person who asked for the build."""
+
+
+class StoreError(CIError):
+    """The data folder can't be opened or has been written by a newer version."""

@@ -1,0 +1,213 @@
+"""Builds, jobs, attempts and agents: frozen data, the enums, the table of legal changes. No I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+
+class Status(StrEnum):
+    """Of builds, jobs and attempts. An attempt is never waiting."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILURE = "failure"  # the command said no
+    ERROR = "error"  # we could not find out; the reason says why
+    CANCELED = "canceled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether this status is for ever."""
+        return not LEGAL_CHANGES[self]
+
+
+class Reason(StrEnum):
+    """Why an attempt ended."""
+
+    EXITED = "exited"
+    CANCELED = "canceled"
+    TIMEOUT = "timeout"
+    SILENCE = "silence"
+    KILLED = "killed"
+    CHECKOUT_FAILED = "checkout_failed"
+    COMMAND_REFUSED = "command_refused"
+    AGENT_LOST = "agent_lost"
+    AGENT_RESTARTED = "agent_restarted"
+    AGENT_STOPPING = "agent_stopping"
+    DISK_FULL = "disk_full"
+    INTERNAL = "internal"
+
+
+# A build goes back to waiting when its attempt was lost and another may follow.
+LEGAL_CHANGES: Final[dict[Status, frozenset[Status]]] = {
+    Status.WAITING: frozenset({Status.RUNNING, Status.CANCELED}),
+    Status.RUNNING: frozenset(
+        {Status.WAITING, Status.SUCCESS, Status.FAILURE, Status.ERROR, Status.CANCELED}
+    ),
+    Status.SUCCESS: frozenset(),
+    Status.FAILURE: frozenset(),
+    Status.ERROR: frozenset(),
+    Status.CANCELED: frozenset(),
+}
+
+# The agent failed, not the command: the job may go to another agent. A test that fails is never
+# tried again by itself, nor is a commit that can't be checked out.
+TRY_AGAIN: Final = frozenset(
+    {Reason.AGENT_LOST, Reason.AGENT_RESTARTED, Reason.AGENT_STOPPING, Reason.DISK_FULL}
+)
+
+MAX_ATTEMPTS: Final = 3  # a build that takes three agents down is not given a fourth
+
+JOB_NAME: Final = "build"  # the one job of a build
+
+
+def before(status: Status) -> frozenset[Status]:
+    """The statuses from which `status` may be reached."""
+    return frozenset(old for old, new in LEGAL_CHANGES.items() if status in new)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What somebody asks for, checked. `repository` is a name of the configuration."""
+
+    repository: str
+    repository_url: str
+    commit: str
+    command: str
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CommitInfo:
+    """What the agent found behind the commit that was asked for. Absent = empty."""
+
+    commit_hash: str
+    subject: str = ""
+    author: str = ""
+    branch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A build as the store has it. Times are UTC; `duration_s` is that of the last attempt."""
+
+    number: int
+    repository: str
+    repository_url: str
+    commit: str
+    command: str
+    priority: int
+    status: Status
+    created_at: datetime
+    reason: Reason | None = None
+    message: str = ""
+    commit_hash: str | None = None
+    subject: str | None = None
+    author: str | None = None
+    branch: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    duration_s: float | None = None
+    agent: str | None = None
+    exit_code: int | None = None
+    log_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of one job on one agent. `id` is `BUILD.JOB.TRY` and fences off earlier tries."""
+
+    id: str
+    build: int
+    job: int
+    try_number: int
+    agent: str
+    status: Status
+    started_at: datetime
+    reason: Reason | None = None
+    message: str = ""
+    finished_at: datetime | None = None
+    duration_s: float | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    log_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An attempt that an agent holds, with all that it needs to run it."""
+
+    attempt: Attempt
+    build: Build
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended, as its agent or the server says. `duration_s` by a monotonic clock."""
+
+    status: Status
+    reason: Reason
+    message: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    duration_s: float | None = None
+    log_size: int | None = None
+    commit: CommitInfo | None = None
+
+
+class AgentState(StrEnum):
+    """What the server believes of an agent."""
+
+    ONLINE = "online"
+    LOST = "lost"
+    DRAINING = "draining"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent as the store remembers it. `native` is False for one that others wrote."""
+
+    name: str
+    host: str
+    port: int
+    slots: int
+    labels: tuple[str, ...]
+    version: str
+    boot_id: str
+    home_id: str
+    native: bool
+    paused: bool
+    first_seen: datetime
+    last_seen: datetime
+
+
+ATTEMPT_ID: Final = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})\.([1-9][0-9]{0,8})")
+
+
+def attempt_id(build: int, job: int, try_number: int) -> str:
+    """`12345.1.2`: the second try of the first job of build 12345."""
+    return f"{build}.{job}.{try_number}"
+
+
+MAX_COMMIT_CHARS: Final = 250  # git itself takes branch names of up to about 250 bytes
+# What `git check-ref-format` forbids, and with it every way to become an option, a range,
+# a path upwards or a shell word.
+_BAD_IN_COMMIT: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)")
+
+
+def commit_problem(commit: str) -> str | None:
+    """Say why `commit` can't name a commit, or None when it may (hash, branch or tag)."""
+    if not commit:
+        return "is empty: give a hash, a branch or a tag"
+    if len(commit) > MAX_COMMIT_CHARS:
+        return f"has {len(commit)} characters, at most {MAX_COMMIT_CHARS} are allowed"
+    if commit[0] in "-/." or commit[-1] in "/." or commit == "@":
+        return "can't begin with '-', '/' or '.', nor end with '/' or '.', nor be '@'"
+    if not commit.isprintable() or _BAD_IN_COMMIT.search(commit):
+        return "has characters that no hash, branch or tag can have"
+    return None

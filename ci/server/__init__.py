@@ -1,0 +1,1 @@
+"""The server: queue, fleet of agents, history."""

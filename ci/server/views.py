@@ -1,0 +1,77 @@
+"""What pages and API are told: frozen answers of `core.Server`, ready to be shown. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ci.model import Agent, AgentState, Attempt, Build, Status
+
+DEFAULT_LIMIT = 50  # builds on one page
+MAX_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFilter:
+    """Which builds: all that is given must hold. `before` is a number: only older builds."""
+
+    status: Status | None = None
+    repository: str | None = None  # a name or an URL
+    text: str | None = None  # part of number, commit, subject, author, branch, command or agent
+    before: int | None = None
+    limit: int = DEFAULT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPage:
+    """Builds, newest first. `next` is the `before` of the next older page, None at the end."""
+
+    builds: tuple[Build, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildView:
+    """A build with all that is known of it. Attempts are oldest first."""
+
+    build: Build
+    attempts: tuple[Attempt, ...]
+    queue_position: int | None = None  # 1 = next in line; None unless waiting
+    waiting_for: str | None = None  # one sentence; None unless waiting
+    phase: str | None = None  # what its agent does with it just now; None unless running
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """The log of one attempt: its size in bytes now, and whether it can still grow."""
+
+    attempt: str | None  # None before the first attempt: an empty log
+    size: int
+    growing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """An agent as the server sees it now."""
+
+    agent: Agent
+    state: AgentState
+    last_heard: datetime
+    running: tuple[Attempt, ...]
+    load: float | None = None  # of one minute
+    disk_free: int | None = None  # bytes
+    problem: str = ""  # why the last request to it failed
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the server can take and run builds; each problem is one sentence."""
+
+    problems: tuple[str, ...]
+    agents_online: int
+    builds_waiting: int
+
+    @property
+    def ok(self) -> bool:
+        """True when there is no problem."""
+        return not self.problems

@@ -1,0 +1,88 @@
+"""What every message shares: reading JSON into a model, with errors that name the field.
+
+Field names have many spellings in programs that others wrote against the same specification;
+each model lists them, the first being ours. Unknown keys are ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from ci.errors import Rejected
+
+PROTOCOL = 1  # raised when an older peer would misunderstand us
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Message(BaseModel):
+    """The root of all messages."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+def spelled(*names: str, nested: tuple[str, ...] = ()) -> AliasChoices:
+    """Accept a field under any of `names`, at the top or inside any of the objects `nested`."""
+    paths = [AliasPath(outer, name) for outer in nested for name in names]
+    return AliasChoices(*names, *paths)
+
+
+def _no_nul(value: object) -> object:
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("has a NUL character")
+    return value
+
+
+def _text(value: object) -> object:
+    """An id is a number in some programs."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")
+    return value
+
+
+_UNION_MEMBERS = ("bool", "int", "str")  # pydantic's own words within the place of an error
+
+Line = Annotated[str, BeforeValidator(_no_nul), Field(max_length=1000)]
+Id = Annotated[str, BeforeValidator(_text), BeforeValidator(_no_nul), Field(max_length=200)]
+Port = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=65535)]
+Int32 = Annotated[int, BeforeValidator(_no_bool), Field(ge=-(2**31), lt=2**31)]
+Size = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, lt=2**62)]
+Duration = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=10**9, allow_inf_nan=False)]
+
+
+def read(model: type[Model], body: bytes) -> Model:
+    """Read a JSON object into `model`. Raises Rejected with the name of the first wrong field."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise rejected(error) from None
+
+
+def rejected(error: ValidationError) -> Rejected:
+    """Say pydantic's first finding in one sentence that names the field."""
+    found: Any = error.errors(include_url=False, include_input=False)[0]
+    place = [str(part) for part in found["loc"] if part not in _UNION_MEMBERS]
+    if not place:
+        what = "is not JSON" if found["type"] == "json_invalid" else "must be one JSON object"
+        return Rejected(f"the body {what}: {found['msg']}")
+    field = ".".join(place)
+    problem = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    if found["type"] == "missing":
+        problem = "is missing"
+    return Rejected(f"{field}: {problem.replace('should be', 'must be')}", field=field)

@@ -1,0 +1,44 @@
+"""`GET /status` and `POST /cancel`: the server asks an agent how it is, or ends an attempt."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ci.errors import Rejected
+from ci.wire.fields import Id, Message, read, spelled
+from ci.wire.registration import AttemptState
+
+PATH = "/status"
+CANCEL_PATH = "/cancel"
+
+
+class AgentStatus(Message):
+    """What an agent says of itself when asked. `attempts` is None where it does not say."""
+
+    boot_id: str = ""
+    slots: Annotated[int, Field(ge=1)] | None = None
+    attempts: tuple[AttemptState, ...] | None = None
+    load: float | None = None
+    disk_free: int | None = None
+    draining: bool = False
+
+
+def read_status(body: bytes) -> AgentStatus:
+    """Read a status. Any HTTP answer at all means "alive", so what can't be read is empty."""
+    try:
+        return read(AgentStatus, body)
+    except Rejected:
+        return AgentStatus()
+
+
+class Cancel(Message):
+    """The attempt that is to end now."""
+
+    id: Id = Field(validation_alias=spelled("id", "buildId"))
+
+
+def read_cancel(body: bytes) -> Cancel:
+    """Read the body of `/cancel`. Raises Rejected."""
+    return read(Cancel, body)
