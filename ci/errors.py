@@ -9,7 +9,8 @@ CIError
 │  ├─ Unauthorized      401  the token is missing or wrong
 │  ├─ Conflict          409  right in itself, but not now
 │  │  └─ LogGap         409  the log has another size; go on from there
-│  └─ GivenUp           410  the attempt is over for us; kill it and drop it
+│  ├─ GivenUp           410  the attempt is over for us; kill it and drop it
+│  └─ StoreFailed       503  the disk says no just now; nothing was changed
 ├─ PeerError            the other end of the wire
 │  ├─ Unreachable       no answer, a 5xx or an unreadable one: try again
 │  └─ PeerRefused       it answered no
@@ -82,6 +83,12 @@ class GivenUp(RequestError):
     """The attempt was given up, canceled or is over: nothing more is taken for it."""
 
     http_status = 410
+
+
+class StoreFailed(RequestError):
+    """The store could not write, for example because its disk is full; nothing was changed."""
+
+    http_status = 503
 
 
 class PeerError(CIError):

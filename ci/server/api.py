@@ -1,0 +1,102 @@
+"""What agents call: /notify_agent, /notify_build_log, /notify_build_result, in both spellings."""
+
+from __future__ import annotations
+
+import hmac
+import zlib
+from collections.abc import Awaitable, Callable
+
+from quart import Blueprint, Response, jsonify, request
+
+from ci.errors import LogGap, Rejected, RequestError, TooLarge, Unauthorized
+from ci.server.core import Server
+from ci.wire import registration, result
+from ci.wire.registration import read_registration
+from ci.wire.result import MAX_LOG_CHUNK, read_result
+
+Handler = Callable[[], Awaitable[Response]]
+
+PREFIXES = ("", "/api")  # some agents of others put it in front
+
+
+def create_blueprint(server: Server) -> Blueprint:
+    """Make the routes for agents."""
+    blueprint = Blueprint("agents", __name__)
+
+    def route(paths: tuple[str, ...], handler: Handler) -> None:
+        for prefix in PREFIXES:
+            for path in paths:
+                blueprint.add_url_rule(prefix + path, view_func=handler, methods=["POST"])
+
+    async def notify_agent() -> Response:
+        said = read_registration(await _body(), request.remote_addr or "")
+        return jsonify(await server.register(said))
+
+    async def notify_build_log() -> Response:
+        id = request.args.get("id", "")
+        offset = _offset(request.args.get("offset", ""))
+        data = _unpack(await _body(), request.headers.get("Content-Encoding", ""))
+        return jsonify({"size": await server.append_log(id, offset, data)})
+
+    async def notify_build_result() -> Response:
+        await server.finish(read_result(await _body()))
+        return jsonify({"ok": True})
+
+    route(registration.PATHS, notify_agent)
+    route(result.LOG_PATHS, notify_build_log)
+    route(result.RESULT_PATHS, notify_build_result)
+
+    @blueprint.before_request
+    async def check_token() -> None:
+        request.max_content_length = server.config.max_body_bytes
+        if not authorized(request.headers.get("Authorization", ""), server.config.agent_token):
+            raise Unauthorized("the agent token is missing or wrong", field="Authorization")
+
+    @blueprint.errorhandler(RequestError)
+    async def say_no(error: RequestError) -> tuple[Response, int]:
+        answer: dict[str, object] = {"error": {"field": error.field, "message": error.message}}
+        if isinstance(error, LogGap):
+            answer["size"] = error.size
+        return jsonify(answer), error.http_status
+
+    return blueprint
+
+
+def authorized(header: str, token: str | None) -> bool:
+    """Whether an Authorization header carries the token; True when none is configured."""
+    if token is None:
+        return True
+    scheme, _, given = header.partition(" ")
+    matches = hmac.compare_digest(given.strip().encode(), token.encode())
+    return scheme.lower() == "bearer" and matches
+
+
+async def _body() -> bytes:
+    body = await request.get_data(as_text=False)
+    assert isinstance(body, bytes)  # by `as_text`
+    return body
+
+
+def _offset(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise Rejected(f"offset: {text[:50]!r} must be a whole number from 0 on", field="offset")
+    return int(text)
+
+
+def _unpack(data: bytes, encoding: str) -> bytes:
+    """Undo gzip, without ever making more bytes than a piece of a log may have."""
+    if encoding.lower() in ("", "identity"):
+        return data
+    if encoding.lower() != "gzip":
+        message = f"Content-Encoding: {encoding[:50]!r} is not known; use gzip or none"
+        raise Rejected(message, field="Content-Encoding")
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        plain = unpacker.decompress(data, MAX_LOG_CHUNK + 1)
+    except zlib.error as error:
+        raise Rejected(f"body: is not gzip: {error}", field="body") from error
+    if len(plain) > MAX_LOG_CHUNK:
+        raise TooLarge(f"a piece of a log has at most {MAX_LOG_CHUNK} bytes", field="body")
+    if not unpacker.eof:
+        raise Rejected("body: the gzip data ends too early", field="body")
+    return plain

@@ -1,0 +1,78 @@
+"""AgentClient: our words and errors around httpx. The only file of the server that imports it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from ci.errors import PeerRefused, Unreachable
+from ci.wire import job, status
+from ci.wire.status import AgentStatus, read_status
+
+MAX_ANSWER_BYTES = 1 << 20  # an agent's answers are small; a wrong peer's may be endless
+_SHOWN_CHARS = 1000
+
+Dial = Callable[[], httpx.AsyncClient]
+
+
+def dial_http() -> httpx.AsyncClient:
+    """Make the client for all agents. Time limits are the callers' business.
+
+    `trust_env` is off because a proxy for the outside world does not know the agents.
+    """
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
+    return httpx.AsyncClient(timeout=httpx.Timeout(None), limits=limits, trust_env=False)
+
+
+class AgentClient:
+    """What the server asks of one agent. Every method raises Unreachable or PeerRefused."""
+
+    def __init__(self, http: httpx.AsyncClient, host: str, port: int, token: str | None) -> None:
+        self._http = http
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        shown_host = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown_host}:{port}"
+
+    async def build(self, body: dict[str, Any]) -> None:
+        """Hand an attempt over; returns when the agent has taken it."""
+        await self._ask("POST", job.PATH, body)
+
+    async def cancel(self, id: str) -> None:
+        """End an attempt now."""
+        await self._ask("POST", status.CANCEL_PATH, {"id": id, "buildId": id})
+
+    async def status(self) -> AgentStatus:
+        """Ask for a sign of life. Any answer is one, but for a wrong token and a 5xx."""
+        try:
+            return read_status(await self._ask("GET", status.PATH))
+        except PeerRefused as refusal:
+            if refusal.status in (401, 403):
+                raise
+            return AgentStatus()
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
+        content = None if body is None else json.dumps(body).encode()
+        headers = self._headers | ({"Content-Type": "application/json"} if body else {})
+        answer = b""
+        try:
+            async with self._http.stream(
+                method, self.url + path, content=content, headers=headers
+            ) as response:
+                async for chunk in response.aiter_bytes():
+                    answer += chunk
+                    if len(answer) > MAX_ANSWER_BYTES:
+                        break
+        except (httpx.ConnectError, httpx.UnsupportedProtocol) as error:
+            raise Unreachable(f"can't connect to {self.url}: {error}", sent=False) from error
+        except httpx.HTTPError as error:
+            problem = str(error) or type(error).__name__
+            raise Unreachable(f"no answer from {self.url}{path}: {problem}") from error
+        if response.is_success:
+            return answer
+        said = answer.decode(errors="replace")[:_SHOWN_CHARS]
+        if response.is_server_error:
+            raise Unreachable(f"{self.url}{path} answered {response.status_code}: {said}")
+        raise PeerRefused(response.status_code, said)

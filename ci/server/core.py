@@ -1,0 +1,311 @@
+"""Server: everything one may ask of it. The only door for pages, API and agents.
+
+Each method is at most one change in the store, so that a caller who leaves, or a crash between
+any two steps, never leaves a thing half done.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import httpx
+import structlog
+import trio
+
+from ci.config import ServerConfig
+from ci.errors import GivenUp, NotFound, Rejected, StoreFailed, TooLarge
+from ci.model import Agent, Build, BuildRequest, Status, commit_problem
+from ci.server.client import AgentClient
+from ci.server.fleet import Fleet
+from ci.server.logs import Logs
+from ci.server.member import Member
+from ci.server.queue import Queue
+from ci.server.store.store import Store, open_store
+from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
+from ci.wire.job import MAX_COMMAND_CHARS
+from ci.wire.registration import Registration, write_welcome
+from ci.wire.result import MAX_LOG_CHUNK, Result
+
+MAX_PRIORITY = 1000  # both ways from 0, the usual one
+MAX_NUMBER = 2**63 - 1  # what the store can hold; no build has more
+HEALTH_S = 5.0  # a disk that takes longer for one write is no healthy one
+
+log = structlog.get_logger()
+
+
+def utc_now() -> datetime:
+    """The time of day, in UTC."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_server(
+    config: ServerConfig, http: httpx.AsyncClient, now: Callable[[], datetime] = utc_now
+) -> AsyncIterator[Server]:
+    """Open the store and ask all known agents what they run; leave the block to stop.
+
+    `http` is used for every call to an agent. Raises StoreError.
+    """
+
+    def dial(agent: Agent) -> AgentClient:
+        return AgentClient(http, agent.host, agent.port, config.agent_token)
+
+    async with open_store(config.data_dir, now) as store, trio.open_nursery() as nursery:
+        queue = Queue(store)
+        fleet = Fleet(nursery, store=store, queue=queue, config=config, dial=dial, now=now)
+        await fleet.start()
+        yield Server(config, store, queue, fleet, now)
+        nursery.cancel_scope.cancel()
+
+
+class Server:
+    """Builds are asked for here, watched, canceled; agents register and deliver here."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        store: Store,
+        queue: Queue,
+        fleet: Fleet,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.config = config
+        self.now = now
+        self.repositories = config.known_repositories
+        self._store = store
+        self._queue = queue
+        self._fleet = fleet
+        self._logs = Logs(config.data_dir / "logs")
+        self._life = secrets.token_hex(4)
+
+    def version(self) -> str:
+        """Return a word that changes whenever anything that a page shows may have changed.
+
+        Bytes that are added to a log do not count: a log is asked for by its offset.
+        """
+        return f"{self._life}-{self._store.version}-{self._fleet.changes}"
+
+    # Builds
+
+    async def submit(
+        self, *, repository: str | None, commit: str, command: str, priority: int = 0
+    ) -> Build:
+        """Accept a build and return it with its number; it is on disk, and will end.
+
+        `repository` is a name or URL of the configuration, None the default one.
+        Raises Rejected with the field that is wrong, and StoreFailed.
+        """
+        name, url = self._find_repository(repository)
+        if problem := commit_problem(commit):
+            raise Rejected(f"commit: {problem}", field="commit")
+        if not command.strip():
+            raise Rejected("command: is empty", field="command")
+        if len(command) > MAX_COMMAND_CHARS:
+            message = f"command: has {len(command)} characters, {MAX_COMMAND_CHARS} are allowed"
+            raise TooLarge(message, field="command")
+        if "\x00" in command:
+            raise Rejected("command: has a NUL character", field="command")
+        if abs(priority) > MAX_PRIORITY:
+            message = f"priority: must be between -{MAX_PRIORITY} and {MAX_PRIORITY}"
+            raise Rejected(message, field="priority")
+        request = BuildRequest(name, url, commit, command, priority)
+        build = await self._store.accept(request)
+        log.info("build accepted", build=build.number, repository=name, commit=commit)
+        self._queue.wake()
+        return build
+
+    async def rerun(self, number: int) -> Build:
+        """Accept the same build once more, with a new number. Raises NotFound, Rejected."""
+        old = (await self.build(number)).build
+        return await self.submit(
+            repository=old.repository,
+            commit=old.commit,
+            command=old.command,
+            priority=old.priority,
+        )
+
+    async def cancel(self, number: int) -> Build:
+        """Cancel a build; it is canceled when this returns, its processes are gone soon after.
+
+        Raises NotFound, and Conflict when it has ended already.
+        """
+        ids = await self._store.cancel(_in_range(number))
+        log.info("build canceled", build=number)
+        for id in ids:
+            self._fleet.over(id, gone=False)
+        return (await self.build(number)).build
+
+    async def build(self, number: int) -> BuildView:
+        """Return everything about a build. Raises NotFound."""
+        build = await self._store.build(_in_range(number))
+        if build is None:
+            raise NotFound(f"there is no build {number}", field="number")
+        attempts = await self._store.attempts_of(number)
+        if build.status is Status.WAITING:
+            position = await self._store.queue_position(build)
+            why = self._fleet.why_waiting()
+            return BuildView(build, attempts, queue_position=position, waiting_for=why)
+        if build.status is Status.RUNNING and attempts:
+            return BuildView(build, attempts, phase=self._fleet.phase(attempts[-1]))
+        return BuildView(build, attempts)
+
+    async def builds(self, wanted: BuildFilter) -> BuildPage:
+        """Return the newest builds that fit."""
+        return await self._store.page(wanted)
+
+    async def counts(self) -> dict[Status, int]:
+        """Count the builds that wait and those that run."""
+        return await self._store.unfinished()
+
+    # Logs
+
+    async def log(self, number: int, attempt: str | None = None) -> LogView:
+        """Return what there is of a log; that of the latest attempt unless one is named.
+
+        Raises NotFound.
+        """
+        attempts = (await self.build(number)).attempts
+        if attempt is not None:
+            attempts = tuple(each for each in attempts if each.id == attempt)
+            if not attempts:
+                raise NotFound(f"build {number} has no such attempt", field="attempt")
+        if not attempts:
+            return LogView(None, 0, growing=True)
+        last = attempts[-1]
+        # Asked before the size, so that a log which is not growing is complete.
+        growing = not last.status.ended
+        return LogView(last.id, self._logs.size(last.id), growing=growing)
+
+    async def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
+        """Return up to `limit` bytes of a log from `offset`."""
+        return await self._logs.read(attempt, offset, limit)
+
+    async def log_lines_before(self, attempt: str, offset: int) -> int:
+        """Count the line ends in the first `offset` bytes of a log."""
+        return await self._logs.lines_before(attempt, offset)
+
+    # Agents, as people see them
+
+    async def agents(self) -> tuple[AgentView, ...]:
+        """Return all agents that ever registered, by name."""
+        return tuple([await self._view(member) for member in self._fleet.members])
+
+    async def set_paused(self, name: str, paused: bool) -> None:
+        """Let an agent take no more work, or take it again. Raises NotFound."""
+        await self._fleet.pause(name, paused=paused)
+
+    async def health(self) -> Health:
+        """Say whether builds can be taken and run, by writing to the store."""
+        problems = []
+        try:
+            with trio.fail_after(HEALTH_S):
+                await self._store.check_writable()
+        except StoreFailed as error:
+            problems.append(error.message)
+        except trio.TooSlowError:
+            problems.append(f"the store did not write within {HEALTH_S:g} s")
+        online = sum(member.online for member in self._fleet.members)
+        waiting = (await self._store.unfinished())[Status.WAITING]
+        return Health(tuple(problems), agents_online=online, builds_waiting=waiting)
+
+    # What agents call
+
+    async def register(self, said: Registration) -> dict[str, object]:
+        """Take in an agent and return the answer for it. Raises Conflict for a taken name."""
+        now = self.now()
+        assert said.port is not None  # read_registration makes sure
+        member = await self._fleet.register(
+            Agent(
+                name=said.shown_name,
+                host=said.host,
+                port=said.port,
+                slots=said.slots,
+                labels=said.labels,
+                version=said.version,
+                boot_id=said.boot_id,
+                home_id=said.home_id,
+                native=said.protocol > 0,
+                paused=False,
+                first_seen=now,
+                last_seen=now,
+            )
+        )
+        held = {attempt.id for attempt in await self._store.held(member.name)}
+        keep = {each.id: each.id in held for each in said.attempts}
+        return write_welcome(member.name, self.config.heartbeat_seconds, keep)
+
+    async def append_log(self, id: str, offset: int, data: bytes) -> int:
+        """Add a piece of an attempt's log and return the log's size.
+
+        Raises GivenUp, LogGap, TooLarge.
+        """
+        if len(data) > MAX_LOG_CHUNK:
+            raise TooLarge(f"a piece of a log has at most {MAX_LOG_CHUNK} bytes", field="body")
+        attempt = await self._store.attempt(id)
+        if attempt is None or attempt.status.ended:
+            raise GivenUp(f"attempt {id[:100]} is over or unknown", field="id")
+        self._fleet.heard(attempt.agent)
+        return await self._logs.append(id, offset, data)
+
+    async def finish(self, result: Result) -> None:
+        """Take the result of an attempt. An identical repeat is fine.
+
+        Raises GivenUp, LogGap when bytes of its log are missing, Rejected, StoreFailed.
+        """
+        outcome = result.outcome()
+        attempt = await self._store.attempt(result.id)
+        if attempt is None:
+            raise GivenUp(f"there is no attempt {result.id[:100]}", field="id")
+        self._fleet.heard(attempt.agent)
+        try:
+            if attempt.status.ended:
+                size = attempt.log_size
+            else:
+                size = await self._logs.seal(
+                    result.id, result.inline_log, outcome.log_size, result.log_sha256
+                )
+            ended = await self._store.end(result.id, replace(outcome, log_size=size))
+        except GivenUp:
+            self._fleet.over(result.id, gone=True)  # late, but now its slot is free
+            raise
+        log.info("result taken", attempt=result.id, status=str(outcome.status))
+        self._fleet.over(result.id, gone=True)
+        if ended.again:
+            self._queue.wake()
+
+    async def _view(self, member: Member) -> AgentView:
+        return AgentView(
+            agent=member.agent,
+            state=member.state,
+            last_heard=member.last_heard,
+            running=await self._store.held(member.name),
+            load=member.status.load,
+            disk_free=member.status.disk_free,
+            problem=member.problem,
+        )
+
+    def _find_repository(self, wanted: str | None) -> tuple[str, str]:
+        """Return name and URL of a configured repository."""
+        known = self.repositories
+        if wanted is None:
+            if not known:
+                raise Rejected("repository: none is configured", field="repository")
+            return next(iter(known.items()))
+        if wanted in known:
+            return wanted, known[wanted]
+        for name, url in known.items():
+            if url == wanted:
+                return name, url
+        names = ", ".join(known) or "none"
+        message = f"repository: {wanted[:200]!r} is not configured; known: {names}"
+        raise Rejected(message, field="repository")
+
+
+def _in_range(number: int) -> int:
+    if not 0 < number <= MAX_NUMBER:
+        raise NotFound(f"there is no build {number}", field="number")
+    return number

@@ -1,0 +1,239 @@
+"""The fleet: a nursery with one supervised task per agent.
+
+Fleet
+└─ supervise(agent)     for ever: ask it, link, and when it is lost, wait out the grace time,
+                        give up what it held, back off, ask again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+import trio
+
+from ci.backoff import delays
+from ci.config import ServerConfig
+from ci.errors import AgentLost, Conflict, NotFound, PeerRefused, StoreFailed, Unreachable
+from ci.model import Agent, AgentState, Attempt, Outcome, Reason, Status
+from ci.server.client import AgentClient
+from ci.server.link import ANSWER_S, Link, end_attempt
+from ci.server.member import Member
+from ci.server.queue import Queue
+from ci.server.store.store import Store
+
+SEEN_INTERVAL_S = 60.0  # how often "last heard" is written down; a restart may forget this much
+
+# What ends a link and is tried again; anything else is a bug and ends the process.
+_PASSING = (AgentLost, Unreachable, PeerRefused, trio.TooSlowError, StoreFailed)
+
+log = structlog.get_logger()
+
+
+class Fleet:
+    """All agents that ever registered, each with its supervisor."""
+
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        *,
+        store: Store,
+        queue: Queue,
+        config: ServerConfig,
+        dial: Callable[[Agent], AgentClient],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._nursery = nursery  # supervisors outlive the call that adds an agent
+        self._store = store
+        self._queue = queue
+        self._config = config
+        self._dial = dial
+        self._now = now
+        self._members: dict[str, Member] = {}
+        self._links: dict[str, trio.CancelScope] = {}
+        self.changes = 0  # a version of what is believed of the agents
+
+    async def start(self) -> None:
+        """Ask all agents that are remembered at once what they still run."""
+        for agent in await self._store.agents():
+            self._add(agent)
+        self._nursery.start_soon(self._remember_when_heard)
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All agents, by name."""
+        return tuple(self._members[name] for name in sorted(self._members))
+
+    async def register(self, said: Agent) -> Member:
+        """Take in an agent, or what a known one says anew; its link is made afresh if need be.
+
+        Raises Conflict when another agent of that name is online.
+        """
+        member = self._members.get(said.name)
+        if member is not None:
+            self._refuse_namesake(member, said)
+        agent = await self._store.save_agent(said)
+        member = self._members.get(said.name)
+        if member is None:
+            log.info("agent is new", agent=agent.name, host=agent.host, port=agent.port)
+            return self._add(agent)
+        moved = _essence(member.agent) != _essence(agent)
+        member.agent = agent
+        if moved and agent.name in self._links:
+            self._links[agent.name].cancel()
+        member.call()
+        self.changes += 1
+        return member
+
+    async def pause(self, name: str, *, paused: bool) -> None:
+        """Let an agent take no more work, or take it again. Raises NotFound."""
+        member = self._members.get(name)
+        if member is None:
+            raise NotFound(f"there is no agent {name}", field="name")
+        member.agent = await self._store.pause_agent(name, paused=paused)
+        member.changed()
+        self.changes += 1
+
+    def heard(self, name: str) -> None:
+        """Note a sign of life that came by itself, such as a piece of a log."""
+        if name in self._members:
+            self._members[name].hear(self._now())
+
+    def over(self, id: str, *, gone: bool) -> None:
+        """Say that an attempt has ended; with `gone`, that its agent has nothing left of it."""
+        for member in self._members.values():
+            watch = member.watches.get(id)
+            if watch is not None:
+                watch.end(gone=gone)
+
+    def phase(self, attempt: Attempt) -> str | None:
+        """What an agent does with an attempt just now, as far as it has said."""
+        member = self._members.get(attempt.agent)
+        if member is None or not member.online:
+            return f"agent {attempt.agent} does not answer"
+        return member.phases.get(attempt.id)
+
+    def _add(self, agent: Agent) -> Member:
+        member = Member(agent)
+        self._members[agent.name] = member
+        self._nursery.start_soon(self._supervise, member)
+        self.changes += 1
+        return member
+
+    def _refuse_namesake(self, member: Member, said: Agent) -> None:
+        known = member.agent
+        same_place = (known.host, known.port) == (said.host, said.port)
+        if member.online and not same_place and known.home_id != said.home_id:
+            raise Conflict(
+                f"name: {said.name!r} is taken by the agent at {known.host}:{known.port}; "
+                "give one of them another name",
+                field="name",
+            )
+
+    async def _supervise(self, member: Member) -> None:
+        waits = delays()
+        while True:
+            called = member.called
+            error: Exception | None = None
+            try:
+                await self._link(member)
+            except* _PASSING as group:
+                error = _first(group)
+            if error is None:
+                continue  # it moved, or has other slots now: a fresh link at once
+            if member.online:
+                waits = delays()
+                log.warning("agent lost", agent=member.name, error=str(error))
+            member.online = False
+            member.problem = str(error) or f"no answer within {ANSWER_S:g} s"
+            self.changes += 1
+            with trio.move_on_after(await self._patience(member, next(waits))):
+                await called.wait()
+
+    async def _link(self, member: Member) -> None:
+        """Ask the agent and, once it has answered, serve it until it is lost or has moved."""
+        client = self._dial(member.agent)
+        with trio.fail_after(ANSWER_S):
+            status = await client.status()
+        log.info("agent online", agent=member.name, url=client.url)
+        link = Link(
+            member,
+            client,
+            store=self._store,
+            queue=self._queue,
+            config=self._config,
+            now=self._now,
+        )
+        member.hear(self._now())
+        member.status, member.online, member.problem = status, True, ""
+        member.changed()
+        self.changes += 1
+        with trio.CancelScope() as scope:
+            self._links[member.name] = scope
+            try:
+                await link.run(status)
+            finally:
+                del self._links[member.name]
+
+    async def _patience(self, member: Member, wait_s: float) -> float:
+        """Give up what a lost agent held if its grace is over; return the seconds to wait now."""
+        held = await self._store.held(member.name)
+        if not held:
+            return wait_s
+        grace_left_s = member.heard_at + self._config.grace_seconds - trio.current_time()
+        if grace_left_s > 0:
+            return min(wait_s, grace_left_s)
+        grace_s = self._config.grace_seconds
+        message = f"Agent {member.name} has not answered for {grace_s:g} s ({member.problem})."
+        outcome = Outcome(Status.ERROR, Reason.AGENT_LOST, message)
+        for attempt in held:
+            try:
+                await end_attempt(self._store, self._queue, member, attempt.id, outcome)
+            except StoreFailed as error:
+                log.error("attempt not given up", attempt=attempt.id, error=str(error))
+        return wait_s
+
+    async def _remember_when_heard(self) -> None:
+        written: dict[str, datetime] = {}
+        while True:
+            await trio.sleep(SEEN_INTERVAL_S)
+            times = {member.name: member.last_heard for member in self._members.values()}
+            fresh = {name: time for name, time in times.items() if written.get(name) != time}
+            if not fresh:
+                continue
+            try:
+                await self._store.agents_seen(fresh)
+            except StoreFailed as error:
+                log.error("times of agents not stored", error=str(error))
+            else:
+                written = times
+
+    def why_waiting(self) -> str:
+        """Say in one sentence what a build that waits is waiting for."""
+        if not self._members:
+            return "No agent has registered yet. Start one: python -m ci.agent"
+        ready = [member for member in self._members.values() if member.accepting]
+        if not ready:
+            states = [member.state for member in self.members]
+            counts = [(states.count(state), state) for state in AgentState]
+            words = ", ".join(f"{count} {state}" for count, state in counts if count)
+            return f"No agent takes work now ({words})."
+        if any(member.free_slots for member in ready):
+            return "It is being handed to an agent."
+        slots = sum(member.agent.slots for member in ready)
+        agents = f"{len(ready)} agents" if len(ready) > 1 else f"agent {ready[0].name}"
+        return f"It waits for a free slot: all {slots} of {agents} are busy."
+
+
+def _essence(agent: Agent) -> tuple[object, ...]:
+    """What makes a new link needed when it changes."""
+    return agent.host, agent.port, agent.slots, agent.boot_id, agent.native
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """The first failure of a group, however deep."""
+    error: Exception | BaseExceptionGroup[Exception] = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

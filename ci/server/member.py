@@ -1,0 +1,95 @@
+"""Member: what the server believes of one agent. Memory only; the store has what must last."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+import trio
+
+from ci.model import Agent, AgentState
+from ci.wire.status import AgentStatus
+
+
+class Watch:
+    """What the slot that hands an attempt over waits for."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.since = math.inf  # trio's time from which on the agent must know of it
+        self.over = trio.Event()  # the store says that the attempt has ended
+        self.gone = trio.Event()  # the agent has nothing left of it
+        self.handing_over = trio.CancelScope()
+
+    def end(self, *, gone: bool) -> None:
+        """Say that the attempt has ended; with `gone`, that its agent has nothing left of it."""
+        self.over.set()
+        self.handing_over.cancel()  # a reply that comes after the result is not waited for
+        if gone:
+            self.gone.set()
+
+
+class Member:
+    """One agent, as link, queue and pages see it."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self.online = False
+        self.problem = "was not asked yet"
+        self.status = AgentStatus()
+        self.heard_at = trio.current_time()
+        self.last_heard: datetime = agent.last_seen
+        self.watches: dict[str, Watch] = {}
+        self.phases: dict[str, str] = {}  # attempt id → what the agent does with it
+        self.called = trio.Event()  # set, and made anew, when the agent registers
+        self._gate = trio.Event()
+
+    @property
+    def name(self) -> str:
+        """The agent's name."""
+        return self.agent.name
+
+    @property
+    def state(self) -> AgentState:
+        """Its state, in the word that the pages use."""
+        if not self.online:
+            return AgentState.LOST
+        if self.status.draining:
+            return AgentState.DRAINING
+        return AgentState.PAUSED if self.agent.paused else AgentState.ONLINE
+
+    @property
+    def accepting(self) -> bool:
+        """Whether it takes work now."""
+        return self.state is AgentState.ONLINE
+
+    @property
+    def free_slots(self) -> int:
+        """How many attempts more it could take now."""
+        return max(0, self.agent.slots - len(self.watches)) if self.accepting else 0
+
+    async def wait_accepting(self) -> None:
+        """Block until it takes work."""
+        while not self.accepting:
+            await self._gate.wait()
+
+    def changed(self) -> None:
+        """Let those who wait for this agent look again."""
+        self._gate.set()
+        self._gate = trio.Event()
+
+    def call(self) -> None:
+        """Note that it registered, so that nobody waits longer than needed to try it again."""
+        self.called.set()
+        self.called = trio.Event()
+
+    def hear(self, time: datetime) -> None:
+        """Note a sign of life."""
+        self.heard_at = trio.current_time()
+        self.last_heard = time
+
+    def watch(self, id: str) -> Watch:
+        """Begin to watch an attempt that is handed over, or taken up again."""
+        watch = Watch(id)
+        self.watches[id] = watch
+        return watch

@@ -1,0 +1,95 @@
+"""Who may take what next.
+
+The queue itself is in the store; in memory are only those who wait for it: one task per free
+slot, parked in the order in which they became free. A build that begins to wait wakes one of
+them, so every free slot gets work at once and nobody polls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import trio
+
+from ci.model import Lease
+from ci.server.store.store import Store
+
+_PUT_BACK_S = 5.0  # a write takes milliseconds; a disk that hangs must not hang the shutdown
+
+
+class Taker(Protocol):
+    """An agent, as the queue sees it."""
+
+    @property
+    def name(self) -> str:
+        """The agent's name."""
+
+    @property
+    def accepting(self) -> bool:
+        """Whether it takes work now: online, not paused, not draining."""
+
+    async def wait_accepting(self) -> None:
+        """Block until it takes work."""
+
+
+class Hold:
+    """A lease within `async with`. Set `taken` once the agent may have it."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.taken = False
+
+
+class Queue:
+    """Hands out leases, oldest first within the highest priority."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._free_slots = trio.lowlevel.ParkingLot()
+        self._wakes = 0
+
+    def wake(self, builds: int = 1) -> None:
+        """Say that so many builds have begun to wait."""
+        self._wakes += 1
+        self._free_slots.unpark(count=builds)
+
+    @asynccontextmanager
+    async def lease(self, taker: Taker) -> AsyncIterator[Hold]:
+        """Wait for a job that `taker` may have, and lease it to him.
+
+        If the block is left, however, before `taken` was set, the job waits again.
+        """
+        hold = Hold(await self._wait_lease(taker))
+        try:
+            yield hold
+        finally:
+            if not hold.taken:
+                with trio.move_on_after(_PUT_BACK_S) as scope:
+                    scope.shield = True
+                    if await self._store.put_back(hold.lease.attempt.id):
+                        self.wake()
+
+    async def _wait_lease(self, taker: Taker) -> Lease:
+        while True:
+            await taker.wait_accepting()
+            wakes = self._wakes
+            # Not to be cut off between the commit and its answer: nobody would hold the lease.
+            with trio.CancelScope(shield=True):
+                lease = await self._store.lease(taker.name)
+            if lease is not None:
+                return lease
+            if wakes == self._wakes:
+                await self._park(taker)
+
+    async def _park(self, taker: Taker) -> None:
+        """Wait for a wake; pass it on if it can't be used here."""
+        try:
+            await self._free_slots.park()
+            await trio.lowlevel.checkpoint_if_cancelled()
+        except trio.Cancelled:
+            self._free_slots.unpark(count=1)
+            raise
+        if not taker.accepting:
+            self._free_slots.unpark(count=1)

@@ -1,0 +1,237 @@
+"""What happens to attempts: leased, put back, ended, canceled. Each function is one transaction.
+
+An attempt is current while its status is `running`; whoever holds the id of one that is not is
+fenced off. A build, its job and its attempt always change together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from ci.errors import Conflict, GivenUp, NotFound
+from ci.model import (
+    MAX_ATTEMPTS,
+    TRY_AGAIN,
+    Attempt,
+    CommitInfo,
+    Lease,
+    Outcome,
+    Reason,
+    Status,
+    attempt_id,
+)
+from ci.server.store import builds as build_rows
+from ci.server.store.rows import change, to_attempt
+from ci.server.store.tables import IS_CURRENT, IS_WAITING, attempts, builds, jobs
+
+_MANY = {1: "One attempt was", 2: "Two attempts were", 3: "Three attempts were"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What the end of an attempt meant: with `again` its build waits for another one."""
+
+    attempt: Attempt
+    again: bool
+
+
+def get(connection: Connection, id: str) -> Attempt | None:
+    """Return an attempt, or None."""
+    row = connection.execute(select(attempts).where(attempts.c.id == id)).first()
+    return to_attempt(row) if row else None
+
+
+def held(connection: Connection, agent: str) -> tuple[Attempt, ...]:
+    """Return the current attempts of an agent."""
+    rows = connection.execute(select(attempts).where(attempts.c.agent == agent, IS_CURRENT))
+    return tuple(map(to_attempt, rows))
+
+
+def lease(connection: Connection, agent: str, now: datetime) -> Lease | None:
+    """Give the job that is next in line to an agent as a new attempt, or None if none waits."""
+    row = connection.execute(
+        select(jobs.c.build, jobs.c.job, jobs.c.tries)
+        .where(IS_WAITING)
+        .order_by(jobs.c.priority.desc(), jobs.c.build, jobs.c.job)
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    number, job, tries = row
+    attempt = Attempt(
+        id=attempt_id(number, job, tries + 1),
+        build=number,
+        job=job,
+        try_number=tries + 1,
+        agent=agent,
+        status=Status.RUNNING,
+        started_at=now,
+    )
+    change(connection, jobs, _job(attempt), Status.RUNNING, tries=attempt.try_number)
+    change(
+        connection,
+        builds,
+        builds.c.number == number,
+        Status.RUNNING,
+        started_at=now,
+        agent=agent,
+        message="",
+    )
+    connection.execute(
+        insert(attempts).values(
+            id=attempt.id,
+            build=number,
+            job=job,
+            try_number=attempt.try_number,
+            agent=agent,
+            status=attempt.status,
+            message="",
+            started_at=now,
+        )
+    )
+    build = build_rows.get(connection, number)
+    assert build is not None  # a job has a build, by its foreign key
+    return Lease(attempt, build)
+
+
+def put_back(connection: Connection, id: str) -> bool:
+    """Undo a lease that its agent never took; its id is not used again. False if it is over."""
+    attempt = get(connection, id)
+    if attempt is None or attempt.status is not Status.RUNNING:
+        return False
+    connection.execute(delete(attempts).where(attempts.c.id == id))
+    _wait_again(connection, attempt, message="")
+    return True
+
+
+def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> Ended:
+    """End an attempt as its agent or the server says; its build ends with it, or waits again.
+
+    Returns the same for an identical repeat. Raises GivenUp when the attempt is not current.
+    """
+    key = attempts.c.id == id
+    changed = change(
+        connection,
+        attempts,
+        key,
+        outcome.status,
+        reason=outcome.reason,
+        message=outcome.message,
+        finished_at=now,
+        duration_s=outcome.duration_s,
+        exit_code=outcome.exit_code,
+        signal=outcome.signal,
+        log_size=outcome.log_size,
+    )
+    attempt = get(connection, id)
+    if attempt is None:
+        raise GivenUp(f"there is no attempt {id}", field="id")
+    if not changed:
+        if _repeats(attempt, outcome):
+            return Ended(attempt, again=False)
+        raise GivenUp(f"attempt {id} is over: {attempt.reason}", field="id")
+    if outcome.commit is not None:
+        _note_commit(connection, attempt.build, outcome.commit)
+    if outcome.reason in TRY_AGAIN:
+        lost = _lost_attempts(connection, attempt)
+        if len(lost) < MAX_ATTEMPTS:
+            _wait_again(connection, attempt, message=outcome.message)
+            return Ended(attempt, again=True)
+        agents = ", ".join(each.agent for each in lost)
+        message = f"{_MANY[MAX_ATTEMPTS]} lost (agents {agents}). The last one: {outcome.message}"
+        _end_build(connection, attempt, outcome, message, now)
+    else:
+        _end_build(connection, attempt, outcome, outcome.message, now)
+    return Ended(attempt, again=False)
+
+
+def cancel(connection: Connection, number: int, now: datetime) -> tuple[str, ...]:
+    """Cancel a build; return the ids of its attempts that were running.
+
+    Raises NotFound, and Conflict when the build has ended.
+    """
+    key = builds.c.number == number
+    running = and_(attempts.c.build == number, IS_CURRENT)
+    ids = tuple(connection.execute(select(attempts.c.id).where(running)).scalars())
+    end = {"reason": Reason.CANCELED, "message": "Somebody canceled it.", "finished_at": now}
+    if not change(connection, builds, key, Status.CANCELED, **end):
+        build = build_rows.get(connection, number)
+        if build is None:
+            raise NotFound(f"there is no build {number}", field="number")
+        raise Conflict(f"build {number} has ended: {build.status}", field="number")
+    change(connection, jobs, jobs.c.build == number, Status.CANCELED)
+    change(connection, attempts, attempts.c.build == number, Status.CANCELED, **end)
+    return ids
+
+
+def note_commit(connection: Connection, id: str, commit: CommitInfo) -> None:
+    """Keep what an agent found behind the commit, if it still holds the attempt."""
+    attempt = get(connection, id)
+    if attempt is not None and attempt.status is Status.RUNNING:
+        _note_commit(connection, attempt.build, commit)
+
+
+def _job(attempt: Attempt) -> ColumnElement[bool]:
+    return and_(jobs.c.build == attempt.build, jobs.c.job == attempt.job)
+
+
+def _repeats(attempt: Attempt, outcome: Outcome) -> bool:
+    return (attempt.status, attempt.reason, attempt.exit_code, attempt.log_size) == (
+        outcome.status,
+        outcome.reason,
+        outcome.exit_code,
+        outcome.log_size,
+    )
+
+
+def _lost_attempts(connection: Connection, attempt: Attempt) -> tuple[Attempt, ...]:
+    all_of_job = build_rows.attempts_of(connection, attempt.build)
+    return tuple(a for a in all_of_job if a.job == attempt.job and a.reason in TRY_AGAIN)
+
+
+def _wait_again(connection: Connection, attempt: Attempt, message: str) -> None:
+    change(connection, jobs, _job(attempt), Status.WAITING)
+    change(
+        connection,
+        builds,
+        builds.c.number == attempt.build,
+        Status.WAITING,
+        started_at=None,
+        agent=None,
+        message=message,
+    )
+
+
+def _end_build(
+    connection: Connection, attempt: Attempt, outcome: Outcome, message: str, now: datetime
+) -> None:
+    change(connection, jobs, _job(attempt), outcome.status)
+    change(
+        connection,
+        builds,
+        builds.c.number == attempt.build,
+        outcome.status,
+        reason=outcome.reason,
+        message=message,
+        finished_at=now,
+        duration_s=outcome.duration_s,
+        exit_code=outcome.exit_code,
+        log_size=outcome.log_size,
+    )
+
+
+def _note_commit(connection: Connection, number: int, commit: CommitInfo) -> None:
+    connection.execute(
+        update(builds)
+        .where(builds.c.number == number)
+        .values(
+            commit_hash=commit.commit_hash,
+            subject=commit.subject,
+            author=commit.author,
+            branch=commit.branch,
+        )
+    )

@@ -1,0 +1,125 @@
+"""What is asked of builds: accept one, read them, count them. Each function is one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection, Select, String, and_, cast, func, insert, or_, select
+
+from ci.model import JOB_NAME, Attempt, Build, BuildRequest, Status
+from ci.server.store.rows import to_attempt, to_build
+from ci.server.store.tables import IS_WAITING, attempts, builds, jobs
+from ci.server.views import BuildFilter, BuildPage
+
+
+def accept(connection: Connection, request: BuildRequest, now: datetime) -> Build:
+    """Store a new build with its one job, both waiting, and return it with its number."""
+    build = Build(
+        number=0,
+        repository=request.repository,
+        repository_url=request.repository_url,
+        commit=request.commit,
+        command=request.command,
+        priority=request.priority,
+        status=Status.WAITING,
+        created_at=now,
+    )
+    stored = connection.execute(
+        insert(builds).values(
+            repository=build.repository,
+            repository_url=build.repository_url,
+            commit=build.commit,
+            command=build.command,
+            priority=build.priority,
+            status=build.status,
+            message=build.message,
+            created_at=build.created_at,
+        )
+    )
+    assert stored.inserted_primary_key is not None  # every INSERT of one row has one
+    number = stored.inserted_primary_key[0]
+    connection.execute(
+        insert(jobs).values(
+            build=number,
+            job=1,
+            name=JOB_NAME,
+            status=Status.WAITING,
+            priority=build.priority,
+            tries=0,
+        )
+    )
+    return replace(build, number=number)
+
+
+def get(connection: Connection, number: int) -> Build | None:
+    """Return a build, or None."""
+    row = connection.execute(select(builds).where(builds.c.number == number)).first()
+    return to_build(row) if row else None
+
+
+def attempts_of(connection: Connection, number: int) -> tuple[Attempt, ...]:
+    """Return the attempts of a build, oldest first."""
+    rows = connection.execute(
+        select(attempts)
+        .where(attempts.c.build == number)
+        .order_by(attempts.c.job, attempts.c.try_number)
+    )
+    return tuple(map(to_attempt, rows))
+
+
+def page(connection: Connection, wanted: BuildFilter) -> BuildPage:
+    """Return the newest builds that fit. One row more than asked tells whether there are older."""
+    query = _filtered(select(builds), wanted)
+    if wanted.before is not None:
+        query = query.where(builds.c.number < wanted.before)
+    rows = connection.execute(query.order_by(builds.c.number.desc()).limit(wanted.limit + 1)).all()
+    found = tuple(map(to_build, rows[: wanted.limit]))
+    return BuildPage(found, next=found[-1].number if len(rows) > wanted.limit else None)
+
+
+def _filtered(query: Select[tuple[Build]], wanted: BuildFilter) -> Select[tuple[Build]]:
+    if wanted.status is not None:
+        query = query.where(builds.c.status == wanted.status)
+    if wanted.repository is not None:
+        query = query.where(
+            or_(
+                builds.c.repository == wanted.repository,
+                builds.c.repository_url == wanted.repository,
+            )
+        )
+    if wanted.text:
+        searched = (
+            cast(builds.c.number, String),
+            builds.c.commit,
+            builds.c.commit_hash,
+            builds.c.subject,
+            builds.c.author,
+            builds.c.branch,
+            builds.c.command,
+            builds.c.agent,
+        )
+        query = query.where(
+            or_(*(column.icontains(wanted.text, autoescape=True) for column in searched))
+        )
+    return query
+
+
+def unfinished(connection: Connection) -> dict[Status, int]:
+    """Count the builds that wait and those that run."""
+    rows = connection.execute(
+        select(builds.c.status, func.count())
+        .where(builds.c.status.in_([Status.WAITING, Status.RUNNING]))
+        .group_by(builds.c.status)
+    )
+    return {Status.WAITING: 0, Status.RUNNING: 0} | {Status(row[0]): row[1] for row in rows}
+
+
+def queue_position(connection: Connection, build: Build) -> int:
+    """Return 1 for the build that is next in line."""
+    ahead = or_(
+        jobs.c.priority > build.priority,
+        and_(jobs.c.priority == build.priority, jobs.c.build < build.number),
+    )
+    query = select(func.count()).where(IS_WAITING, ahead)
+    return int(connection.execute(query).scalar_one()) + 1

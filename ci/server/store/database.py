@@ -1,0 +1,89 @@
+"""Opens the SQLite file: its settings, its schema brought up to date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError
+
+from ci.errors import StoreError
+from ci.server.store.tables import SCHEMA
+
+FILE_NAME = "ci.sqlite3"
+_BUSY_MS = 10_000  # waits so long for another program, such as a back-up, that holds the file
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One connection that writes and one that reads beside it; neither waits for the other."""
+
+    writer: Connection
+    reader: Connection
+
+    def close(self) -> None:
+        """Close both, and with the last one the write-ahead log."""
+        for connection in (self.reader, self.writer):
+            connection.close()
+            connection.engine.dispose()
+
+
+def open_database(folder: Path) -> Database:
+    """Open, make or upgrade the database in `folder`. Raises StoreError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / FILE_NAME
+        writer = _engine(path, writes=True).connect()
+        _upgrade(writer)
+        writer.commit()
+        return Database(writer, _engine(path, writes=False).connect())
+    except (OSError, DatabaseError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise StoreError(f"data folder {folder}: can't be used ({cause})") from error
+
+
+def _engine(path: Path, *, writes: bool) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"check_same_thread": False},  # a worker thread writes, one at a time
+        isolation_level=None if writes else "AUTOCOMMIT",
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say so, see below
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # what was answered survives a power cut
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+
+    if writes:
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _upgrade(connection: Connection) -> None:
+    """Run the migrations that are missing. Alembic is imported only when there are any: 90 ms."""
+    found = None
+    if inspect(connection).has_table("alembic_version"):
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found == SCHEMA:
+        return
+    if found is not None and found > SCHEMA:
+        raise StoreError(
+            f"the store has schema {found}, this version knows {SCHEMA}: "
+            "it was written by a newer version; start that one, or restore a back-up"
+        )
+    from alembic import command  # noqa: PLC0415  see the docstring
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", "ci.server.store:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

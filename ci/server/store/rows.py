@@ -1,0 +1,46 @@
+"""Rows to frozen data, and the one conditional UPDATE by which every status changes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from ci.model import Agent, Attempt, Build, Reason, Status, before
+
+
+def change(
+    connection: Connection, table: Table, key: ColumnElement[bool], to: Status, **values: object
+) -> bool:
+    """Give the row at `key` the status `to`, if that is legal from the one it has.
+
+    Returns whether it was; the caller then owns the change, and nobody else does.
+    """
+    legal = table.c.status.in_(sorted(before(to)))
+    done = connection.execute(update(table).where(key, legal).values(status=to, **values))
+    return bool(done.rowcount)
+
+
+def to_build(row: Row[Any]) -> Build:
+    """Make a Build of a whole row of `builds`."""
+    values = dict(row._mapping)  # noqa: SLF001  public in spite of its name
+    values["status"] = Status(values["status"])
+    values["reason"] = Reason(values["reason"]) if values["reason"] else None
+    return Build(**values)
+
+
+def to_attempt(row: Row[Any]) -> Attempt:
+    """Make an Attempt of a whole row of `attempts`."""
+    values = dict(row._mapping)  # noqa: SLF001  as above
+    values["status"] = Status(values["status"])
+    values["reason"] = Reason(values["reason"]) if values["reason"] else None
+    return Attempt(**values)
+
+
+def to_agent(row: Row[Any]) -> Agent:
+    """Make an Agent of a whole row of `agents`."""
+    values = dict(row._mapping)  # noqa: SLF001  as above
+    values["labels"] = tuple(json.loads(values["labels"]))
+    return Agent(**values)

@@ -1,0 +1,155 @@
+"""The tables. A change here needs a migration in `migrations/versions` and a new SCHEMA."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    literal_column,
+)
+
+SCHEMA: Final = "0001"  # the newest migration; a test compares
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC time, kept as microseconds since 1970: exact, small, sorts as a number."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Time to number."""
+        del dialect
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Number to time."""
+        del dialect
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData()
+
+# SQLite counts up by itself only in a column that it calls INTEGER.
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
+builds = Table(
+    "builds",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("repository", String, nullable=False),
+    Column("repository_url", String, nullable=False),
+    Column("commit", String, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("reason", String),
+    Column("message", Text, nullable=False),
+    Column("commit_hash", String),
+    Column("subject", Text),
+    Column("author", String),
+    Column("branch", String),
+    Column("created_at", UtcTime, nullable=False),
+    Column("started_at", UtcTime),
+    Column("finished_at", UtcTime),
+    Column("duration_s", Float),
+    Column("agent", String),
+    Column("exit_code", Integer),
+    Column("log_size", BigInteger),
+    sqlite_autoincrement=True,  # a number is never used again, not even after its row is gone
+)
+Index("builds_by_status", builds.c.status, builds.c.number)
+Index("builds_by_repository", builds.c.repository, builds.c.number)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("host", String, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("labels", Text, nullable=False),  # a JSON list
+    Column("version", String, nullable=False),
+    Column("boot_id", String, nullable=False),
+    Column("home_id", String, nullable=False),
+    Column("native", Boolean, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("first_seen", UtcTime, nullable=False),
+    Column("last_seen", UtcTime, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("build", _Number, ForeignKey("builds.number"), nullable=False),
+    Column("job", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    PrimaryKeyConstraint("build", "job"),
+)
+# SQLite uses a partial index only where the query says its condition word for word.
+IS_WAITING: Final = jobs.c.status == literal_column("'waiting'")
+
+# The queue: only what waits is in it, so that it stays small under any history.
+Index(
+    "jobs_waiting",
+    jobs.c.priority.desc(),
+    jobs.c.build,
+    jobs.c.job,
+    sqlite_where=IS_WAITING,
+    postgresql_where=IS_WAITING,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("build", _Number, ForeignKey("builds.number"), nullable=False),
+    Column("job", Integer, nullable=False),
+    Column("try_number", Integer, nullable=False),
+    Column("agent", String, ForeignKey("agents.name"), nullable=False),
+    Column("status", String, nullable=False),
+    Column("reason", String),
+    Column("message", Text, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+    Column("duration_s", Float),
+    Column("exit_code", Integer),
+    Column("signal", Integer),
+    Column("log_size", BigInteger),
+)
+IS_CURRENT: Final = attempts.c.status == literal_column("'running'")
+Index("attempts_by_build", attempts.c.build, attempts.c.job, attempts.c.try_number)
+Index(
+    "attempts_running",
+    attempts.c.agent,
+    sqlite_where=IS_CURRENT,
+    postgresql_where=IS_CURRENT,
+)
+
+# One row that a health check writes to: only a real write tells whether writing works.
+health = Table(
+    "health",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("checked_at", UtcTime, nullable=False),
+)

@@ -1,0 +1,88 @@
+"""Group commit: one task writes, and what came in meanwhile shares one transaction.
+
+A durable commit waits for the disk (about 0.5 ms). While one is under way all further work
+gathers and goes into the next, so that many requests share the wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import outcome
+import trio
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from ci import blocking
+from ci.errors import StoreFailed
+
+T = TypeVar("T")
+
+MAX_BATCH = 256  # so that one transaction never holds the file for long
+
+
+class _Order:
+    """A piece of work, and what came of it."""
+
+    def __init__(self, work: Callable[[Connection], Any]) -> None:
+        self.work = work
+        self.done = trio.Event()
+        self.result: outcome.Outcome[Any] | None = None
+
+
+class Writer:
+    """Runs work on the one connection that writes."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._waiting: list[_Order] = []
+        self._wake = trio.Event()
+        self.commits = 0  # a version of all that is stored
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work(connection)` returned, once it is on disk.
+
+        `work` is one transaction: when it raises, nothing of it stays.
+        Raises what `work` raises, and StoreFailed when the disk says no.
+        Cancellation: the work may still be done.
+        """
+        order = _Order(work)
+        self._waiting.append(order)
+        self._wake.set()
+        await order.done.wait()
+        assert order.result is not None  # set before `done` is
+        result: T = order.result.unwrap()
+        return result
+
+    async def serve_writes(self) -> None:
+        """Commit what is waiting, for ever."""
+        while True:
+            await self._wake.wait()
+            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            if not self._waiting:
+                self._wake = trio.Event()
+            try:
+                await blocking.run(self._commit, batch)
+            except OperationalError as error:
+                failure = outcome.Error(
+                    StoreFailed(f"the store can't write: {error.orig}; free space on its disk")
+                )
+                for order in batch:
+                    order.result = failure
+            self.commits += 1
+            for order in batch:
+                order.done.set()
+
+    def _commit(self, batch: list[_Order]) -> None:
+        with self._connection.begin():
+            for order in batch:
+                order.result = outcome.capture(self._try, order.work)
+                # A full disk makes SQLite roll back the whole transaction, not this work alone.
+                failure = getattr(order.result, "error", None)
+                if isinstance(failure, OperationalError):
+                    raise failure
+
+    def _try(self, work: Callable[[Connection], T]) -> T:
+        with self._connection.begin_nested():
+            return work(self._connection)

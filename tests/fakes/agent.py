@@ -1,0 +1,97 @@
+"""An agent by hand: answers /build, /cancel and /status as told, and delivers as told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+from quart import Response, jsonify, request
+from quart_trio import QuartTrio
+
+from tests.fakes.network import Network
+
+
+class FakeAgent:
+    """Takes builds and does nothing with them until a test says so."""
+
+    def __init__(self, network: Network, server: str, port: int = 9001, **said: Any) -> None:
+        self.network = network
+        self.server = server
+        self.address = f"agent:{port}"
+        self.said = {
+            "host": "agent",
+            "port": port,
+            "name": f"agent-{port}",
+            "slots": 1,
+            "boot_id": "boot-1",
+            "home_id": f"home-{port}",
+            "protocol": 1,
+        } | said
+        self.jobs: dict[str, dict[str, Any]] = {}  # what it has now
+        self.taken: list[str] = []  # ids of all that it ever took
+        self.canceled: list[str] = []
+        self.draining = False
+        self.app = QuartTrio("fake_agent")
+        self.app.add_url_rule("/build", view_func=self._build, methods=["POST"])
+        self.app.add_url_rule("/cancel", view_func=self._cancel, methods=["POST"])
+        self.app.add_url_rule("/status", view_func=self._status)
+
+    def up(self) -> None:
+        self.network.apps[self.address] = self.app
+
+    def down(self) -> None:
+        self.network.apps.pop(self.address, None)
+
+    async def register(self) -> dict[str, Any]:
+        self.up()
+        attempts = [{"id": id, "state": "running", "log_size": 0} for id in self.jobs]
+        answer = await self.post("/notify_agent", json={**self.said, "attempts": attempts})
+        assert answer.status_code == 200, answer.text
+        welcome: dict[str, Any] = answer.json()
+        return welcome
+
+    async def post(self, path: str, **content: Any) -> httpx.Response:
+        async with self.network.client() as client:
+            return await client.post(f"http://{self.server}{path}", **content)
+
+    async def log(self, id: str, offset: int, data: bytes) -> httpx.Response:
+        return await self.post(f"/notify_build_log?id={id}&offset={offset}", content=data)
+
+    async def finish(self, id: str, *, exit_code: int = 0, **more: Any) -> httpx.Response:
+        self.jobs.pop(id, None)
+        result = {
+            "id": id,
+            "status": "success" if exit_code == 0 else "failure",
+            "reason": "exited",
+            "exit_code": exit_code,
+            "duration_s": 1.5,
+            "protocol": 1,
+        } | more
+        return await self.post("/notify_build_result", json=result)
+
+    async def _build(self) -> tuple[Response, int]:
+        job = json.loads(await request.get_data())
+        if job["id"] not in self.jobs:
+            if self.draining or len(self.jobs) >= self.said["slots"]:
+                return jsonify({"error": {"field": None, "message": "no free slot"}}), 409
+            self.jobs[job["id"]] = job
+            self.taken.append(job["id"])
+        return jsonify({}), 202
+
+    async def _cancel(self) -> tuple[Response, int]:
+        id = json.loads(await request.get_data())["id"]
+        self.canceled.append(id)
+        self.jobs.pop(id, None)
+        return jsonify({}), 202
+
+    async def _status(self) -> Response:
+        attempts = [{"id": id, "state": "running", "log_size": 0} for id in self.jobs]
+        return jsonify(
+            {
+                "boot_id": self.said["boot_id"],
+                "slots": self.said["slots"],
+                "attempts": attempts,
+                "draining": self.draining,
+            }
+        )

@@ -1,0 +1,46 @@
+"""A network without sockets: httpx clients that reach ASGI apps by host and port.
+
+A host can be down (connection refused), cut off (no answer ever), or lose an answer after the
+request was handled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import trio
+
+
+class Network(httpx.AsyncBaseTransport):
+    """Routes requests to the apps that are up. One transport for all clients."""
+
+    def __init__(self) -> None:
+        self.apps: dict[str, Any] = {}  # "host:port" → ASGI app
+        self.cut: set[str] = set()  # addresses from which no answer comes
+        self.lose_answers: dict[str, int] = {}  # path → how many answers to lose
+        self.requests: list[tuple[str, str, bytes]] = []  # method, path, body
+
+    def client(self, base_url: str = "") -> httpx.AsyncClient:
+        """Make a client whose requests go through this network."""
+        return httpx.AsyncClient(transport=self, base_url=base_url, timeout=httpx.Timeout(None))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await trio.lowlevel.checkpoint()
+        address = f"{request.url.host}:{request.url.port}"
+        body = await request.aread()
+        self.requests.append((request.method, request.url.path, body))
+        if address in self.cut:
+            await trio.sleep_forever()
+        app = self.apps.get(address)
+        if app is None:
+            raise httpx.ConnectError("connection refused", request=request)
+        again = httpx.Request(request.method, request.url, headers=request.headers, content=body)
+        response = await httpx.ASGITransport(app).handle_async_request(again)
+        if self.lose_answers.get(request.url.path, 0) > 0:
+            self.lose_answers[request.url.path] -= 1
+            raise httpx.ReadError("connection reset", request=request)
+        return response
+
+    async def aclose(self) -> None:
+        """Stay open: many clients share it."""
