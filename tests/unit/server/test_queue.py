@@ -1,0 +1,149 @@
+"""The queue: a free slot gets work at once, nothing is taken twice, no wake is lost."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import cast
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from ci.model import Attempt, Build, Lease, Status
+from ci.server.queue import Queue
+from ci.server.store.store import Store
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+BUILD = Build(1, "demo", "/srv/demo", "main", "true", 0, Status.RUNNING, NOW)
+ATTEMPT = Attempt("1.1.1", 1, 1, 1, "one", Status.RUNNING, NOW)
+
+
+class FakeStore:
+    """As much of the store as the queue asks, with a delay in which things may happen."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[int] = deque()
+        self.put_back_ids: list[str] = []
+
+    async def lease(self, agent: str) -> Lease | None:
+        """Give the next number."""
+        number = self.waiting.popleft() if self.waiting else None
+        await trio.sleep(0.01)  # the answer is on its way
+        if number is None:
+            return None
+        attempt = replace(ATTEMPT, id=f"{number}.1.1", build=number, agent=agent)
+        return Lease(attempt, replace(BUILD, number=number))
+
+    async def put_back(self, id: str) -> bool:
+        """Take it back."""
+        await trio.sleep(0.01)
+        self.put_back_ids.append(id)
+        self.waiting.appendleft(int(id.split(".", maxsplit=1)[0]))
+        return True
+
+
+class FakeTaker:
+    """An agent that takes work while `accepting`."""
+
+    def __init__(self, name: str = "one") -> None:
+        self.name = name
+        self.accepting = True
+        self.taken: list[int] = []
+
+    async def wait_accepting(self) -> None:
+        """Block until it takes work."""
+        while not self.accepting:
+            await trio.sleep(1)
+
+    async def take_one(self, queue: Queue) -> None:
+        """Take a job and keep it."""
+        async with queue.lease(self) as hold:
+            hold.taken = True
+            self.taken.append(hold.lease.build.number)
+
+
+def make_queue(store: FakeStore) -> Queue:
+    """Make a queue over the fake."""
+    return Queue(cast(Store, store))
+
+
+async def test_free_slots_get_work_at_once(autojump_clock: MockClock) -> None:
+    """Those who were free first, first; nobody polls."""
+    store, takers = FakeStore(), [FakeTaker(str(n)) for n in range(3)]
+    queue = make_queue(store)
+    async with trio.open_nursery() as nursery:
+        for taker in takers:
+            nursery.start_soon(taker.take_one, queue)
+            await trio.sleep(1)
+        start = trio.current_time()
+        for number in (1, 2, 3):
+            store.waiting.append(number)
+            queue.wake()
+            await trio.sleep(1)
+    assert [taker.taken for taker in takers] == [[1], [2], [3]]
+    assert trio.current_time() - start < 3.1
+
+
+async def test_a_build_that_comes_while_the_store_is_asked_is_not_missed(
+    autojump_clock: MockClock,
+) -> None:
+    """The store said "none", and before the slot parks one came in."""
+    store, taker = FakeStore(), FakeTaker()
+    queue = make_queue(store)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(taker.take_one, queue)
+        await trio.sleep(0.005)  # the store has said "none", the slot is not parked yet
+        store.waiting.append(7)
+        queue.wake()
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert taker.taken == [7]
+
+
+async def test_a_wake_that_cannot_be_used_is_passed_on(autojump_clock: MockClock) -> None:
+    """A slot whose agent was paused, or is canceled just now, does not swallow it."""
+    for end in ("pause", "cancel"):
+        store, first, second = FakeStore(), FakeTaker("first"), FakeTaker("second")
+        queue = make_queue(store)
+        async with trio.open_nursery() as nursery:
+            scope = trio.CancelScope()
+
+            async def take(scope: trio.CancelScope, taker: FakeTaker, queue: Queue) -> None:
+                with scope:
+                    await taker.take_one(queue)
+
+            nursery.start_soon(take, scope, first, queue)
+            await wait_all_tasks_blocked()
+            await trio.sleep(1)
+            nursery.start_soon(second.take_one, queue)
+            await trio.sleep(1)
+            store.waiting.append(1)
+            if end == "pause":
+                first.accepting = False
+                queue.wake()
+            else:
+                queue.wake()
+                scope.cancel()
+            await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+        assert second.taken == [1]
+
+
+async def test_a_lease_that_nobody_took_is_put_back(autojump_clock: MockClock) -> None:
+    """However the block ends: an error, or a cancel between lease and hand-over."""
+    store, taker = FakeStore(), FakeTaker()
+    queue = make_queue(store)
+    store.waiting.append(1)
+    with pytest.raises(ValueError, match="no"):
+        async with queue.lease(taker):
+            raise ValueError("no")
+    assert store.put_back_ids == ["1.1.1"]
+
+    with trio.move_on_after(0.005) as scope:  # while the store is being asked
+        async with queue.lease(taker):
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+    assert store.put_back_ids == ["1.1.1", "1.1.1"]
+    assert list(store.waiting) == [1]
