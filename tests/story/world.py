@@ -6,23 +6,36 @@ at once; what it had answered is in its data folder, from which the next one sta
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
 
-from ci.config import ServerConfig
+from ci.agent.agent import Agent, open_agent
+from ci.config import AgentConfig, ServerConfig
 from ci.model import Status
 from ci.server.core import Server, open_server
 from ci.server.run import create_server_app
 from ci.server.views import BuildView
 from tests.fakes.agent import FakeAgent
+from tests.fakes.checkout import FakeCheckout
 from tests.fakes.network import Network
+from tests.fakes.runner import FakeMachine, FakeRunner
 
 SERVER = "server:8080"
+T = TypeVar("T")
+
 START = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+class _Life:
+    """One life of a server or an agent."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.over = trio.Event()
 
 
 class World:
@@ -33,10 +46,12 @@ class World:
         self.folder = folder
         self.network = Network()
         self.server: Server
-        self._server_scope: trio.CancelScope | None = None
-        self._stopped = trio.Event()
+        self._server_life = _Life()
+        self._agents: dict[int, _Life] = {}
+        self._machines: dict[int, FakeMachine] = {}
 
     def now(self) -> datetime:
+        """Tell the time of day, which follows the mock clock."""
         return START + timedelta(seconds=trio.current_time())
 
     async def start_server(self, **settings: Any) -> Server:
@@ -49,16 +64,15 @@ class World:
 
     async def kill_server(self) -> None:
         """End the server in the middle of whatever it does."""
-        assert self._server_scope is not None
         self.network.apps.pop(SERVER, None)
-        self._server_scope.cancel()
-        await self._stopped.wait()
+        self._server_life.scope.cancel()
+        await self._server_life.over.wait()
 
     async def _run_server(
         self, config: ServerConfig, *, task_status: trio.TaskStatus[Server]
     ) -> None:
-        self._stopped = trio.Event()
-        with trio.CancelScope() as self._server_scope:
+        life = self._server_life = _Life()
+        with life.scope:
             async with (
                 self.network.client() as http,
                 open_server(config, http, self.now) as server,
@@ -66,11 +80,49 @@ class World:
                 self.network.apps[SERVER] = create_server_app(server)
                 task_status.started(server)
                 await trio.sleep_forever()
-        self._stopped.set()
+        life.over.set()
 
     def agent(self, port: int = 9001, **said: Any) -> FakeAgent:
         """Make an agent that a test drives by hand."""
         return FakeAgent(self.network, SERVER, port, **said)
+
+    async def start_agent(self, port: int = 8081, **settings: Any) -> Agent:
+        """Start a real agent on a machine without processes; its folder is kept for the next."""
+        config = AgentConfig.check(
+            {
+                "host": "agent",
+                "port": port,
+                "serverHost": "server",
+                "name": f"agent-{port}",
+                "dataDir": str(self.folder / f"agent-{port}"),
+            }
+            | settings
+        )
+        agent: Agent = await self.nursery.start(self._run_agent, config)
+        return agent
+
+    async def kill_agent(self, port: int = 8081) -> None:
+        """End an agent as `kill -9` does: its commands go on, its folder stays."""
+        life = self._agents.pop(port)
+        self.network.apps.pop(f"agent:{port}", None)
+        life.scope.cancel()
+        await life.over.wait()
+
+    def machine(self, port: int = 8081) -> FakeMachine:
+        """The machine on which the agent at `port` runs commands."""
+        return self._machines.setdefault(port, FakeMachine(self.nursery))
+
+    async def _run_agent(self, config: AgentConfig, *, task_status: trio.TaskStatus[Agent]) -> None:
+        life = self._agents[config.port] = _Life()
+        runner = FakeRunner(self.machine(config.port))
+        with life.scope:
+            async with open_agent(
+                config, dial=self.network.client, runner=runner, checkout=FakeCheckout()
+            ) as agent:
+                self.network.apps[f"agent:{config.port}"] = agent.app
+                task_status.started(agent)
+                await trio.sleep_forever()
+        life.over.set()
 
     async def submit(self, command: str = "true", **more: Any) -> int:
         """Ask for a build and return its number."""
@@ -87,9 +139,18 @@ class World:
 
         return await self.wait_for(done)
 
-    async def wait_for(self, condition: Callable[[], Any], limit_s: float = 3600) -> Any:
+    async def log(self, number: int) -> bytes:
+        """The log of a build's latest attempt."""
+        view = await self.server.log(number)
+        assert view.attempt is not None
+        return await self.server.read_log(view.attempt, 0, 1 << 24)
+
+    async def wait_for(
+        self, condition: Callable[[], Awaitable[T | None]], limit_s: float = 3600
+    ) -> T:
         """Block until an async condition gives something true, asking each tenth of a second."""
         with trio.fail_after(limit_s):
-            while not (found := await condition()):
+            while True:
+                if found := await condition():
+                    return found
                 await trio.sleep(0.1)
-        return found
