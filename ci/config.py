@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from ci.errors import ConfigError
+from ci.model import commit_problem
 
 SECRET_KEYS = frozenset({"agentToken", "apiToken"})  # never shown, not even when wrong
 
@@ -57,6 +58,7 @@ Bytes = Annotated[int, BeforeValidator(_no_bool), Field(ge=1024, le=1 << 40)]
 # A token travels in an HTTP header.
 Token = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[\x21-\x7e]+$")]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+Command = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
 class _Config(BaseModel):
@@ -138,6 +140,18 @@ class ServerConfig(_Config):
     max_body_bytes: Bytes = Field(
         32 << 20, description="largest request body; also the largest log a foreign agent can send"
     )
+
+    default_commit: str = Field("main", description="what the form asks for at first")
+    default_command: Command = Field(
+        "make test", description="the command that the form begins with"
+    )
+
+    @field_validator("default_commit")
+    @classmethod
+    def _check_commit(cls, value: str) -> str:
+        if problem := commit_problem(value):
+            raise ValueError(problem)
+        return value
 
     @field_validator("repositories", mode="before")
     @classmethod

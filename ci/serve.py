@@ -11,7 +11,7 @@ from quart_trio import QuartTrio
 
 # Longer than any client of ours keeps an idle connection, so that it is never closed under one.
 KEEP_ALIVE_S = 75.0
-GRACEFUL_S = 2.0  # requests under way when we stop have this long; a poller asks again anyway
+GRACEFUL_S = 1.0  # for requests under way when we stop; a poller asks again anyway
 
 
 async def serve_app(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -15,22 +14,22 @@ from ci.wire.status import AgentStatus, read_status
 MAX_ANSWER_BYTES = 1 << 20  # an agent's answers are small; a wrong peer's may be endless
 _SHOWN_CHARS = 1000
 
-Dial = Callable[[], httpx.AsyncClient]
+Http = httpx.AsyncClient  # so that nobody else has to import it
 
 
-def dial_http() -> httpx.AsyncClient:
+def dial_http() -> Http:
     """Make the client for all agents. Time limits are the callers' business.
 
     `trust_env` is off because a proxy for the outside world does not know the agents.
     """
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
-    return httpx.AsyncClient(timeout=httpx.Timeout(None), limits=limits, trust_env=False)
+    return Http(timeout=httpx.Timeout(None), limits=limits, trust_env=False)
 
 
 class AgentClient:
     """What the server asks of one agent. Every method raises Unreachable or PeerRefused."""
 
-    def __init__(self, http: httpx.AsyncClient, host: str, port: int, token: str | None) -> None:
+    def __init__(self, http: Http, host: str, port: int, token: str | None) -> None:
         self._http = http
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         shown_host = f"[{host}]" if ":" in host else host

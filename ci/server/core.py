@@ -7,19 +7,18 @@ any two steps, never leaves a thing half done.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import httpx
 import structlog
 import trio
 
 from ci.config import ServerConfig
 from ci.errors import GivenUp, NotFound, Rejected, StoreFailed, TooLarge
-from ci.model import Agent, Build, BuildRequest, Status, commit_problem
-from ci.server.client import AgentClient
+from ci.model import Agent, Attempt, Build, BuildRequest, Status, commit_problem
+from ci.server.client import AgentClient, Http
 from ci.server.fleet import Fleet
 from ci.server.logs import Logs
 from ci.server.member import Member
@@ -44,7 +43,7 @@ def utc_now() -> datetime:
 
 @asynccontextmanager
 async def open_server(
-    config: ServerConfig, http: httpx.AsyncClient, now: Callable[[], datetime] = utc_now
+    config: ServerConfig, http: Http, now: Callable[[], datetime] = utc_now
 ) -> AsyncIterator[Server]:
     """Open the store and ask all known agents what they run; leave the block to stop.
 
@@ -144,18 +143,29 @@ class Server:
         build = await self._store.build(_in_range(number))
         if build is None:
             raise NotFound(f"there is no build {number}", field="number")
-        attempts = await self._store.attempts_of(number)
-        if build.status is Status.WAITING:
-            position = await self._store.queue_position(build)
-            why = self._fleet.why_waiting()
-            return BuildView(build, attempts, queue_position=position, waiting_for=why)
-        if build.status is Status.RUNNING and attempts:
-            return BuildView(build, attempts, phase=self._fleet.phase(attempts[-1]))
-        return BuildView(build, attempts)
+        (view,) = await self.views([build])
+        return view
 
     async def builds(self, wanted: BuildFilter) -> BuildPage:
         """Return the newest builds that fit."""
         return await self._store.page(wanted)
+
+    async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
+        """Return everything about each of some builds, with as many queries as for one."""
+        attempts = await self._store.attempts_of([build.number for build in builds])
+        waiting = [build.number for build in builds if build.status is Status.WAITING]
+        places = await self._store.places(waiting) if waiting else {}
+        why = self._fleet.why_waiting()
+        return tuple(
+            BuildView(
+                build,
+                tuple(attempts[build.number]),
+                queue_position=places.get(build.number),
+                waiting_for=why if build.status is Status.WAITING else None,
+                phase=self._phase(build, attempts[build.number]),
+            )
+            for build in builds
+        )
 
     async def counts(self) -> dict[Status, int]:
         """Count the builds that wait and those that run."""
@@ -232,7 +242,8 @@ class Server:
                 paused=False,
                 first_seen=now,
                 last_seen=now,
-            )
+            ),
+            draining=said.draining,
         )
         held = {attempt.id for attempt in await self._store.held(member.name)}
         keep = {each.id: each.id in held for each in said.attempts}
@@ -276,6 +287,11 @@ class Server:
         self._fleet.over(result.id, gone=True)
         if ended.again:
             self._queue.wake()
+
+    def _phase(self, build: Build, attempts: Sequence[Attempt]) -> str | None:
+        if build.status is not Status.RUNNING or not attempts:
+            return None
+        return self._fleet.phase(attempts[-1])
 
     async def _view(self, member: Member) -> AgentView:
         return AgentView(

@@ -65,8 +65,10 @@ class Fleet:
         """All agents, by name."""
         return tuple(self._members[name] for name in sorted(self._members))
 
-    async def register(self, said: Agent) -> Member:
+    async def register(self, said: Agent, *, draining: bool = False) -> Member:
         """Take in an agent, or what a known one says anew; its link is made afresh if need be.
+
+        An agent that drains says so at once, so that it is not offered what it would refuse.
 
         Raises Conflict when another agent of that name is online.
         """
@@ -80,6 +82,8 @@ class Fleet:
             return self._add(agent)
         moved = _essence(member.agent) != _essence(agent)
         member.agent = agent
+        member.status = member.status.model_copy(update={"draining": draining})
+        member.changed()
         if moved and agent.name in self._links:
             self._links[agent.name].cancel()
         member.call()

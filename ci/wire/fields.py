@@ -56,6 +56,7 @@ def _no_bool(value: object) -> object:
     return value
 
 
+_MAX_SHOWN_CHARS = 60  # of a key in an error; longer than any name of ours
 _UNION_MEMBERS = ("bool", "int", "str")  # pydantic's own words within the place of an error
 
 Line = Annotated[str, BeforeValidator(_no_nul), Field(max_length=1000)]
@@ -77,7 +78,7 @@ def read(model: type[Model], body: bytes) -> Model:
 def rejected(error: ValidationError) -> Rejected:
     """Say pydantic's first finding in one sentence that names the field."""
     found: Any = error.errors(include_url=False, include_input=False)[0]
-    place = [str(part) for part in found["loc"] if part not in _UNION_MEMBERS]
+    place = [_shown(part) for part in found["loc"] if part not in _UNION_MEMBERS]
     if not place:
         what = "is not JSON" if found["type"] == "json_invalid" else "must be one JSON object"
         return Rejected(f"the body {what}: {found['msg']}")
@@ -86,3 +87,9 @@ def rejected(error: ValidationError) -> Rejected:
     if found["type"] == "missing":
         problem = "is missing"
     return Rejected(f"{field}: {problem.replace('should be', 'must be')}", field=field)
+
+
+def _shown(part: object) -> str:
+    """A key of an object may be anything that a stranger sent."""
+    text = str(part)
+    return text if text.isprintable() and len(text) <= _MAX_SHOWN_CHARS else ascii(text[:20])

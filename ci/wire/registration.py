@@ -43,6 +43,7 @@ class Registration(Message):
     boot_id: Annotated[str, Field(max_length=100)] = ""
     home_id: Annotated[str, Field(max_length=100)] = ""
     protocol: int = 0
+    draining: bool = False
     attempts: tuple[AttemptState, ...] = ()
 
     @property

@@ -19,7 +19,7 @@ class FakeAgent:
         self.network = network
         self.server = server
         self.address = f"agent:{port}"
-        self.said = {
+        self.said: dict[str, Any] = {
             "host": "agent",
             "port": port,
             "name": f"agent-{port}",
@@ -38,12 +38,15 @@ class FakeAgent:
         self.app.add_url_rule("/status", view_func=self._status)
 
     def up(self) -> None:
+        """Let the network reach it."""
         self.network.apps[self.address] = self.app
 
     def down(self) -> None:
+        """Refuse connections, as a dead process does."""
         self.network.apps.pop(self.address, None)
 
     async def register(self) -> dict[str, Any]:
+        """Announce itself and return the server's answer."""
         self.up()
         attempts = [{"id": id, "state": "running", "log_size": 0} for id in self.jobs]
         answer = await self.post("/notify_agent", json={**self.said, "attempts": attempts})
@@ -52,13 +55,16 @@ class FakeAgent:
         return welcome
 
     async def post(self, path: str, **content: Any) -> httpx.Response:
+        """Send any request to the server."""
         async with self.network.client() as client:
             return await client.post(f"http://{self.server}{path}", **content)
 
     async def log(self, id: str, offset: int, data: bytes) -> httpx.Response:
+        """Deliver a piece of a log."""
         return await self.post(f"/notify_build_log?id={id}&offset={offset}", content=data)
 
     async def finish(self, id: str, *, exit_code: int = 0, **more: Any) -> httpx.Response:
+        """Deliver the result of an attempt, by default a good one."""
         self.jobs.pop(id, None)
         result = {
             "id": id,

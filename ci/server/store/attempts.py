@@ -189,8 +189,8 @@ def _repeats(attempt: Attempt, outcome: Outcome) -> bool:
 
 
 def _lost_attempts(connection: Connection, attempt: Attempt) -> tuple[Attempt, ...]:
-    all_of_job = build_rows.attempts_of(connection, attempt.build)
-    return tuple(a for a in all_of_job if a.job == attempt.job and a.reason in TRY_AGAIN)
+    of_build = build_rows.attempts_of(connection, [attempt.build])[attempt.build]
+    return tuple(a for a in of_build if a.job == attempt.job and a.reason in TRY_AGAIN)
 
 
 def _wait_again(connection: Connection, attempt: Attempt, message: str) -> None:

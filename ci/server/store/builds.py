@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, String, and_, cast, func, insert, or_, select
+from sqlalchemy import Connection, Select, String, cast, func, insert, or_, select
 
 from ci.model import JOB_NAME, Attempt, Build, BuildRequest, Status
 from ci.server.store.rows import to_attempt, to_build
@@ -58,14 +59,17 @@ def get(connection: Connection, number: int) -> Build | None:
     return to_build(row) if row else None
 
 
-def attempts_of(connection: Connection, number: int) -> tuple[Attempt, ...]:
-    """Return the attempts of a build, oldest first."""
+def attempts_of(connection: Connection, numbers: Collection[int]) -> dict[int, list[Attempt]]:
+    """Return the attempts of each build, oldest first."""
     rows = connection.execute(
         select(attempts)
-        .where(attempts.c.build == number)
-        .order_by(attempts.c.job, attempts.c.try_number)
+        .where(attempts.c.build.in_(numbers))
+        .order_by(attempts.c.build, attempts.c.job, attempts.c.try_number)
     )
-    return tuple(map(to_attempt, rows))
+    found: dict[int, list[Attempt]] = {number: [] for number in numbers}
+    for attempt in map(to_attempt, rows):
+        found[attempt.build].append(attempt)
+    return found
 
 
 def page(connection: Connection, wanted: BuildFilter) -> BuildPage:
@@ -115,11 +119,13 @@ def unfinished(connection: Connection) -> dict[Status, int]:
     return {Status.WAITING: 0, Status.RUNNING: 0} | {Status(row[0]): row[1] for row in rows}
 
 
-def queue_position(connection: Connection, build: Build) -> int:
-    """Return 1 for the build that is next in line."""
-    ahead = or_(
-        jobs.c.priority > build.priority,
-        and_(jobs.c.priority == build.priority, jobs.c.build < build.number),
+def places(connection: Connection, numbers: Collection[int]) -> dict[int, int]:
+    """Return the place in line of those builds that wait; 1 is the next."""
+    order = (jobs.c.priority.desc(), jobs.c.build, jobs.c.job)
+    line = (
+        select(jobs.c.build, func.row_number().over(order_by=order).label("place"))
+        .where(IS_WAITING)
+        .subquery()
     )
-    query = select(func.count()).where(IS_WAITING, ahead)
-    return int(connection.execute(query).scalar_one()) + 1
+    rows = connection.execute(select(line).where(line.c.build.in_(numbers)))
+    return {row.build: row.place for row in rows}

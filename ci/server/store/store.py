@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -106,9 +106,9 @@ class Store:
         """Return a build, or None."""
         return await self._read(lambda c: builds.get(c, number))
 
-    async def attempts_of(self, number: int) -> tuple[Attempt, ...]:
-        """Return the attempts of a build, oldest first."""
-        return await self._read(lambda c: builds.attempts_of(c, number))
+    async def attempts_of(self, numbers: Collection[int]) -> dict[int, list[Attempt]]:
+        """Return the attempts of each build, oldest first."""
+        return await self._read(lambda c: builds.attempts_of(c, numbers))
 
     async def attempt(self, id: str) -> Attempt | None:
         """Return an attempt, or None."""
@@ -126,9 +126,9 @@ class Store:
         """Count the builds that wait and those that run."""
         return await self._read(builds.unfinished)
 
-    async def queue_position(self, build: Build) -> int:
-        """Return 1 for the build that is next in line."""
-        return await self._read(lambda c: builds.queue_position(c, build))
+    async def places(self, numbers: Collection[int]) -> dict[int, int]:
+        """Return the place in line of those builds that wait; 1 is the next."""
+        return await self._read(lambda c: builds.places(c, numbers))
 
     async def page(self, wanted: BuildFilter) -> BuildPage:
         """Return the newest builds that fit. A search for a text may read every row: a thread."""

@@ -77,12 +77,17 @@ class Writer:
     def _commit(self, batch: list[_Order]) -> None:
         with self._connection.begin():
             for order in batch:
-                order.result = outcome.capture(self._try, order.work)
-                # A full disk makes SQLite roll back the whole transaction, not this work alone.
-                failure = getattr(order.result, "error", None)
-                if isinstance(failure, OperationalError):
-                    raise failure
+                self._do(order)
 
-    def _try(self, work: Callable[[Connection], T]) -> T:
-        with self._connection.begin_nested():
-            return work(self._connection)
+    def _do(self, order: _Order) -> None:
+        """Do one piece of work; if it fails it is undone alone, and its caller is told."""
+        savepoint = self._connection.begin_nested()
+        try:
+            order.result = outcome.Value(order.work(self._connection))
+        except OperationalError:
+            raise  # a full disk has already made SQLite roll back the whole transaction
+        except Exception as error:  # noqa: BLE001  raised again where the work was ordered
+            savepoint.rollback()
+            order.result = outcome.Error(error)
+        else:
+            savepoint.commit()

@@ -17,7 +17,7 @@ from ci.model import Status
 from ci.server.core import Server, open_server
 from ci.server.run import create_server_app
 from ci.wire.result import MAX_LOG_CHUNK
-from tests.fakes.network import Network
+from tests.fakes.network import AppTransport, Network
 
 TOKEN = "secret-token"
 AGENT = {"host": "agent", "port": 9001, "name": "one", "protocol": 1, "home_id": "h"}
@@ -57,7 +57,7 @@ async def setting(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Settin
     network = Network()
     async with network.client() as http, open_server(config, http) as server:
         app: Any = create_server_app(server)
-        transport = httpx.ASGITransport(app, client=("10.9.8.7", 1))
+        transport = AppTransport(app, client=("10.9.8.7", 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
             here = Setting(server, client)
             assert (await here.post("/notify_agent", AGENT)).status_code == 200

@@ -1,0 +1,141 @@
+"""Agent: everything that one agent is, put together, without sockets and signals.
+
+open_agent
+├─ attempts  one task each; those of an earlier life first
+└─ home      registers, and again when unheard
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+from quart_trio import QuartTrio
+
+from ci import blocking
+from ci.agent.app import create_app
+from ci.agent.attempt import Tools
+from ci.agent.attempts import Attempts
+from ci.agent.checkout import Checkout
+from ci.agent.client import Dial, ServerClient
+from ci.agent.home import Home
+from ci.agent.line import Line
+from ci.agent.runner import Runner
+from ci.agent.spool import write_whole
+from ci.config import AgentConfig
+from ci.wire.fields import PROTOCOL
+
+ID_BYTES: Final = 8
+
+
+class Agent:
+    """An agent at work. `app` is what its server calls."""
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        *,
+        home_id: str,
+        runner: Runner,
+        checkout: Checkout,
+        line: Line,
+        nursery: trio.Nursery,
+    ) -> None:
+        self.config = config
+        self.line = line
+        self.boot_id = secrets.token_hex(ID_BYTES)
+        self.home_id = home_id
+        address = {"host": config.host, "port": config.port}
+        tools = Tools(runner, checkout, line, address)
+        self.attempts = Attempts(config.data_dir.absolute(), config.slots, tools, nursery)
+        self.home = Home(line, self.attempts, self.describe)
+        self.app: QuartTrio = create_app(self)
+
+    def drain(self) -> None:
+        """Take nothing new from now on, and let the server know at once."""
+        self.attempts.begin_drain()
+        self.home.call()
+
+    def describe(self) -> dict[str, Any]:
+        """Make the body of a registration; `hostname` and `available` are for servers of others."""
+        attempts = self.attempts
+        return {
+            "host": self.config.host,
+            "hostname": self.config.host,
+            "port": self.config.port,
+            "available": attempts.busy < attempts.slots and not attempts.draining,
+            "name": self.config.shown_name,
+            "slots": attempts.slots,
+            "labels": list(self.config.labels),
+            "version": _version(),
+            "boot_id": self.boot_id,
+            "home_id": self.home_id,
+            "protocol": PROTOCOL,
+            "draining": attempts.draining,
+            "attempts": [state.model_dump() for state in attempts.states()],
+        }
+
+    async def status(self) -> dict[str, Any]:
+        """Make the answer to `/status`; the last three fields are for servers of others."""
+        attempts = self.attempts
+        states = attempts.states()
+        first = states[0].id if states else None
+        disk = await blocking.run(os.statvfs, self.config.data_dir)
+        return {
+            "boot_id": self.boot_id,
+            "slots": attempts.slots,
+            "attempts": [state.model_dump() for state in states],
+            "load": os.getloadavg()[0],
+            "disk_free": disk.f_bavail * disk.f_frsize,
+            "draining": attempts.draining,
+            "isBusy": attempts.busy >= attempts.slots,
+            "buildId": first,
+            "task": {"id": first, "buildId": first} if first else None,
+        }
+
+
+@asynccontextmanager
+async def open_agent(
+    config: AgentConfig, *, dial: Dial, runner: Runner, checkout: Checkout
+) -> AsyncIterator[Agent]:
+    """Open an agent; it registers and works until the context ends.
+
+    The end is abrupt, as by SIGKILL: commands go on, everything stays on disk. To stop in order,
+    drain `attempts` before.
+    """
+    home_id = await blocking.run(_home_id, config.data_dir)
+    async with dial(config.server_url) as http, trio.open_nursery() as nursery:
+        agent = Agent(
+            config,
+            home_id=home_id,
+            runner=runner,
+            checkout=checkout,
+            line=Line(ServerClient(http, config.agent_token)),
+            nursery=nursery,
+        )
+        await agent.attempts.pick_up()
+        nursery.start_soon(agent.home.serve)
+        yield agent
+        nursery.cancel_scope.cancel()
+
+
+def _home_id(data_dir: Path) -> str:
+    """Read the random word that names this data folder, whatever the agent is called."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    path = data_dir / "home_id"
+    if not path.exists():
+        write_whole(path, secrets.token_hex(ID_BYTES).encode(), durable=True)
+    return path.read_text(encoding="ascii").strip()
+
+
+def _version() -> str:
+    try:
+        return version("nursery-ci")
+    except PackageNotFoundError:  # run from a checkout
+        return "0"

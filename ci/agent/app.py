@@ -1,0 +1,75 @@
+"""What the server calls: /build, /cancel, /status. Reads and writes messages; decides nothing."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any, Final
+
+from quart import Response, jsonify, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from ci.errors import RequestError, TooLarge, Unauthorized
+from ci.wire.job import PATH as BUILD_PATH
+from ci.wire.job import read_job
+from ci.wire.status import CANCEL_PATH, PATH, read_cancel
+
+if TYPE_CHECKING:
+    from ci.agent.agent import Agent
+
+MAX_BODY: Final = 1 << 20  # bytes; a job is a command and some words
+# Where programs of others look whether an agent lives.
+HEALTH_PATHS: Final = ("/", "/ping", "/health", "/is-alive", BUILD_PATH, PATH)
+
+
+def create_app(agent: Agent) -> QuartTrio:
+    """Make the application that Hypercorn serves."""
+    app = QuartTrio(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+
+    @app.before_request
+    async def check_token() -> None:
+        token = agent.config.agent_token
+        shown = request.headers.get("Authorization", "")
+        if token and not hmac.compare_digest(shown.encode(), f"Bearer {token}".encode()):
+            raise Unauthorized("the token is missing or wrong", field="Authorization")
+        agent.line.heard()
+
+    @app.post(BUILD_PATH)
+    async def build() -> tuple[Response, int]:
+        job = read_job(await _body())
+        await agent.attempts.accept(job)
+        return jsonify({"id": job.id, "status": "accepted"}), 202
+
+    @app.post(CANCEL_PATH)
+    async def cancel() -> tuple[Response, int]:
+        agent.attempts.cancel(read_cancel(await _body()).id)
+        return jsonify({}), 202
+
+    async def status() -> Response:
+        return jsonify(await agent.status())
+
+    for path in HEALTH_PATHS:
+        app.add_url_rule(path, f"status {path}", status, methods=["GET"])
+    app.add_url_rule("/ping", "post ping", status, methods=["POST"])
+
+    @app.errorhandler(RequestError)
+    async def say_problem(error: RequestError) -> tuple[Response, int]:
+        return _problem(error.message, error.field), error.http_status
+
+    @app.errorhandler(HTTPException)
+    async def say_http_problem(error: HTTPException) -> tuple[Response, int]:
+        if error.code == TooLarge.http_status:
+            return _problem(f"the body is over {MAX_BODY} bytes"), TooLarge.http_status
+        return _problem(error.description or error.name), error.code or 500
+
+    return app
+
+
+async def _body() -> bytes:
+    return await request.get_data(cache=False, as_text=False, parse_form_data=False)
+
+
+def _problem(message: str, field: str | None = None) -> Response:
+    body: dict[str, Any] = {"error": {"field": field, "message": message}}
+    return jsonify(body)

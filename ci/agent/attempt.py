@@ -1,0 +1,291 @@
+"""One attempt's life on this agent.
+
+Attempt.run
+├─ life        checkout → command → end of all processes → result.json → workspace removed
+│  └─ silence  while the command runs: has it printed anything of late?
+└─ delivery    log while it runs, then the result; afterwards the folder is removed
+
+What stops an attempt (cancel, time limits, a server that gave it up) cancels the *waiting*; the
+processes are ended after that, by nobody else. When the agent itself is cancelled nothing is
+ended: the command goes on, and the agent's next life picks it up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import trio
+
+from ci import blocking, logfile
+from ci.agent import ending
+from ci.agent.checkout import Checkout
+from ci.agent.delivery import Delivery
+from ci.agent.environment import command_environment
+from ci.agent.line import Line
+from ci.agent.runner import Command, Order, Runner
+from ci.agent.spool import Folder, Ticket, remove_tree
+from ci.errors import CheckoutFailed, Conflict, GivenUp
+from ci.model import CommitInfo, Outcome, Reason
+from ci.wire.registration import AttemptState
+from ci.wire.result import MAX_LOG_CHUNK
+
+SILENCE_POLLS: Final = 20  # looks at the log within one silence limit
+MAX_SILENCE_POLL_S: Final = 1.0
+_GIT_DISK_FULL: Final = "No space left on device"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What attempts work with. `address` is what servers of others are told of this agent."""
+
+    runner: Runner
+    checkout: Checkout
+    line: Line
+    address: Mapping[str, Any]
+
+
+class Attempt:
+    """An attempt, from its acceptance to its delivery. `workspace` is an absolute path."""
+
+    def __init__(self, ticket: Ticket, folder: Folder, workspace: Path, tools: Tools) -> None:
+        self.id = ticket.job.id
+        self.job = ticket.job
+        self.over = trio.Event()  # its processes are gone and its end is on disk
+        self._ticket = ticket
+        self._folder = folder
+        self._workspace = workspace
+        self._tools = tools
+        self._settled = trio.Event()  # it is on disk, or could not be put there
+        self._refusal: OSError | None = None
+        self._running = trio.Event()  # the command was started, or never will be
+        self._waiting = trio.CancelScope()
+        self._delivering = trio.CancelScope()
+        self._cause: Reason | None = None
+        self._dropped = False
+        self._command: Command | None = None
+        self._commit: CommitInfo | None = None
+        self._state = "accepted"
+        self._sent = 0  # bytes of log that the server has, as far as can be known at the start
+
+    def state(self) -> AttemptState:
+        """Say how it is, for the server and for people."""
+        commit = self._commit or CommitInfo("")
+        return AttemptState(
+            id=self.id,
+            state=self._state,
+            log_size=logfile.size(self._folder.log),
+            commit_hash=commit.commit_hash,
+            subject=commit.subject,
+            author=commit.author,
+            branch=commit.branch,
+        )
+
+    async def remember(self) -> None:
+        """Learn from the disk what an earlier life of the agent knew."""
+        self._settled.set()
+        self._state = "picked up"
+        self._commit = await blocking.run(self._folder.commit)
+        # Not from 0: the server has most of it. It has not less than all but one piece, or says so.
+        self._sent = max(0, logfile.size(self._folder.log) - MAX_LOG_CHUNK)
+
+    async def wait_accepted(self) -> None:
+        """Return when the job is on disk. Raises Conflict when the disk says no."""
+        await self._settled.wait()
+        if self._refusal is not None:
+            raise Conflict(f"this agent can't keep the job: {self._refusal.strerror}")
+
+    def stop(self, reason: Reason) -> None:
+        """End it now; does nothing when it is being ended already."""
+        if self._cause is None and not self.over.is_set():
+            self._cause = reason
+            self._waiting.cancel()
+
+    def drop(self) -> None:
+        """End it now and deliver nothing: the server wants nothing more of it."""
+        self._dropped = True
+        self.stop(Reason.CANCELED)
+        self._delivering.cancel()
+
+    async def run(self, *, picked_up: bool) -> bool:
+        """Live; return whether it did, that is, whether the job could be put on disk.
+
+        Cancellation: the command is left alone and everything stays on disk.
+        """
+        if not picked_up and not await self._accept():
+            self.over.set()
+            return False
+        self._settled.set()
+        outcome = await blocking.run(self._folder.outcome) if picked_up else None
+        async with trio.open_nursery() as nursery:
+            result: list[Outcome] = [outcome] if outcome else []
+            nursery.start_soon(self._deliver, result)
+            if not result:
+                result.append(await self._live(picked_up=picked_up))
+                await self._keep(result[0])
+            self._state = "delivering"
+            self._running.set()
+            self.over.set()
+            await self._remove_workspace()
+        await blocking.run(self._folder.remove)
+        return True
+
+    async def _accept(self) -> bool:
+        try:
+            await blocking.run(self._folder.create, self._ticket)
+        except OSError as error:
+            log.error("job_not_kept", id=self.id, error=str(error))
+            self._refusal = error
+            self._settled.set()
+            return False
+        log.info("accepted", id=self.id, commit=self.job.commit)
+        return True
+
+    async def _deliver(self, result: list[Outcome]) -> None:
+        native = self.job.protocol > 0
+        tools = self._tools
+        delivery = Delivery(
+            self.id, self._folder.log, tools.line, tools.address, native=native, sent=self._sent
+        )
+        with self._delivering:
+            try:
+                await self._running.wait()
+                await delivery.follow(self.over)
+                await delivery.finish(result[0])
+                log.info("delivered", id=self.id)
+            except GivenUp:
+                self.drop()
+        if self._dropped:
+            log.info("dropped", id=self.id)
+
+    async def _keep(self, outcome: Outcome) -> None:
+        log.info("ended", id=self.id, status=outcome.status, reason=outcome.reason)
+        if not self._dropped:
+            try:
+                await blocking.run(self._folder.save_outcome, outcome)
+            except OSError as error:  # a full disk is no reason not to deliver
+                log.error("result_not_kept", id=self.id, error=str(error))
+
+    async def _remove_workspace(self) -> None:
+        try:
+            await blocking.run(remove_tree, self._workspace)
+        except OSError as error:
+            log.error("workspace_left", path=str(self._workspace), error=str(error))
+
+    async def _live(self, *, picked_up: bool) -> Outcome:
+        """Bring the attempt to its end, and all its processes to theirs."""
+        try:
+            if picked_up:
+                await self._find_command()
+            if self._ticket.machine_boot == self._tools.runner.boot_id:
+                outcome = await self._wait_or_stop()
+            else:
+                outcome = await self._after_crash()
+            self._state = "ending"
+            if self._command is not None:
+                await self._command.kill()
+        except OSError as error:
+            log.exception("attempt_broken", id=self.id)
+            outcome = ending.broken(error)
+        return replace(
+            outcome,
+            duration_s=max(0.0, self._tools.runner.now() - self._ticket.accepted_at),
+            log_size=logfile.size(self._folder.log),
+            commit=self._commit,
+        )
+
+    async def _find_command(self) -> None:
+        self._cause = self._cause or await blocking.run(self._folder.stop)
+        if self._ticket.machine_boot == self._tools.runner.boot_id:
+            self._command = await self._tools.runner.find(self._folder, self._ticket.cookie)
+        log.info("picked_up", id=self.id, started=self._command is not None)
+
+    async def _after_crash(self) -> Outcome:
+        """Find what is left after a start of the machine, which no process outlives."""
+        code = await blocking.run(self._folder.exit_code)
+        return ending.exited(code) if code is not None else ending.machine_restarted()
+
+    async def _wait_or_stop(self) -> Outcome:
+        self._waiting.deadline = self._deadline()
+        if self._cause is not None:
+            self._waiting.cancel()
+        with self._waiting:
+            await trio.lowlevel.checkpoint()
+            return await self._work()
+        reason = self._cause or Reason.TIMEOUT
+        log.info("stopping", id=self.id, reason=reason)
+        await blocking.run(self._folder.save_stop, reason)
+        return ending.stopped(reason, self.job.timeout_s, self.job.silence_s)
+
+    def _deadline(self) -> float:
+        """When its time is over, in trio's seconds. The checkout counts, a restart goes on."""
+        if self.job.timeout_s is None:
+            return math.inf
+        used_s = self._tools.runner.now() - self._ticket.accepted_at
+        return trio.current_time() + self.job.timeout_s - used_s
+
+    async def _work(self) -> Outcome:
+        if self._command is None:
+            try:
+                await self._check_out()
+            except CheckoutFailed as error:
+                return await self._explain(error)
+            try:
+                await self._start()
+            except OSError as error:
+                return ending.refused(error)
+        assert self._command is not None
+        self._state = "running"
+        self._running.set()
+        code = await self._wait_exit(self._command)
+        if code is not None:
+            return ending.exited(code)
+        has_space = await self._tools.runner.has_space(self._folder)
+        return ending.killed() if has_space else ending.no_space()
+
+    async def _check_out(self) -> None:
+        self._state = "checkout"
+        self._commit = await self._tools.checkout.make(
+            self.job.repository, self.job.commit, self._workspace, self._ticket.cookie
+        )
+        await blocking.run(self._folder.save_commit, self._commit)
+
+    async def _start(self) -> None:
+        assert self._commit is not None
+        environment = command_environment(
+            self.job, self._commit.commit_hash, self._commit.branch, self._workspace
+        )
+        self._command = await self._tools.runner.start(
+            Order(self.job.command, self._workspace, environment, self._folder, self._ticket.cookie)
+        )
+
+    async def _explain(self, error: CheckoutFailed) -> Outcome:
+        """Make the log of an attempt that has no command's: git's words."""
+        text = str(error)
+        if _GIT_DISK_FULL in text:
+            return ending.no_space()
+        await blocking.run(logfile.append, self._folder.log, 0, text.encode() + b"\n")
+        return ending.failed(Reason.CHECKOUT_FAILED, text)
+
+    async def _wait_exit(self, command: Command) -> int | None:
+        async with trio.open_nursery() as nursery:
+            if self.job.silence_s is not None:
+                nursery.start_soon(self._watch_silence, self.job.silence_s)
+            code = await command.wait()
+            nursery.cancel_scope.cancel()
+        return code
+
+    async def _watch_silence(self, limit_s: float) -> None:
+        """Stop the attempt when its log has not grown for `limit_s`."""
+        size, since = logfile.size(self._folder.log), trio.current_time()
+        while trio.current_time() - since < limit_s:
+            await trio.sleep(min(limit_s / SILENCE_POLLS, MAX_SILENCE_POLL_S))
+            if (grown := logfile.size(self._folder.log)) != size:
+                size, since = grown, trio.current_time()
+        self.stop(Reason.SILENCE)

@@ -1,0 +1,149 @@
+"""Which attempts this agent has: accepted, picked up after a restart, stopped.
+
+A slot is taken from the acceptance until the attempt's processes are gone; the delivery of its
+result needs none.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+import trio
+
+from ci import blocking
+from ci.agent.attempt import Attempt, Tools
+from ci.agent.spool import Folder, Spool, Ticket, folder_name, remove_tree
+from ci.errors import Conflict
+from ci.model import Reason
+from ci.wire.job import Job
+from ci.wire.registration import AttemptState
+
+DELIVERY_LIMIT_S: Final = 10.0  # an agent that stops tries this long; its next start goes on
+REMEMBERED: Final = 1000  # ended attempts; a request for one of them is a late repetition
+COOKIE_BYTES: Final = 16  # nobody guesses it, no two are alike
+
+log = structlog.get_logger()
+
+
+class Attempts:
+    """All attempts of this agent; each runs as a task of `nursery`."""
+
+    def __init__(self, data_dir: Path, slots: int, tools: Tools, nursery: trio.Nursery) -> None:
+        """`data_dir` is absolute."""
+        self.slots = slots
+        self.draining = False
+        self._spool = Spool(data_dir / "spool")
+        self._work = data_dir / "work"
+        self._tools = tools
+        self._nursery = nursery
+        self._attempts: dict[str, Attempt] = {}
+        self._done: dict[str, None] = {}
+        self._changed = trio.Event()
+
+    @property
+    def busy(self) -> int:
+        """How many slots are taken."""
+        return sum(not attempt.over.is_set() for attempt in self._attempts.values())
+
+    def states(self) -> list[AttemptState]:
+        """Say how each attempt is whose end the server does not have yet."""
+        return [attempt.state() for attempt in self._attempts.values()]
+
+    async def accept(self, job: Job) -> None:
+        """Take a job; when this returns it is on disk. Asked twice it is started once.
+
+        Raises Conflict when there is no free slot, or no room on the disk.
+        """
+        attempt = self._attempts.get(job.id)
+        if attempt is None:
+            # Ids of our servers are used once. Those of others may come again and mean it.
+            if job.protocol > 0 and job.id in self._done:
+                return
+            if self.draining:
+                raise Conflict("this agent is stopping and takes no new builds")
+            if self.busy >= self.slots:
+                raise Conflict(f"no free slot: {self.busy} of {self.slots} are taken")
+            runner = self._tools.runner
+            cookie = secrets.token_hex(COOKIE_BYTES)
+            ticket = Ticket(job, cookie, runner.boot_id, runner.now())
+            attempt = self._add(ticket, self._spool.folder(job.id))
+            self._start(attempt, picked_up=False)
+        await attempt.wait_accepted()
+
+    def cancel(self, id: str) -> None:
+        """End an attempt now; one that is unknown or over is left as it is."""
+        if attempt := self._attempts.get(id):
+            attempt.stop(Reason.CANCELED)
+
+    def drop(self, id: str) -> None:
+        """End an attempt now, and forget it: the server wants nothing more of it."""
+        if attempt := self._attempts.get(id):
+            attempt.drop()
+
+    async def pick_up(self) -> None:
+        """Go on with what an earlier life of this agent left; remove what belongs to nothing."""
+        kept = await blocking.run(self._spool.kept)
+        for folder, ticket in kept:
+            attempt = self._add(ticket, folder)
+            await attempt.remember()
+            self._start(attempt, picked_up=True)
+        await blocking.run(_remove_others, self._work, {folder_name(id) for id in self._attempts})
+
+    def stop_all(self) -> None:
+        """End everything now, because the agent stops."""
+        for attempt in self._attempts.values():
+            attempt.stop(Reason.AGENT_STOPPING)
+
+    def begin_drain(self) -> None:
+        """Take nothing new from now on."""
+        self.draining = True
+        self._change()
+
+    async def wait_drained(self) -> None:
+        """Return after `begin_drain`, when all is over and delivered, or can't be just now."""
+        await self._wait_until(lambda: self.draining and self.busy == 0)
+        with trio.move_on_after(DELIVERY_LIMIT_S):
+            await self._wait_until(lambda: not self._attempts)
+        if self._attempts:
+            log.warning("results_kept_for_the_next_start", ids=list(self._attempts))
+
+    def _add(self, ticket: Ticket, folder: Folder) -> Attempt:
+        workspace = self._work / folder.path.name
+        attempt = self._attempts[ticket.job.id] = Attempt(ticket, folder, workspace, self._tools)
+        return attempt
+
+    def _start(self, attempt: Attempt, *, picked_up: bool) -> None:
+        self._nursery.start_soon(self._run, attempt, picked_up)
+        self._nursery.start_soon(self._announce_end, attempt)
+
+    async def _run(self, attempt: Attempt, picked_up: bool) -> None:
+        accepted = await attempt.run(picked_up=picked_up)
+        del self._attempts[attempt.id]
+        if accepted:
+            self._done[attempt.id] = None
+        if len(self._done) > REMEMBERED:
+            del self._done[next(iter(self._done))]
+        self._change()
+
+    async def _announce_end(self, attempt: Attempt) -> None:
+        await attempt.over.wait()
+        self._change()
+
+    def _change(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def _wait_until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            await self._changed.wait()
+
+
+def _remove_others(work: Path, names: set[str]) -> None:
+    """Remove workspaces that no attempt knows."""
+    for path in work.iterdir() if work.exists() else ():
+        if path.name not in names:
+            remove_tree(path)

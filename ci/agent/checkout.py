@@ -1,0 +1,115 @@
+"""A clean workspace with the wanted commit, made in two git processes when the commit is known.
+
+A mirror of each repository is kept; the workspace's `.git` is written by hand and borrows the
+mirror's objects, so nothing is copied but the files themselves.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Protocol
+
+from ci import blocking
+from ci.agent.git import Git
+from ci.agent.mirror import BRANCHES, TAGS, Mirror, mirror_name
+from ci.agent.spool import remove_tree
+from ci.config import repository_problem
+from ci.errors import CheckoutFailed
+from ci.model import CommitInfo
+
+_CONFIG: Final = """\
+[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = false
+[remote "origin"]
+\turl = {url}
+\tfetch = +refs/heads/*:refs/remotes/origin/*
+[gc]
+\tauto = 0
+[lfs]
+\tstorage = {lfs}
+"""
+
+
+class Checkout(Protocol):
+    """Brings the files of a commit into a folder."""
+
+    async def make(self, repository: str, commit: str, workspace: Path, cookie: str) -> CommitInfo:
+        """Make `workspace`, an absolute path, and say what was found. Raises CheckoutFailed.
+
+        All processes carry `cookie`. Cancellation: they are killed; the workspace stays in part.
+        """
+
+
+class GitCheckout:
+    """Checks out with the git of this machine; `mirrors` is a folder."""
+
+    def __init__(self, mirrors: Path) -> None:
+        self._folder = mirrors
+        self._mirrors: dict[str, Mirror] = {}
+
+    async def make(self, repository: str, commit: str, workspace: Path, cookie: str) -> CommitInfo:
+        """Make the workspace from the repository's mirror."""
+        if problem := repository_problem(repository):
+            raise CheckoutFailed(f"the repository {problem}")
+        url = _absolute(repository)
+        git = Git(cookie, local=_is_local(url))
+        mirror = self._mirrors.setdefault(url, Mirror(self._folder / mirror_name(url), url))
+        await blocking.run(_make_folder, self._folder)
+        found = await mirror.find(git, commit)
+        await blocking.run(_write_workspace, workspace, mirror, url, found, await mirror.refs())
+        await git.must(
+            f"check out {found.commit_hash}",
+            *("-C", str(workspace), "checkout", "--quiet", "--force", "--detach"),
+            found.commit_hash,
+        )
+        if (workspace / ".gitmodules").exists():
+            await git.must(
+                "check out the submodules",
+                *("-C", str(workspace), "submodule", "--quiet", "update", "--init", "--recursive"),
+            )
+        return found
+
+
+def _is_local(repository: str) -> bool:
+    scheme, colons, _ = repository.partition("://")
+    if colons:
+        return scheme.lower() == "file"
+    return ":" not in repository.partition("/")[0]  # else `host:path`, by ssh
+
+
+def _absolute(repository: str) -> str:
+    if _is_local(repository) and "://" not in repository:
+        return str(Path(repository).absolute())
+    return repository
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _write_workspace(
+    workspace: Path, mirror: Mirror, url: str, commit: CommitInfo, refs: dict[str, str]
+) -> None:
+    """Write what `git clone` would, except that no object is copied and no file is there yet."""
+    remove_tree(workspace)
+    git = workspace / ".git"
+    (git / "objects" / "info").mkdir(parents=True)
+    (git / "refs").mkdir()
+    (git / "objects" / "info" / "alternates").write_text(f"{mirror.path}/objects\n")
+    (git / "HEAD").write_text(commit.commit_hash + "\n")
+    config = _CONFIG.format(url=_quoted(url), lfs=_quoted(f"{mirror.path}/lfs"))
+    (git / "config").write_text(config, encoding="utf-8")
+    seen = {
+        "refs/remotes/origin/" + name.removeprefix(BRANCHES): hash
+        for name, hash in refs.items()
+        if name.startswith(BRANCHES)
+    } | {name: hash for name, hash in refs.items() if name.startswith(TAGS)}
+    packed = "".join(f"{hash} {name}\n" for name, hash in sorted(seen.items()))
+    (git / "packed-refs").write_text(packed, encoding="utf-8", errors="surrogateescape")
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

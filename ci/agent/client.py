@@ -1,0 +1,128 @@
+"""What the agent says to its server: our words and errors around httpx.
+
+The only file of the agent that imports httpx. Time limits belong to the callers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import httpx
+
+from ci.errors import GivenUp, LogGap, PeerRefused, Rejected, Unreachable
+from ci.wire.fields import read
+from ci.wire.registration import PATHS, Welcome
+from ci.wire.result import LOG_PATHS, RESULT_PATHS
+
+Dial = Callable[[str], httpx.AsyncClient]
+
+UNKNOWN_PATH: Final = (404, 405, 501)  # what servers answer that have no such call
+_PASSING: Final = (408, 425, 429)  # and every 5xx
+_MAX_SHOWN_BODY: Final = 1000  # characters
+_MAX_RETRY_AFTER_S: Final = 300.0  # a server that asks for more would look dead
+
+
+def dial(url: str) -> httpx.AsyncClient:
+    """Make a client for the server at `url`. Proxies are for the world outside, not for it."""
+    return httpx.AsyncClient(
+        base_url=url,
+        timeout=None,  # noqa: S113 - the callers have trio.fail_after
+        trust_env=False,
+    )
+
+
+class ServerClient:
+    """The server as an agent sees it. Every call raises Unreachable and PeerRefused."""
+
+    def __init__(self, http: httpx.AsyncClient, token: str | None) -> None:
+        self._http = http
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._spelling: dict[tuple[str, ...], int] = {}
+
+    async def register(self, registration: Mapping[str, Any]) -> Welcome:
+        """Say where this agent is. A server that others wrote answers anything."""
+        answer = await self._post(PATHS, json.dumps(registration).encode(), "application/json")
+        try:
+            return read(Welcome, answer.content)
+        except Rejected:
+            return Welcome()
+
+    async def send_log(self, id: str, offset: int, data: bytes) -> int:
+        """Send a piece of a log; return the size that the server has now.
+
+        Raises LogGap when the server wants another offset, GivenUp when it wants nothing more.
+        """
+        answer = await self._post(
+            LOG_PATHS, data, "application/octet-stream", {"id": id, "offset": str(offset)}
+        )
+        size = _size(answer)
+        if size is None:
+            raise Unreachable("the answer to a piece of log can't be read")
+        return size
+
+    async def send_result(self, result: Mapping[str, Any]) -> None:
+        """Send an attempt's end; after this returns the server has it.
+
+        Raises LogGap when the server lacks log, GivenUp when it wants nothing more.
+        """
+        await self._post(RESULT_PATHS, json.dumps(result).encode(), "application/json")
+
+    async def _post(
+        self,
+        spellings: tuple[str, ...],
+        body: bytes,
+        kind: str,
+        parameters: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Post to the first spelling of a path that the server knows."""
+        known = self._spelling.get(spellings, 0)
+        for index in (known, *(other for other in range(len(spellings)) if other != known)):
+            answer = await self._try(spellings[index], body, kind, parameters)
+            if answer.status_code not in UNKNOWN_PATH:
+                self._spelling[spellings] = index
+                break
+        return _checked(answer)
+
+    async def _try(
+        self, path: str, body: bytes, kind: str, parameters: Mapping[str, str] | None
+    ) -> httpx.Response:
+        headers = {**self._headers, "Content-Type": kind}
+        try:
+            return await self._http.post(path, content=body, headers=headers, params=parameters)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unreachable(_words(error), sent=False) from error
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            raise Unreachable(_words(error)) from error
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    status = answer.status_code
+    if 200 <= status < 300:
+        return answer
+    if (status >= 500 and status not in UNKNOWN_PATH) or status in _PASSING:
+        raise Unreachable(f"answered {status}", retry_after_s=_retry_after(answer))
+    if status == 410:
+        raise GivenUp("the server has given this attempt up")
+    if status == 409 and (size := _size(answer)) is not None:
+        raise LogGap(size)
+    raise PeerRefused(status, answer.text[:_MAX_SHOWN_BODY])
+
+
+def _size(answer: httpx.Response) -> int | None:
+    try:
+        size = answer.json()["size"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    """Read the header in seconds; its other form, a date, is not worth a clock."""
+    text = answer.headers.get("Retry-After", "")
+    return min(float(text), _MAX_RETRY_AFTER_S) if text.isdecimal() else None
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,84 @@
+"""How an attempt ended, in words for the person who asked for the build. Pure."""
+
+from __future__ import annotations
+
+import errno
+import signal
+
+from ci.model import Outcome, Reason, Status
+
+_SIGNALLED = 128  # the shell's exit code of a command that was ended by signal N is 128 + N
+
+
+def exited(code: int) -> Outcome:
+    """Say what the exit code of a command means."""
+    if code == 0:
+        return Outcome(Status.SUCCESS, Reason.EXITED, exit_code=0)
+    number = code - _SIGNALLED
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return Outcome(Status.FAILURE, Reason.EXITED, f"exit code {code}", exit_code=code)
+    message = f"exit code {code} ({name})"
+    return Outcome(Status.FAILURE, Reason.EXITED, message, exit_code=code, signal=number)
+
+
+def stopped(reason: Reason, timeout_s: float | None, silence_s: float | None) -> Outcome:
+    """Say why a command was ended by us."""
+    sentences = {
+        Reason.CANCELED: "The build was canceled.",
+        Reason.TIMEOUT: f"The build took longer than {_words(timeout_s)} and was ended.",
+        Reason.SILENCE: f"The command printed nothing for {_words(silence_s)} and was ended.",
+        Reason.AGENT_STOPPING: "The agent was stopped before the command had ended.",
+    }
+    return failed(reason, sentences.get(reason, "The command was ended."))
+
+
+def killed() -> Outcome:
+    """Say why a command that was started has left no exit code."""
+    return failed(
+        Reason.KILLED,
+        "The command and its supervisor were killed from outside, for example by the operator "
+        "or because the machine had no memory left.",
+    )
+
+
+def machine_restarted() -> Outcome:
+    """Say why a command may have left no exit code although nobody killed it."""
+    return failed(
+        Reason.AGENT_RESTARTED, "The agent's machine was restarted before the command had ended."
+    )
+
+
+def failed(reason: Reason, message: str) -> Outcome:
+    """Say that no verdict was reached."""
+    return Outcome(Status.ERROR, reason, message)
+
+
+def no_space() -> Outcome:
+    """Say that the disk is full."""
+    return failed(Reason.DISK_FULL, "The agent's disk is full.")
+
+
+def broken(error: OSError) -> Outcome:
+    """Say which call to the operating system failed."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return no_space()
+    return failed(Reason.INTERNAL, f"The agent could not go on: {error}.")
+
+
+def refused(error: OSError) -> Outcome:
+    """Say why the command could not be started at all."""
+    return failed(
+        Reason.COMMAND_REFUSED, f"The command could not be started: {error.strerror or error}."
+    )
+
+
+def _words(seconds: float | None) -> str:
+    if seconds is None:
+        return "allowed"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{seconds:g} seconds"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} minutes" + (f" {rest} seconds" if rest else "")

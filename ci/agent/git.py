@@ -1,0 +1,119 @@
+"""One git process: asks no question, runs no hook, speaks allowed protocols, dies when unwanted.
+
+Its outputs go to files in memory, so nothing has to be read while it runs, and a grandchild that
+keeps them open holds nobody up.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from ci.agent import processes
+from ci.agent.environment import nested_cookie, own_environment
+from ci.errors import CheckoutFailed
+
+KILL_GRACE_S: Final = 1.0  # git removes its temporary files within this after a SIGTERM
+STOP_LIMIT_S: Final = 3.0  # to end git's processes when nobody waits for them any more
+
+_SHOWN_LINES: Final = 5  # git says what is wrong in its last lines
+_SHOWN_CHARS: Final = 1000
+_OUTPUT_LIMIT: Final = 16 << 20  # bytes; far more than the list of a repository's refs
+
+_SETTINGS: Final = (
+    "core.hooksPath=/dev/null",
+    "core.askPass=",
+    "core.fsmonitor=false",
+    "advice.detachedHead=false",
+    "gc.auto=0",  # workspaces borrow the mirror's objects, so none may ever go
+    "maintenance.auto=false",
+)
+# The packages of some distributions set these only in the system's configuration, which is off.
+_LFS_SETTINGS: Final = (
+    "filter.lfs.clean=git-lfs clean -- %f",
+    "filter.lfs.smudge=git-lfs smudge -- %f",
+    "filter.lfs.process=git-lfs filter-process",
+    "filter.lfs.required=true",
+)
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s@]+@")
+_NOISE: Final = ("hint:", "remote: Enumerating", "remote: Counting", "remote: Compressing")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a git process left behind."""
+
+    code: int
+    stdout: bytes
+    stderr: str
+
+
+class Git:
+    """Runs git for one attempt, whose `cookie` all its processes carry."""
+
+    def __init__(self, cookie: str, *, local: bool) -> None:
+        """`local`: the repository is on this machine, so other such ones may be read as well."""
+        self._cookie = cookie
+        self._environment = {
+            name: value
+            for name, value in own_environment().items()
+            if name not in ("GIT_ASKPASS", "SSH_ASKPASS")
+        } | {
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_ALLOW_PROTOCOL": "http:https:ssh:git" + (":file" if local else ""),
+            "LC_ALL": "C",
+            processes.COOKIE: nested_cookie(cookie),
+        }
+        settings = _SETTINGS + (_LFS_SETTINGS if shutil.which("git-lfs") else ())
+        self._beginning = ["git", *(word for setting in settings for word in ("-c", setting))]
+
+    async def ask(self, *arguments: str) -> Answer:
+        """Run git until it ends. Cancellation: it and all that it started are killed."""
+        stdout = os.memfd_create("git stdout")
+        stderr = os.memfd_create("git stderr")
+        pid = None
+        try:
+            try:
+                arguments_of_git = [*self._beginning, *arguments]
+                pid = processes.spawn(arguments_of_git, self._environment, stdout, stderr)
+            except FileNotFoundError:
+                raise CheckoutFailed("git is not installed on this agent") from None
+            status = await processes.wait_end(pid, None)
+            pid = None
+            code = os.waitstatus_to_exitcode(status) if status is not None else -1
+            words = os.pread(stderr, _OUTPUT_LIMIT, 0).decode("utf-8", "replace")
+            return Answer(code, os.pread(stdout, _OUTPUT_LIMIT, 0), words)
+        finally:
+            os.close(stdout)
+            os.close(stderr)
+            if pid is not None:
+                with trio.move_on_after(STOP_LIMIT_S, shield=True):
+                    await processes.end_all(self._cookie, pid, KILL_GRACE_S)
+                processes.reap(pid)
+
+    async def must(self, purpose: str, *arguments: str) -> bytes:
+        """Run git and return its output. Raises CheckoutFailed with `purpose` and git's words."""
+        answer = await self.ask(*arguments)
+        if answer.code != 0:
+            raise CheckoutFailed(f"git could not {purpose}: {last_words(answer)}")
+        return answer.stdout
+
+
+def last_words(answer: Answer) -> str:
+    """Return what git said at its end, without secrets."""
+    lines = [line.strip() for line in answer.stderr.splitlines()]
+    said = [line for line in lines if line and not line.startswith(_NOISE)][-_SHOWN_LINES:]
+    if not said and answer.code < 0:
+        return f"it was ended by signal {-answer.code}"
+    return without_secrets("\n".join(said)[-_SHOWN_CHARS:] or f"exit code {answer.code}")
+
+
+def without_secrets(text: str) -> str:
+    """Take user names and passwords out of URLs."""
+    return _CREDENTIALS.sub("", text)

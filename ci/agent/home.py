@@ -1,0 +1,71 @@
+"""Registration: the server is told where this agent is, and again when it has forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import structlog
+import trio
+
+from ci.agent.attempts import Attempts
+from ci.agent.line import Line
+from ci.wire.registration import Welcome
+
+ANSWER_LIMIT_S: Final = 10.0  # a server that is only slow has written one line by then
+UNHEARD_BEATS: Final = 3  # heartbeats that the server may miss before it counts as forgetful
+FOREIGN_BEAT_S: Final = 20.0  # servers of others don't ask; some take a registration for news
+MIN_BEAT_S: Final = 0.1
+MAX_BEAT_S: Final = 300.0
+
+log = structlog.get_logger()
+
+
+class Home:
+    """Keeps this agent registered. `describe` makes the body of a registration."""
+
+    def __init__(
+        self, line: Line, attempts: Attempts, describe: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        self._line = line
+        self._attempts = attempts
+        self._describe = describe
+        self._called = trio.Event()
+
+    def call(self) -> None:
+        """Register again now: something has changed that the server should know."""
+        self._called.set()
+
+    async def serve(self) -> None:
+        """Register, for ever, whenever the server has not been heard for some heartbeats."""
+        while True:
+            welcome = await self._line.insist("registration", self._register)
+            if self._line.welcome != welcome:
+                native = welcome.protocol > 0
+                log.info("registered", agent=welcome.agent or welcome.agent_id, native=native)
+            self._line.welcome = welcome
+            for id, verdict in welcome.attempts.items():
+                if verdict == "drop":
+                    self._attempts.drop(id)
+            await self._wait_unheard(welcome)
+
+    async def _register(self) -> Welcome:
+        began = trio.current_time()
+        try:
+            with trio.fail_after(ANSWER_LIMIT_S):
+                return await self._line.client.register(self._describe())
+        except trio.TooSlowError:
+            if self._line.heard_at < began:
+                raise
+            return Welcome()  # it does not answer, but it came: some servers never answer
+
+    async def _wait_unheard(self, welcome: Welcome) -> None:
+        beat_s = welcome.heartbeat_s if welcome.protocol > 0 else FOREIGN_BEAT_S
+        limit_s = UNHEARD_BEATS * min(max(beat_s, MIN_BEAT_S), MAX_BEAT_S)
+        last = trio.current_time()
+        while (now := trio.current_time()) < last + limit_s:
+            with trio.move_on_after(last + limit_s - now):
+                await self._called.wait()
+                self._called = trio.Event()
+                return
+            last = max(last, self._line.heard_at)

@@ -1,0 +1,81 @@
+"""The line to the server: asks until it answers, and says in the log how long it has not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import structlog
+import trio
+
+from ci.agent.client import ServerClient
+from ci.backoff import delays
+from ci.errors import PeerRefused, Unreachable
+from ci.wire.registration import Welcome
+
+T = TypeVar("T")
+
+REFUSED_PAUSE_S: Final = 60.0  # a refusal is mended by a person, if at all
+REMIND_S: Final = 60.0  # between two log lines about the same outage
+
+log = structlog.get_logger()
+
+
+class Line:
+    """The way to one server and back, shared by all that talk to it."""
+
+    def __init__(self, client: ServerClient) -> None:
+        self.client = client
+        self.welcome: Welcome | None = None  # its answer to the last registration
+        self.heard_at = -math.inf  # when the server last asked us something, in trio's seconds
+        self._heard = trio.Event()
+        self._out_since: float | None = None
+        self._said_at = -math.inf
+
+    def heard(self) -> None:
+        """Note that the server asked us something: whatever waits for it tries again at once."""
+        self.heard_at = trio.current_time()
+        self._heard.set()
+        self._heard = trio.Event()
+
+    async def insist(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Call `ask` until it answers, and return that. `what` is for the log.
+
+        Goes on for ever after Unreachable, TooSlowError and PeerRefused; others pass through.
+        """
+        waits = delays()
+        while True:
+            try:
+                answer = await ask()
+            except trio.TooSlowError:
+                await self._pause(what, Unreachable("no answer in time"), next(waits))
+            except Unreachable as error:
+                await self._pause(what, error, next(waits))
+            except PeerRefused as error:
+                self._reached()
+                log.error("refused", what=what, answer=str(error), again_in_s=REFUSED_PAUSE_S)
+                await trio.sleep(REFUSED_PAUSE_S)
+            else:
+                self._reached()
+                return answer
+
+    async def _pause(self, what: str, error: Unreachable, wait_s: float) -> None:
+        now = trio.current_time()
+        if self._out_since is None:
+            self._out_since, self._said_at = now, now
+            log.warning("server_unreachable", what=what, error=str(error))
+        elif now - self._said_at >= REMIND_S:
+            self._said_at = now
+            out_s = round(now - self._out_since)
+            log.warning("server_still_unreachable", for_s=out_s, what=what, error=str(error))
+        if error.retry_after_s is not None:
+            await trio.sleep(error.retry_after_s)
+            return
+        with trio.move_on_after(wait_s):
+            await self._heard.wait()
+
+    def _reached(self) -> None:
+        if self._out_since is not None:
+            log.info("server_reachable_again", after_s=trio.current_time() - self._out_since)
+            self._out_since = None

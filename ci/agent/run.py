@@ -1,0 +1,79 @@
+"""run_agent: the whole agent, one screen. Read this first.
+
+run_agent
+├─ data folder          held against a second agent; like a port in use, ends us at once
+├─ signals              opened before serving, or an early SIGTERM is lost
+└─ open_agent           attempts of an earlier life first, then home
+   ├─ serve             Hypercorn, in our nursery; ends when drained
+   └─ obey signals      the first drains, the second ends what runs, the third ends us
+
+Everything ends with the agent except the commands that run: those outlive its crash.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+
+import structlog
+import trio
+
+from ci import blocking
+from ci.agent.agent import Agent, open_agent
+from ci.agent.checkout import GitCheckout
+from ci.agent.client import dial
+from ci.agent.runner import ShellRunner
+from ci.config import AgentConfig
+from ci.datafolder import hold_folder
+from ci.listen import open_listener
+from ci.serve import serve_app
+
+log = structlog.get_logger()
+
+
+async def run_agent(config: AgentConfig) -> None:
+    """Run until SIGTERM or SIGINT, and then until what runs is over. Raises ConfigError."""
+    with (
+        hold_folder(config.data_dir),
+        trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
+    ):
+        listener = await blocking.run(open_listener, config.bind_host, config.port)
+        host, port = listener.getsockname()[:2]
+        config = config.model_copy(update={"port": port})
+        runner = ShellRunner(config.kill_grace_seconds)
+        checkout = GitCheckout(config.data_dir.absolute() / "mirrors")
+        async with (
+            open_agent(config, dial=dial, runner=runner, checkout=checkout) as agent,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(_obey, signals, agent, nursery)
+            async with trio.open_nursery() as serving:
+                stop = trio.Event()
+                await serving.start(serve_app, agent.app, listener, stop)
+                shown = f"[{host}]" if ":" in host else host
+                log.info(
+                    "listening",
+                    url=f"http://{shown}:{port}",
+                    name=config.shown_name,
+                    server=config.server_url,
+                    data=str(config.data_dir),
+                )
+                await agent.attempts.wait_drained()
+                stop.set()
+            nursery.cancel_scope.cancel()
+    log.info("stopped")
+
+
+async def _obey(signals: AsyncIterator[int], agent: Agent, nursery: trio.Nursery) -> None:
+    received = 0
+    async for number in signals:
+        received += 1
+        name = signal.Signals(number).name
+        if received == 1:
+            log.info("stopping_after_what_runs", signal=name, running=agent.attempts.busy)
+            agent.drain()
+        elif received == 2:
+            log.info("stopping_now", signal=name, running=agent.attempts.busy)
+            agent.attempts.stop_all()
+        else:
+            nursery.cancel_scope.cancel()

@@ -1,0 +1,142 @@
+"""One command: started outside the agent, waited for, ended with all that it started.
+
+    agent ── spawns ──> sh supervise.sh      leader of an own session; writes `pid`, then `exit`
+                        └─ sh -c COMMAND     both outputs into the one file `log`
+
+The supervisor needs nothing from the agent: an agent that was killed finds it again by the files
+in the attempt's folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import trio
+
+from ci import blocking
+from ci.agent import processes
+from ci.agent.environment import nested_cookie
+from ci.agent.spool import Folder
+
+START_LIMIT_S: Final = 2.0  # a supervisor writes its number within milliseconds of its start
+START_POLL_S: Final = 0.05
+FULL_DISK_BYTES: Final = 1 << 20  # with less than this free, a supervisor may fail to write
+
+_SCRIPT: Final = Path(__file__).with_name("supervise.sh")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to run: `command` by `sh -c` in `workspace`, with exactly `environment`."""
+
+    command: str
+    workspace: Path
+    environment: Mapping[str, str]
+    folder: Folder
+    cookie: str
+
+
+class Command(Protocol):
+    """A command that was started. It does not need the agent to go on."""
+
+    async def wait(self) -> int | None:
+        """Return its exit code when it is gone; None when it was killed with its supervisor.
+
+        Cancellation: leaves the command alone.
+        """
+
+    async def kill(self) -> None:
+        """End the command and all that it started, or what is left of them."""
+
+
+class Runner(Protocol):
+    """The machine that commands run on."""
+
+    @property
+    def boot_id(self) -> str:
+        """Another one after each start of the machine; no process outlives that."""
+
+    def now(self) -> float:
+        """Seconds on a clock that goes on until the machine stops."""
+
+    async def start(self, order: Order) -> Command:
+        """Start a command. Raises OSError when that is impossible."""
+
+    async def find(self, folder: Folder, cookie: str) -> Command | None:
+        """Find the command of an earlier life of the agent, alive or gone.
+
+        Returns None when it was never started; what had been prepared for it is ended then.
+        """
+
+    async def has_space(self, folder: Folder) -> bool:
+        """Whether the disk of `folder` has space left."""
+
+
+class ShellRunner:
+    """Runs commands as processes of this machine."""
+
+    def __init__(self, kill_grace_s: float) -> None:
+        self._kill_grace_s = kill_grace_s
+        self.boot_id = processes.boot_id()
+
+    def now(self) -> float:
+        """Seconds on the machine's monotonic clock."""
+        return processes.now()
+
+    async def start(self, order: Order) -> Command:
+        """Start a command under its supervisor. Raises OSError."""
+        arguments = ["sh", str(_SCRIPT), str(order.folder.path), str(order.workspace)]
+        pid = processes.spawn(
+            [*arguments, order.command],
+            {**order.environment, processes.COOKIE: nested_cookie(order.cookie)},
+            order.folder.log,
+        )
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return _Supervised(order.folder, order.cookie, pid, self._kill_grace_s, own=True)
+
+    async def find(self, folder: Folder, cookie: str) -> Command | None:
+        """Find a supervisor by its file; one that is just starting is given START_LIMIT_S."""
+        with trio.move_on_after(START_LIMIT_S):
+            while (pid := folder.pid()) is None:
+                if not await blocking.run(processes.belonging, cookie, None):
+                    break
+                await trio.sleep(START_POLL_S)
+        pid = folder.pid()
+        if pid is None:  # git of an unfinished checkout, or nothing at all
+            await processes.end_all(cookie, None, self._kill_grace_s)
+            return None
+        return _Supervised(folder, cookie, pid, self._kill_grace_s, own=False)
+
+    async def has_space(self, folder: Folder) -> bool:
+        """Whether the disk has more than FULL_DISK_BYTES left."""
+        disk = await blocking.run(os.statvfs, folder.path)
+        return disk.f_bavail * disk.f_frsize > FULL_DISK_BYTES and (
+            disk.f_files == 0 or disk.f_favail > 0
+        )
+
+
+class _Supervised:
+    """A command by the number of its supervisor, which is its session's as well."""
+
+    def __init__(
+        self, folder: Folder, cookie: str, pid: int, kill_grace_s: float, *, own: bool
+    ) -> None:
+        self._folder = folder
+        self._cookie = cookie
+        self._pid = pid
+        self._kill_grace_s = kill_grace_s
+        self._own = own  # our child, and not yet reaped
+
+    async def wait(self) -> int | None:
+        await processes.wait_end(self._pid, None if self._own else self._cookie)
+        self._own = False
+        return self._folder.exit_code()
+
+    async def kill(self) -> None:
+        await processes.end_all(self._cookie, self._pid, self._kill_grace_s)
+        processes.reap(self._pid)  # it may have ended between two looks
+        self._own = False

@@ -1,0 +1,187 @@
+"""What an agent must not forget: one folder for each attempt, `spool/NAME/`.
+
+    job.json       the job and what else was known when it was accepted; on disk before the answer
+    commit.json    what the checkout found
+    log            what the command printed
+    pid, exit      written by the command's supervisor
+    stop           why the command is being ended, written before it is
+    result.json    how the attempt ended; on disk before it is delivered
+
+The folder goes when the server has the result or wants none. Everything here blocks on the disk:
+call it through `ci.blocking`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from ci import logfile
+from ci.model import CommitInfo, Outcome, Reason
+from ci.wire.job import Job
+
+T = TypeVar("T")
+
+_SAFE_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+_READ_LIMIT: Final = 64  # bytes; `pid`, `exit` and `stop` hold one word
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An accepted job. `accepted_at` is in seconds on the clock of `machine_boot`.
+
+    `cookie` marks all processes of the attempt.
+    """
+
+    job: Job
+    cookie: str
+    machine_boot: str
+    accepted_at: float
+
+
+_TICKET: Final[TypeAdapter[Ticket]] = TypeAdapter(Ticket)
+_COMMIT: Final[TypeAdapter[CommitInfo]] = TypeAdapter(CommitInfo)
+_OUTCOME: Final[TypeAdapter[Outcome]] = TypeAdapter(Outcome)
+
+
+def folder_name(id: str) -> str:
+    """Name the folder of an attempt. An id from outside never becomes a path."""
+    if _SAFE_NAME.fullmatch(id):
+        return id
+    return "~" + hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The folder of one attempt."""
+
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        """The file with all that the command printed."""
+        return self.path / "log"
+
+    def create(self, ticket: Ticket) -> None:
+        """Make the folder; when this returns, the job is on disk."""
+        remove_tree(self.path)
+        self.path.mkdir(parents=True)
+        self._write("job.json", _TICKET.dump_python(ticket, mode="json"), durable=True)
+        logfile.sync_folder(self.path.parent)
+
+    def ticket(self) -> Ticket | None:
+        """Read the job; None when it was never wholly written, so never answered."""
+        return self._read("job.json", _TICKET)
+
+    def save_commit(self, commit: CommitInfo) -> None:
+        """Keep what the checkout found for the agent's next life."""
+        self._write("commit.json", asdict(commit), durable=False)
+
+    def commit(self) -> CommitInfo | None:
+        """What the checkout found, or None."""
+        return self._read("commit.json", _COMMIT)
+
+    def save_stop(self, reason: Reason) -> None:
+        """Keep why the command is being ended."""
+        write_whole(self.path / "stop", reason.encode(), durable=False)
+
+    def stop(self) -> Reason | None:
+        """Why the command was being ended, or None."""
+        word = self._word("stop")
+        return Reason(word) if word in set(Reason) else None
+
+    def pid(self) -> int | None:
+        """The process id of the command's supervisor; None when it has not begun."""
+        word = self._word("pid")
+        return int(word) if word.isdigit() else None
+
+    def exit_code(self) -> int | None:
+        """The command's exit code; None when it has not ended, or the supervisor was killed."""
+        word = self._word("exit")
+        return int(word) if word.isdigit() else None
+
+    def save_outcome(self, outcome: Outcome) -> None:
+        """Keep how the attempt ended; when this returns, it is on disk."""
+        logfile.sync(self.log)
+        self._write("result.json", _OUTCOME.dump_python(outcome, mode="json"), durable=True)
+
+    def outcome(self) -> Outcome | None:
+        """How the attempt ended, or None."""
+        return self._read("result.json", _OUTCOME)
+
+    def remove(self) -> None:
+        """Forget the attempt. The job goes first: half a removal never runs it again."""
+        with suppress(FileNotFoundError):
+            (self.path / "job.json").unlink()
+        remove_tree(self.path)
+
+    def _word(self, name: str) -> str:
+        return logfile.read(self.path / name, 0, _READ_LIMIT).decode("ascii", "replace").strip()
+
+    def _write(self, name: str, content: Any, *, durable: bool) -> None:
+        write_whole(self.path / name, json.dumps(content).encode(), durable=durable)
+
+    def _read(self, name: str, adapter: TypeAdapter[T]) -> T | None:
+        try:
+            return adapter.validate_json((self.path / name).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """All attempts that this agent has."""
+
+    root: Path
+
+    def folder(self, id: str) -> Folder:
+        """Return the folder of an attempt, which may not exist."""
+        return Folder(self.root / folder_name(id))
+
+    def kept(self) -> list[tuple[Folder, Ticket]]:
+        """Find what an earlier life left, oldest first; what was never answered is removed."""
+        found = []
+        for path in sorted(self.root.iterdir()) if self.root.exists() else []:
+            folder = Folder(path)
+            ticket = folder.ticket()
+            if ticket is None:
+                remove_tree(path)
+            else:
+                found.append((folder, ticket))
+        return sorted(found, key=lambda pair: pair[1].accepted_at)
+
+
+def write_whole(path: Path, data: bytes, *, durable: bool) -> None:
+    """Write a file so that it is there wholly or not at all; on disk at once when `durable`."""
+    new = path.with_name(path.name + ".new")
+    with new.open("wb") as file:
+        file.write(data)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    new.rename(path)
+    if durable:
+        logfile.sync_folder(path.parent)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all in it, read-only folders too; none there is fine. Raises OSError."""
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        pass
+    except PermissionError:
+        # A build may take the write permission from a folder; Go's module cache does.
+        for folder, _, _ in os.walk(path):
+            with suppress(OSError):
+                Path(folder).chmod(0o700)
+        shutil.rmtree(path)

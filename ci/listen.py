@@ -1,0 +1,40 @@
+"""The listening socket: bound by us, so that port 0 and a port in use are our own words.
+
+Hypercorn is given the socket by its number (`fd://N`).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from ci.errors import ConfigError
+
+BACKLOG = 256  # connections that wait while the event loop is busy elsewhere
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """Bind and listen; `port` 0 takes any free one. Raises ConfigError. Blocks on a name."""
+    try:
+        found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(
+            f"host = {host!r}: is no address of this machine ({error}); correct the value"
+        ) from error
+    family, kind, protocol, _, address = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        # A program that was killed leaves connections behind which would hold the port for 60 s.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"port = {port}: can't listen on {host} ({os.strerror(error.errno or 0)}); "
+            "stop the other program or choose another port"
+        ) from error
+    listener.setblocking(False)
+    return listener

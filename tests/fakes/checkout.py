@@ -1,0 +1,44 @@
+"""A checkout without git: every commit is there, but those that a test takes away."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from ci import blocking
+from ci.errors import CheckoutFailed
+from ci.model import CommitInfo
+
+
+@dataclass
+class FakeCheckout:
+    """Makes an empty folder. `takes_s`: how long; `missing`: the commits that can't be found."""
+
+    takes_s: float = 0.0
+    missing: set[str] = field(default_factory=set)
+    made: list[tuple[str, str]] = field(default_factory=list)
+
+    async def make(
+        self,
+        repository: str,
+        commit: str,
+        workspace: Path,
+        cookie: str,  # noqa: ARG002 - there are no processes to mark
+    ) -> CommitInfo:
+        """Say what a checkout would find."""
+        await trio.sleep(self.takes_s)
+        if commit in self.missing:
+            raise CheckoutFailed(f"no branch, tag or commit {commit} in {repository}")
+        await blocking.run(partial(os.makedirs, workspace, exist_ok=True))
+        self.made.append((repository, commit))
+        return CommitInfo(hash_of(commit), f"Subject of {commit}", "Ada", commit)
+
+
+def hash_of(commit: str) -> str:
+    """The full hash that belongs to `commit` here."""
+    return hashlib.sha1(commit.encode()).hexdigest()

@@ -1,0 +1,275 @@
+"""A core in memory: what the web needs of the server, without a store, a fleet or a thread."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from ci.config import ServerConfig
+from ci.errors import Conflict, NotFound, Rejected
+from ci.model import Agent, AgentState, Attempt, Build, Reason, Status, attempt_id, commit_problem
+from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
+
+START = datetime(2026, 11, 21, 14, 3, 22, tzinfo=UTC)
+
+
+class FakeCore:
+    """Builds and logs in dicts. A test changes them by the methods at the end."""
+
+    def __init__(self, config: ServerConfig | None = None) -> None:
+        self.config = config or ServerConfig.check({"repository": "https://example.org/demo.git"})
+        self.clock: datetime | None = START
+        self.healthy = True
+        self.queries = 0  # how often anything was asked that costs a look into a store
+        self._version = 1
+        self._views: dict[int, BuildView] = {}
+        self._logs: dict[str, bytes] = {}
+        self._agents: dict[str, AgentView] = {}
+
+    @property
+    def repositories(self) -> dict[str, str]:
+        """Name to URL."""
+        return self.config.known_repositories
+
+    def version(self) -> str:
+        """Count the changes."""
+        return f"v{self._version}"
+
+    def now(self) -> datetime:
+        """Return the test's time, or the real one where the test has set none."""
+        return self.clock or datetime.now(UTC)
+
+    async def submit(
+        self, *, repository: str | None, commit: str, command: str, priority: int = 0
+    ) -> Build:
+        """Check as the server does and take the build."""
+        name = repository or next(iter(self.repositories), "")
+        if name not in self.repositories:
+            raise Rejected(f"repository: {name!r} is not configured", field="repository")
+        if problem := commit_problem(commit):
+            raise Rejected(f"commit: {problem}", field="commit")
+        if not command or "\x00" in command:
+            raise Rejected("command: is empty or has a NUL character", field="command")
+        build = Build(
+            number=len(self._views) + 1,
+            repository=name,
+            repository_url=self.repositories[name],
+            commit=commit,
+            command=command,
+            priority=priority,
+            status=Status.WAITING,
+            created_at=self.now(),
+        )
+        self._put(BuildView(build, (), queue_position=1, waiting_for="It waits for a free slot."))
+        return build
+
+    async def cancel(self, number: int) -> Build:
+        """End a build."""
+        view = await self.build(number)
+        if view.build.status.ended:
+            raise Conflict(f"build {number} has ended already")
+        return self.end(number, Status.CANCELED, Reason.CANCELED).build
+
+    async def rerun(self, number: int) -> Build:
+        """Ask for the same again."""
+        build = (await self.build(number)).build
+        return await self.submit(
+            repository=build.repository,
+            commit=build.commit,
+            command=build.command,
+            priority=build.priority,
+        )
+
+    async def build(self, number: int) -> BuildView:
+        """Look a build up."""
+        self.queries += 1
+        if number not in self._views:
+            raise NotFound(f"there is no build {number}")
+        return self._views[number]
+
+    async def builds(self, wanted: BuildFilter) -> BuildPage:
+        """Filter all builds."""
+        self.queries += 1
+        found = [
+            view.build
+            for number, view in sorted(self._views.items(), reverse=True)
+            if (wanted.status is None or view.build.status is wanted.status)
+            and (wanted.repository is None or view.build.repository == wanted.repository)
+            and (wanted.text is None or wanted.text in f"{view.build}")
+            and (wanted.before is None or number < wanted.before)
+        ]
+        shown = tuple(found[: wanted.limit])
+        return BuildPage(shown, shown[-1].number if len(found) > len(shown) else None)
+
+    async def counts(self) -> dict[Status, int]:
+        """Count what has not ended."""
+        statuses = [view.build.status for view in self._views.values()]
+        return {status: statuses.count(status) for status in (Status.WAITING, Status.RUNNING)}
+
+    async def log(self, number: int, attempt: str | None = None) -> LogView:
+        """Look a log up."""
+        view = await self.build(number)
+        ids = [one.id for one in view.attempts]
+        if attempt is None and not ids:
+            return LogView(None, 0, growing=True)
+        id = attempt or ids[-1]
+        if id not in ids:
+            raise NotFound(f"build {number} has no attempt {id}", field="attempt")
+        growing = view.attempts[ids.index(id)].status is Status.RUNNING
+        return LogView(id, len(self._logs[id]), growing)
+
+    async def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
+        """Read bytes of a log."""
+        return self._logs[attempt][offset : offset + limit]
+
+    async def log_lines_before(self, attempt: str, offset: int) -> int:
+        """Count line ends."""
+        return self._logs[attempt].count(b"\n", 0, offset)
+
+    async def agents(self) -> tuple[AgentView, ...]:
+        """List the agents."""
+        self.queries += 1
+        running = [
+            one
+            for view in self._views.values()
+            for one in view.attempts
+            if one.status is Status.RUNNING
+        ]
+        return tuple(
+            replace(view, running=tuple(one for one in running if one.agent == name))
+            for name, view in self._agents.items()
+        )
+
+    async def set_paused(self, name: str, paused: bool) -> None:
+        """Pause or resume an agent."""
+        if name not in self._agents:
+            raise NotFound(f"there is no agent {name}")
+        view = self._agents[name]
+        state = AgentState.PAUSED if paused else AgentState.ONLINE
+        self._agents[name] = replace(view, agent=replace(view.agent, paused=paused), state=state)
+        self._version += 1
+
+    async def health(self) -> Health:
+        """Be well or not."""
+        return Health(() if self.healthy else ("the disk is full",), len(self._agents), 0)
+
+    # What happens to builds, as tests want it.
+
+    def start(self, number: int, agent: str = "oak") -> str:
+        """Let an agent take a build; the attempt's id."""
+        view = self._views[number]
+        attempt = Attempt(
+            id=attempt_id(number, 1, len(view.attempts) + 1),
+            build=number,
+            job=1,
+            try_number=len(view.attempts) + 1,
+            agent=agent,
+            status=Status.RUNNING,
+            started_at=self.now(),
+        )
+        self._logs[attempt.id] = b""
+        build = replace(
+            view.build, status=Status.RUNNING, started_at=attempt.started_at, agent=agent
+        )
+        self._put(BuildView(build, (*view.attempts, attempt)))
+        return attempt.id
+
+    def print(self, attempt: str, data: bytes) -> None:
+        """Add to a log; the version stays."""
+        self._logs[attempt] += data
+
+    def lose(self, number: int, message: str = "") -> None:
+        """Lose the agent: the build waits again."""
+        view = self._end_attempt(number, Status.ERROR, Reason.AGENT_LOST, message, None)
+        build = replace(view.build, status=Status.WAITING, agent=None, started_at=None)
+        self._put(replace(view, build=build, queue_position=1, waiting_for="It waits for a slot."))
+
+    def end(
+        self,
+        number: int,
+        status: Status,
+        reason: Reason = Reason.EXITED,
+        *,
+        message: str = "",
+        exit_code: int | None = None,
+    ) -> BuildView:
+        """End a build."""
+        view = self._end_attempt(number, status, reason, message, exit_code)
+        started = view.build.started_at
+        build = replace(
+            view.build,
+            status=status,
+            reason=reason,
+            message=message,
+            exit_code=exit_code,
+            finished_at=self.now(),
+            duration_s=(self.now() - started).total_seconds() if started else None,
+            log_size=len(self._logs[view.attempts[-1].id]) if view.attempts else None,
+        )
+        view = replace(view, build=build, queue_position=None, waiting_for=None)
+        self._put(view)
+        return view
+
+    def describe(self, number: int, *, phase: str | None = None, **fields: str) -> None:
+        """Say what was found behind the commit, and what the agent does."""
+        view = self._views[number]
+        changed = {**{name: getattr(view.build, name) for name in fields}, **fields}
+        build = replace(
+            view.build,
+            commit_hash=changed.get("commit_hash", view.build.commit_hash),
+            subject=changed.get("subject", view.build.subject),
+            author=changed.get("author", view.build.author),
+            branch=changed.get("branch", view.build.branch),
+        )
+        self._put(replace(view, build=build, phase=phase))
+
+    def add_agent(
+        self,
+        name: str,
+        *,
+        state: AgentState = AgentState.ONLINE,
+        problem: str = "",
+        labels: tuple[str, ...] = (),
+        heard_s_ago: float = 1,
+    ) -> None:
+        """Let an agent be known."""
+        heard = self.now() - timedelta(seconds=heard_s_ago)
+        agent = Agent(
+            name=name,
+            host="10.0.0.7",
+            port=8081,
+            slots=2,
+            labels=labels,
+            version="0.1.0",
+            boot_id="b1",
+            home_id="h1",
+            native=True,
+            paused=state is AgentState.PAUSED,
+            first_seen=heard,
+            last_seen=heard,
+        )
+        self._agents[name] = AgentView(agent, state, heard, (), 0.42, 123_456_789_012, problem)
+        self._version += 1
+
+    def _end_attempt(
+        self, number: int, status: Status, reason: Reason, message: str, exit_code: int | None
+    ) -> BuildView:
+        view = self._views[number]
+        if not view.attempts or view.attempts[-1].status is not Status.RUNNING:
+            return view
+        last = view.attempts[-1]
+        last = replace(
+            last,
+            status=status,
+            reason=reason,
+            message=message,
+            exit_code=exit_code,
+            finished_at=self.now(),
+            duration_s=(self.now() - last.started_at).total_seconds(),
+            log_size=len(self._logs[last.id]),
+        )
+        return replace(view, attempts=(*view.attempts[:-1], last))
+
+    def _put(self, view: BuildView) -> None:
+        self._views[view.build.number] = view
+        self._version += 1

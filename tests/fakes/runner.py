@@ -1,0 +1,162 @@
+"""A machine without processes: commands are scripts in trio's time, and outlive their agent.
+
+What it runs is a small part of the shell's language, so that the same commands mean the same on a
+real machine: statements between `;`, which are `echo WORDS` (perhaps `>&2`), `sleep N`, `exit N`,
+`true`, `false`, `kill -9 0`, and `trap '' TERM`; a statement that ends with `&` is left behind.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from ci import logfile
+from ci.agent.runner import Order
+from ci.agent.spool import Folder
+
+NOT_FOUND = 127  # the shell's exit code of a command that there is not
+TERMINATED = 143  # and of one that SIGTERM ended
+
+
+class FakeMachine:
+    """Where fake commands run: tasks of `nursery`, which agents come and go on."""
+
+    def __init__(self, nursery: trio.Nursery, kill_grace_s: float = 5.0) -> None:
+        self.nursery = nursery
+        self.kill_grace_s = kill_grace_s
+        self.boot_id = "first start"
+        self.disk_full = False
+        self.first_output = b""  # what every command prints before anything else
+        self.started: list[Order] = []
+        self.running: dict[str, FakeCommand] = {}  # by cookie; the dead are kept as well
+
+    def crash(self) -> None:
+        """Lose power and start again: nothing that ran is left."""
+        for command in self.running.values():
+            command.die()
+        self.running.clear()
+        self.boot_id += " and another"
+
+
+class FakeRunner:
+    """The runner of one agent on `machine`."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        self._machine = machine
+
+    @property
+    def boot_id(self) -> str:
+        """That of the machine."""
+        return self._machine.boot_id
+
+    def now(self) -> float:
+        """Trio's time."""
+        return trio.current_time()
+
+    async def start(self, order: Order) -> FakeCommand:
+        """Begin to play the command."""
+        if self._machine.first_output:
+            logfile.append(order.folder.log, 0, self._machine.first_output)
+        command = FakeCommand(order.folder, order.workspace, self._machine.kill_grace_s)
+        self._machine.started.append(order)
+        self._machine.running[order.cookie] = command
+        (order.folder.path / "pid").write_text("1\n")
+        self._machine.nursery.start_soon(command.play, order.command)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return command
+
+    async def find(self, folder: Folder, cookie: str) -> FakeCommand | None:  # noqa: ARG002 - no files
+        """Find a command by its cookie."""
+        await trio.lowlevel.checkpoint()
+        return self._machine.running.get(cookie)
+
+    async def has_space(self, folder: Folder) -> bool:  # noqa: ARG002 - one disk for all
+        """What the test says."""
+        await trio.lowlevel.checkpoint()
+        return not self._machine.disk_full
+
+
+@dataclass
+class FakeCommand:
+    """A command being played."""
+
+    folder: Folder
+    workspace: Path
+    kill_grace_s: float
+    survivors: list[str] = field(default_factory=list)
+    over: trio.Event = field(default_factory=trio.Event)
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    deaf: bool = False  # SIGTERM is ignored
+
+    async def play(self, text: str) -> None:
+        """Run statement after statement; keep the exit code as a supervisor would."""
+        code: int | None = 0
+        with self.scope:
+            code = await self._play_all(text)
+        if self.scope.cancelled_caught:
+            code = None
+        if code is not None:
+            (self.folder.path / "exit").write_text(f"{code}\n")
+        self.over.set()
+
+    async def wait(self) -> int | None:
+        """Wait for the end of the command."""
+        await self.over.wait()
+        return self.folder.exit_code()
+
+    async def kill(self) -> None:
+        """End it at once, or after the grace time if it is deaf."""
+        if self.deaf and not self.over.is_set():
+            with trio.move_on_after(self.kill_grace_s):
+                await self.over.wait()
+        self.die()
+        self.survivors.clear()
+        await self.over.wait()
+
+    def die(self) -> None:
+        """End like a process that is killed: no exit code."""
+        self.scope.cancel()
+        self.survivors.clear()
+
+    @property
+    def alive(self) -> int:
+        """How many processes there are."""
+        return (not self.over.is_set()) + len(self.survivors)
+
+    async def _play_all(self, text: str) -> int | None:
+        code = 0
+        for statement in text.replace("&", "& ;").replace(">& ;", ">&").split(";"):
+            words = shlex.split(statement)
+            if not words:
+                continue
+            if words[-1] == "&":
+                self.survivors.append(" ".join(words[:-1]))
+                continue
+            name, arguments = words[0], [word for word in words[1:] if word != ">&2"]
+            await trio.lowlevel.checkpoint()
+            match name:
+                case "echo":
+                    self._print(" ".join(arguments))
+                    code = 0
+                case "sleep":
+                    await trio.sleep(float(arguments[0]))
+                    code = 0
+                case "exit":
+                    return int(arguments[0])
+                case "kill":
+                    return None
+                case "trap":
+                    self.deaf = True
+                case "true" | "false":
+                    code = int(name == "false")
+                case _:
+                    self._print(f"sh: 1: {name}: not found")
+                    code = NOT_FOUND
+        return code
+
+    def _print(self, line: str) -> None:
+        log = self.folder.log
+        logfile.append(log, logfile.size(log), f"{line}\n".encode())

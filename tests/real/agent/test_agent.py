@@ -1,0 +1,213 @@
+"""The program itself: killed, stopped, started wrongly."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import psutil
+import pytest
+
+from tests.real.harness import Program, Site, wait_until
+from tests.real.repository import Repository
+
+
+class Server(ThreadingHTTPServer):
+    """A hand-written server: keeps logs and results."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.logs: dict[str, bytes] = {}
+        self.results: dict[str, dict[str, Any]] = {}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        """Answer what agents ask."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        url = urlsplit(self.path)
+        status, answer = 200, b'{"agent": "a", "protocol": 1, "heartbeat_s": 60}'
+        if url.path == "/notify_build_log":
+            query = {key: value[0] for key, value in parse_qs(url.query).items()}
+            log = self.server.logs.setdefault(query["id"], b"")
+            offset = int(query["offset"])
+            if offset <= len(log):
+                self.server.logs[query["id"]] = log = log + body[len(log) - offset :]
+            else:
+                status = 409
+            answer = b'{"size": %d}' % len(log)
+        elif url.path == "/notify_build_result":
+            result = httpx.Response(200, content=body).json()
+            if "log" in result:
+                self.server.logs[result["id"]] = result["log"].encode()
+            self.server.results[result["id"]] = result
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Serve while the test runs."""
+    with Server() as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def agent(site: Site, server: Server, tmp_path: Path) -> Program:
+    """Make an agent of `server`, not yet started."""
+    flags: dict[str, object] = {
+        "server-port": server.server_address[1],
+        "data-dir": tmp_path / "agent",
+        "slots": 2,
+        "kill-grace-seconds": 1,
+    }
+    program = Program("ci.agent", flags, site, "agent")
+    site.programs.append(program)
+    return program
+
+
+def build(agent: Program, repository: Repository, command: str, id: str = "1.1.1") -> int:
+    """Ask for a build."""
+    body = {
+        "id": id,
+        "protocol": 1,
+        "repository": str(repository.path),
+        "commit": "main",
+        "command": command,
+    }
+    return httpx.post(f"{agent.url}/build", json=body).status_code
+
+
+def test_killed_in_mid_build_nothing_is_lost(
+    agent: Program, server: Server, repository: Repository
+) -> None:
+    """The command goes on; the log has no gap and no doubled byte."""
+    agent.start()
+    command = "for i in $(seq 40); do echo line $i; sleep 0.05; done; exit 3"
+    assert build(agent, repository, command) == 202
+    wait_until(lambda: b"line 5\n" in server.logs.get("1.1.1", b""), "the log grows")
+    agent.kill()
+    time.sleep(0.5)
+    agent.start()
+    result = wait_until(lambda: server.results.get("1.1.1"), "the result")
+    assert result is not None
+    assert result["exit_code"] == 3
+    assert server.logs["1.1.1"] == b"".join(b"line %d\n" % n for n in range(1, 41))
+    wait_until(lambda: not list((agent.data / "spool").iterdir()), "the folder is gone")
+    wait_until(lambda: not list((agent.data / "work").iterdir()), "the workspace is gone")
+
+
+def test_an_end_while_it_was_away(agent: Program, server: Server, repository: Repository) -> None:
+    """The exit code waited on the disk."""
+    agent.start()
+    build(agent, repository, "sleep 0.5; echo done; exit 9")
+    wait_until(lambda: list((agent.data / "spool").glob("*/pid")), "the command runs")
+    agent.kill()
+    wait_until(lambda: list((agent.data / "spool").glob("*/exit")), "the command has ended")
+    agent.start()
+    result = wait_until(lambda: server.results.get("1.1.1"), "the result")
+    assert result is not None
+    assert (result["exit_code"], server.logs["1.1.1"]) == (9, b"done\n")
+
+
+def test_cancel_leaves_no_survivor(agent: Program, server: Server, repository: Repository) -> None:
+    """Neither in the background nor in a session of its own."""
+    agent.start()
+    build(agent, repository, "sleep 1000.25 & setsid sleep 1001.25 & sleep 1002.25")
+    wait_until(lambda: len(_sleepers()) == 3, "they sleep")
+    httpx.post(f"{agent.url}/cancel", json={"id": "1.1.1"})
+    wait_until(lambda: not _sleepers(), "none is left", 5)
+    result = wait_until(lambda: server.results.get("1.1.1"), "the result")
+    assert result is not None
+    assert result["reason"] == "canceled"
+
+
+def test_stopped_it_finishes_and_takes_nothing(
+    agent: Program, server: Server, repository: Repository
+) -> None:
+    """SIGTERM drains."""
+    agent.start()
+    build(agent, repository, "sleep 1; echo end")
+    agent.send(signal.SIGTERM)
+    wait_until(lambda: build(agent, repository, "true", "2.1.1") == 409, "it refuses", 0.9)
+    assert agent.wait_end() == 0
+    assert server.results["1.1.1"]["status"] == "success"
+
+
+def test_stopped_twice_it_ends_what_runs(
+    agent: Program, server: Server, repository: Repository
+) -> None:
+    """The second signal cancels."""
+    agent.start()
+    build(agent, repository, "sleep 1000.25")
+    wait_until(_sleepers, "it sleeps")
+    agent.send(signal.SIGTERM)
+    wait_until(lambda: "stopping_after_what_runs" in agent.words, "it drains")
+    agent.send(signal.SIGTERM)
+    assert agent.wait_end() == 0
+    assert server.results["1.1.1"]["reason"] == "agent_stopping"
+    assert not _sleepers()
+
+
+def test_wrong_starts_are_one_line(agent: Program, site: Site, tmp_path: Path) -> None:
+    """A setting, the port, the folder: exit code 2 and no traceback."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        agent.start()
+        for flags, word in [
+            ([f"--port={port}", f"--data-dir={tmp_path / 'x'}"], f"port = {port}"),
+            (["--port=0", f"--data-dir={agent.data}"], "dataDir"),
+            (["--slots=0"], "slots"),
+            (["--data-dir=/proc/x"], "dataDir"),
+        ]:
+            done = subprocess.run(
+                [sys.executable, "-m", "ci.agent", *flags],
+                cwd=site.folder,
+                env=site.environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=20,
+            )
+            assert done.returncode == 2, done.stderr
+            assert done.stderr.startswith("nursery-ci agent: ")
+            assert done.stderr.count("\n") == 1
+            assert word in done.stderr
+
+
+def _sleepers() -> list[int]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = process.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        if line[:1] == ["sleep"] and line[1].endswith(".25"):
+            found.append(process.pid)
+    return found

@@ -1,0 +1,148 @@
+"""Real processes, and none left of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import trio
+
+from ci.agent.runner import Runner, ShellRunner
+from tests.fakes.runner_contract import NO_SURVIVOR_S, RunnerContract, make_order, wait_log
+
+
+class RealBench:
+    """This machine."""
+
+    def runner(self) -> Runner:
+        """Make a runner with a short grace time."""
+        return ShellRunner(kill_grace_s=0.5)
+
+    def alive(self, cookie: str) -> int:
+        """Look at every process there is."""
+        found = 0
+        for process in psutil.process_iter():
+            try:
+                found += cookie in str(process.environ())
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
+
+@pytest.fixture
+def bench() -> RealBench:
+    """This machine."""
+    return RealBench()
+
+
+class TestShellRunner(RunnerContract):
+    """The contract, with processes."""
+
+    async def test_a_signal_is_told_by_the_exit_code(
+        self, bench: RealBench, tmp_path: Path
+    ) -> None:
+        """128 + 9; and the shell that noticed it prints nothing into the log."""
+        order = make_order(tmp_path, "kill -9 $$")
+        started = await self.run(bench, order)
+        assert await started.wait() == 137
+        assert order.folder.log.read_bytes() == b""
+
+    async def test_a_command_that_signals_its_group_has_a_verdict(
+        self, bench: RealBench, tmp_path: Path
+    ) -> None:
+        """`kill 0` is a usual way to end one's children; the supervisor stays to tell."""
+        started = await self.run(bench, make_order(tmp_path, "kill 0"))
+        assert await started.wait() == 143
+
+    async def test_caught_signals_are_not_ignored_in_the_command(
+        self, bench: RealBench, tmp_path: Path
+    ) -> None:
+        """What the supervisor catches, a build's program may still die of; SIGPIPE included."""
+        order = make_order(tmp_path, "grep -E 'Sig(Ign|Blk)' /proc/self/status")
+        await (await self.run(bench, order)).wait()
+        _, blocked, _, ignored = order.folder.log.read_text().split()
+        usual = (1 << 31) - 1  # those above are the C library's own
+        assert not (int(blocked, 16) | int(ignored, 16)) & usual
+
+    async def test_the_environment_and_the_folder_are_as_ordered(
+        self, bench: RealBench, tmp_path: Path
+    ) -> None:
+        """Nothing of the agent's comes along but what was ordered."""
+        order = make_order(tmp_path, 'pwd; echo "$GREETING"; env | grep -c "^PYTEST"; cat')
+        await (await self.run(bench, order)).wait()
+        assert order.folder.log.read_text() == f"{order.workspace}\nhello\n0\n"
+
+    async def test_no_descriptor_of_the_agent_is_inherited(
+        self, bench: RealBench, tmp_path: Path
+    ) -> None:
+        """A build that kept the listening socket would hold the port after the agent's death."""
+        order = make_order(tmp_path, "ls /proc/$$/fd")
+        with (tmp_path / "held").open("w") as held:
+            os.set_inheritable(held.fileno(), True)
+            await (await self.run(bench, order)).wait()
+        # The shell's own, and the one that its `ls` reads from: not in its list.
+        assert set(order.folder.log.read_text().split()) <= {"0", "1", "2"}
+
+    async def test_a_process_without_the_cookie_is_found_by_its_session(
+        self, bench: RealBench, tmp_path: Path
+    ) -> None:
+        """A cleared environment hides nobody who stays in the session."""
+        order = make_order(tmp_path, "env -i /bin/sleep 1234.5 & echo up; exit 0")
+        started = await self.run(bench, order)
+        await started.wait()
+        await started.kill()
+        left = [process for process in psutil.process_iter() if "1234.5" in _arguments(process)]
+        assert not left
+
+    async def test_a_too_long_command_is_an_error(self, bench: RealBench, tmp_path: Path) -> None:
+        """The operating system refuses it; nothing is left over."""
+        with pytest.raises(OSError, match="too long"):
+            await self.run(bench, make_order(tmp_path, "x" * 200_000))
+
+    async def test_no_zombie_is_left(self, bench: RealBench, tmp_path: Path) -> None:
+        """An agent runs for months."""
+        order = make_order(tmp_path, "setsid sleep 1000 & sleep 1001")
+        started = await self.run(bench, order)
+        await trio.sleep(0.1)
+        await started.kill()
+        children = psutil.Process().children()
+        assert not [child for child in children if child.status() == psutil.STATUS_ZOMBIE]
+
+    async def test_a_command_survives_kill_9_of_its_agent(
+        self, bench: RealBench, tmp_path: Path
+    ) -> None:
+        """The next agent picks it up with all that it printed meanwhile."""
+        order = make_order(tmp_path, "echo 1; sleep 1; echo 2; exit 5")
+        program = (
+            "import sys, trio\n"
+            "from pathlib import Path\n"
+            "from ci.agent.runner import Order, ShellRunner\n"
+            "from ci.agent.spool import Folder\n"
+            "async def main(folder, work, cookie, command):\n"
+            "    order = Order(command, Path(work), {'PATH': '/usr/bin:/bin'}, "
+            "Folder(Path(folder)), cookie)\n"
+            "    await (await ShellRunner(1).start(order)).wait()\n"
+            "trio.run(main, *sys.argv[1:])\n"
+        )
+        arguments = [order.folder.path, order.workspace, order.cookie, order.command]
+        with subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)]) as agent:  # noqa: ASYNC220 - that short a start holds nobody up
+            await wait_log(order, b"1\n")
+            agent.send_signal(signal.SIGKILL)
+        found = await bench.runner().find(order.folder, order.cookie)
+        assert found is not None
+        with trio.fail_after(NO_SURVIVOR_S):
+            assert await found.wait() == 5
+        assert order.folder.log.read_bytes() == b"1\n2\n"
+        await found.kill()
+
+
+def _arguments(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""

@@ -1,0 +1,330 @@
+"""Attempts from the request to the delivered result, and over deaths of the agent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from ci.agent.spool import folder_name
+from tests.fakes.checkout import hash_of
+from tests.fakes.stage import Stage, job
+
+
+async def test_a_small_build_is_two_requests(stage: Stage) -> None:
+    """`/build`, and one result that carries the log."""
+    async with stage.agent() as (_, http):
+        assert (await http.post("/build", json=job())).status_code == 202
+        result = await stage.server.wait_result()
+        await trio.sleep(1)
+    assert stage.server.count("/notify_build_log") == 0
+    assert stage.server.count("/notify_build_result") == 1
+    assert result["status"] == "success"
+    assert result["reason"] == "exited"
+    assert result["log"] == "hello\n"
+    assert result["exit_code"] == 0
+    assert result["commit_hash"] == hash_of("main")
+    assert result["branch"] == "main"
+    assert stage.kept == []
+
+
+async def test_a_growing_log_is_sent_while_the_command_runs(stage: Stage) -> None:
+    """A line is at the server within a moment, each byte once."""
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="echo 1; sleep 5; echo 2; sleep 5"))
+        await trio.sleep(1)
+        assert stage.server.logs["1.1.1"] == b"1\n"
+        await trio.sleep(5)
+        assert stage.server.logs["1.1.1"] == b"1\n2\n"
+        result = await stage.server.wait_result()
+    assert "log" not in result
+    assert result["log_size"] == 4
+    assert result["duration_s"] == pytest.approx(10, abs=0.5)
+
+
+async def test_asked_twice_it_is_started_once(stage: Stage) -> None:
+    """A server that did not get our answer asks again: before the end, and after it."""
+    async with stage.agent() as (_, http):
+        for _ in range(2):
+            assert (await http.post("/build", json=job(command="sleep 2"))).status_code == 202
+        await stage.server.wait_result()
+        await trio.sleep(1)
+        assert (await http.post("/build", json=job(command="sleep 2"))).status_code == 202
+        await trio.sleep(5)
+    assert len(stage.machine.started) == 1
+
+
+async def test_slots_are_counted(stage: Stage) -> None:
+    """One more than the slots is refused; an ended build whose result waits takes none."""
+    async with stage.agent() as (_, http):
+        for id in ("1.1.1", "2.1.1"):
+            assert (await http.post("/build", json=job(id, "sleep 2"))).status_code == 202
+        refused = await http.post("/build", json=job("3.1.1"))
+        assert refused.status_code == 409
+        assert "slot" in refused.json()["error"]["message"]
+        stage.server.down = True
+        await trio.sleep(3)
+        assert (await http.post("/build", json=job("3.1.1"))).status_code == 202
+        await trio.sleep(1)
+        status = (await http.get("/status")).json()
+        assert {state["state"] for state in status["attempts"]} == {"delivering"}
+        stage.server.down = False
+        await stage.server.wait_result(3)
+
+
+@pytest.mark.parametrize(
+    ("command", "more", "ending", "message"),
+    [
+        ("exit 3", {}, ("failure", "exited"), "exit code 3"),
+        ("exit 137", {}, ("failure", "exited"), "exit code 137 (SIGKILL)"),
+        ("sleep 99", {"timeout_s": 2}, ("error", "timeout"), "took longer than 2 seconds"),
+        ("sleep 99", {"silence_s": 3}, ("error", "silence"), "printed nothing for 3 seconds"),
+        ("kill -9 0", {}, ("error", "killed"), "killed from outside"),
+        ("true", {"commit": "nope"}, ("error", "checkout_failed"), "no branch, tag or commit nope"),
+    ],
+)
+async def test_each_end_is_said_in_words(
+    stage: Stage, command: str, more: dict[str, Any], ending: tuple[str, str], message: str
+) -> None:
+    """Failure is the command's no; error is ours, with a sentence."""
+    stage.checkout.missing.add("nope")
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command=command, **more))
+        result = await stage.server.wait_result()
+    assert (result["status"], result["reason"]) == ending
+    assert message in result["message"]
+    if ending[1] == "checkout_failed":
+        assert stage.server.logs["1.1.1"].startswith(b"no branch")
+
+
+async def test_the_total_limit_counts_the_checkout(stage: Stage) -> None:
+    """Time is time."""
+    stage.checkout.takes_s = 50
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(timeout_s=5))
+        result = await stage.server.wait_result()
+    assert result["reason"] == "timeout"
+    assert result["duration_s"] == pytest.approx(5, abs=0.1)
+
+
+async def test_a_full_disk_is_said(stage: Stage) -> None:
+    """It is the agent's fault, so that another may try."""
+    stage.machine.disk_full = True
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="kill -9 0"))
+        assert (await stage.server.wait_result())["reason"] == "disk_full"
+
+
+@pytest.mark.parametrize("takes_s", [0.0, 100.0])
+async def test_cancel_ends_everything(stage: Stage, takes_s: float) -> None:
+    """In the checkout as in the command; again, and for unknown ids, it is 202 too."""
+    stage.checkout.takes_s = takes_s
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="sleep 1000 & sleep 2000"))
+        await trio.sleep(1)
+        for id in ("1.1.1", "1.1.1", "9.9.9"):
+            assert (await http.post("/cancel", json={"id": id})).status_code == 202
+        result = await stage.server.wait_result()
+        assert result["reason"] == "canceled"
+        assert not any(command.alive for command in stage.machine.running.values())
+
+
+async def test_given_up_by_the_server_it_is_killed_and_forgotten(stage: Stage) -> None:
+    """410 to a piece of log: the build runs elsewhere by now."""
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="echo 1; sleep 5; echo 2; sleep 1000"))
+        await trio.sleep(1)
+        stage.server.given_up.add("1.1.1")
+        await trio.sleep(10)
+        assert not any(command.alive for command in stage.machine.running.values())
+        assert stage.kept == []
+    assert stage.server.results == []
+
+
+async def test_a_registration_can_drop_attempts(stage: Stage) -> None:
+    """A server that gave an attempt up while we were away says so in its welcome."""
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="sleep 1000"))
+        await trio.sleep(1)
+    stage.server.drop.add("1.1.1")
+    async with stage.agent():
+        await trio.sleep(1)
+        assert not any(command.alive for command in stage.machine.running.values())
+        assert stage.kept == []
+
+
+async def test_killed_in_mid_build_it_goes_on(stage: Stage) -> None:
+    """The command outlives the agent; the next life announces, follows and delivers it."""
+    command = "echo 1; sleep 10; echo 2; exit 4"
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command=command))
+        await trio.sleep(2)
+    async with stage.agent():
+        result = await stage.server.wait_result()
+    [attempt] = stage.server.registrations[-1]["attempts"]
+    assert attempt["id"] == "1.1.1"
+    assert attempt["commit_hash"] == hash_of("main")
+    assert result["exit_code"] == 4
+    assert result["commit_hash"] == hash_of("main")
+    assert result["duration_s"] == pytest.approx(10, abs=0.5)
+    assert stage.server.logs["1.1.1"] == b"1\n2\n"
+    assert len(stage.machine.started) == 1
+
+
+async def test_its_time_goes_on_while_the_agent_is_away(stage: Stage) -> None:
+    """A restart is no way around a time limit."""
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="sleep 1000", timeout_s=20))
+        await trio.sleep(2)
+    await trio.sleep(30)
+    async with stage.agent():
+        assert (await stage.server.wait_result())["reason"] == "timeout"
+
+
+async def test_an_end_while_the_agent_was_away_is_delivered(stage: Stage) -> None:
+    """The exit code waited on the disk."""
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="sleep 2; echo done; exit 9"))
+        await trio.sleep(1)
+    await trio.sleep(10)
+    async with stage.agent():
+        result = await stage.server.wait_result()
+    assert result["exit_code"] == 9
+    assert result["log"] == "done\n"
+
+
+async def test_killed_in_the_checkout_it_begins_again(stage: Stage) -> None:
+    """Nothing was started, so nothing is lost."""
+    stage.checkout.takes_s = 5
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job())
+        await trio.sleep(1)
+    async with stage.agent():
+        assert (await stage.server.wait_result())["status"] == "success"
+    assert len(stage.machine.started) == 1
+
+
+async def test_an_undelivered_result_is_delivered_by_the_next_life(stage: Stage) -> None:
+    """From the disk, without another run."""
+    async with stage.agent() as (_, http):
+        stage.server.down = True
+        await http.post("/build", json=job(command="echo 1; exit 2"))
+        await trio.sleep(30)
+    stage.server.down = False
+    async with stage.agent():
+        result = await stage.server.wait_result()
+        await trio.sleep(1)
+    assert (result["exit_code"], result["log"]) == (2, "1\n")
+    assert len(stage.machine.started) == 1
+    assert stage.kept == []
+
+
+async def test_after_a_crash_of_the_machine_it_is_said(stage: Stage) -> None:
+    """Nobody knows what the command had done: another agent may try."""
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="sleep 1000"))
+        await trio.sleep(1)
+    stage.machine.crash()
+    async with stage.agent():
+        assert (await stage.server.wait_result())["reason"] == "agent_restarted"
+
+
+async def test_an_end_that_was_begun_is_finished_by_the_next_life(stage: Stage) -> None:
+    """Canceled stays canceled although the agent died while it killed the command."""
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="trap '' TERM; sleep 1000"))
+        await trio.sleep(1)
+        await http.post("/cancel", json={"id": "1.1.1"})
+        await trio.sleep(1)
+    async with stage.agent():
+        assert (await stage.server.wait_result())["reason"] == "canceled"
+
+
+async def test_what_was_never_answered_is_removed(stage: Stage) -> None:
+    """A folder without a whole job, and a workspace of nobody."""
+    (stage.folder / "spool" / "5.1.1").mkdir(parents=True)
+    (stage.folder / "spool" / "5.1.1" / "job.json.new").write_text('{"job"')
+    (stage.folder / "work" / "6.1.1" / "deep").mkdir(parents=True)
+    async with stage.agent():
+        await trio.sleep(1)
+        assert stage.kept == []
+
+
+@pytest.mark.parametrize("id", ["../../etc", "a/b", "-rf", ".", "x" * 65, "ä"])
+async def test_an_id_never_becomes_a_path(stage: Stage, id: str) -> None:
+    """Ids are the server's; ours are folders of the spool, whatever it sends."""
+    assert folder_name(id).startswith("~")
+    async with stage.agent() as (_, http):
+        assert (await http.post("/build", json=job(id))).status_code == 202
+        assert (await stage.server.wait_result())["id"] == id
+
+
+async def test_drained_it_takes_nothing_and_finishes(stage: Stage) -> None:
+    """What runs ends by itself and is delivered."""
+    async with stage.agent() as (agent, http):
+        await http.post("/build", json=job(command="sleep 20; echo 1"))
+        await trio.sleep(1)
+        agent.attempts.begin_drain()
+        assert (await http.post("/build", json=job("2.1.1"))).status_code == 409
+        assert (await http.get("/status")).json()["draining"] is True
+        await agent.attempts.wait_drained()
+        assert stage.server.results[0]["status"] == "success"
+
+
+async def test_drained_without_a_server_it_keeps_results(stage: Stage) -> None:
+    """Ten seconds of trying; the next start goes on."""
+    async with stage.agent() as (agent, http):
+        stage.server.down = True
+        await http.post("/build", json=job(command="sleep 5"))
+        began = trio.current_time()
+        agent.attempts.begin_drain()
+        await agent.attempts.wait_drained()
+        assert 14 <= trio.current_time() - began <= 17
+    assert stage.kept == ["spool/1.1.1"]
+
+
+async def test_stopped_now_it_ends_what_runs(stage: Stage) -> None:
+    """The second signal."""
+    async with stage.agent() as (agent, http):
+        await http.post("/build", json=job(command="sleep 1000"))
+        await trio.sleep(1)
+        agent.attempts.begin_drain()
+        agent.attempts.stop_all()
+        await agent.attempts.wait_drained()
+    assert stage.server.results[0]["reason"] == "agent_stopping"
+
+
+async def test_the_environment_is_as_documented(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent's own settings, secrets among them, stay with the agent."""
+    monkeypatch.setenv("CI_AGENT_AGENT_TOKEN", "secret")
+    monkeypatch.setenv("VIRTUAL_ENV", "/opt/venv")
+    monkeypatch.setenv("PATH", "/opt/venv/bin:/usr/bin")
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(number=12, env={"CI_BRANCH": "mine", "X": "y"}))
+        await stage.server.wait_result()
+    environment = stage.machine.started[0].environment
+    assert environment["CI"] == "true"
+    assert environment["CI_BUILD_NUMBER"] == "12"
+    assert environment["CI_ATTEMPT"] == "1.1.1"
+    assert environment["CI_COMMIT"] == hash_of("main")
+    assert environment["CI_BRANCH"] == "mine"
+    assert environment["CI_REPOSITORY"] == "/srv/git/demo"
+    assert environment["CI_WORKSPACE"].endswith("/work/1.1.1")
+    assert environment["X"] == "y"
+    assert environment["PATH"] == "/usr/bin"
+    assert not {"CI_AGENT_AGENT_TOKEN", "VIRTUAL_ENV"} & set(environment)
+
+
+async def test_job_json_is_there_before_the_answer(stage: Stage) -> None:
+    """202 is a promise."""
+    stage.checkout.takes_s = 5
+    async with stage.agent() as (_, http):
+        assert (await http.post("/build", json=job())).status_code == 202
+        kept = json.loads((stage.folder / "spool" / "1.1.1" / "job.json").read_bytes())
+        assert kept["job"]["command"] == "echo hello"
+        assert isinstance(http, httpx.AsyncClient)

@@ -1,0 +1,171 @@
+"""Log and result reach the server, whatever it answers meanwhile."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+import trio
+
+from ci.wire.result import MAX_INLINE_LOG, MAX_LOG_CHUNK
+from tests.fakes.runner import FakeMachine
+from tests.fakes.stage import Stage, job
+
+RESULT = "/notify_build_result"
+LOG = "/notify_build_log"
+
+
+async def build(stage: Stage, http: httpx.AsyncClient, command: str = "echo 1") -> None:
+    """Ask for a build that is taken."""
+    assert (await http.post("/build", json=job(command=command))).status_code == 202
+
+
+async def test_an_unreachable_server_gets_it_when_it_is_back(stage: Stage) -> None:
+    """An hour later, with the waits grown to half a minute at most."""
+    async with stage.agent() as (_, http):
+        stage.server.down = True
+        await build(stage, http)
+        await trio.sleep(3600)
+        assert 100 < stage.server.count(RESULT) < 1000
+        stage.server.down = False
+        with trio.fail_after(31):
+            await stage.server.wait_result()
+
+
+async def test_a_server_that_is_heard_again_gets_it_at_once(stage: Stage) -> None:
+    """Its heartbeat tells that it is back."""
+    async with stage.agent() as (_, http):
+        stage.server.down = True
+        await build(stage, http)
+        await trio.sleep(3600)
+        stage.server.down = False
+        await http.get("/status")
+        with trio.fail_after(0.1):
+            await stage.server.wait_result()
+
+
+async def test_retry_after_wins(stage: Stage) -> None:
+    """A server that knows how long it takes is believed."""
+    busy = httpx.Response(503, headers={"Retry-After": "50"})
+    async with stage.agent() as (_, http):
+        stage.server.answers[RESULT] = [busy]
+        await build(stage, http)
+        await stage.server.wait_result()
+    times = [when for when, path in stage.server.requests if path == RESULT]
+    assert times[1] - times[0] == pytest.approx(50)
+
+
+async def test_a_refusal_is_tried_again_each_minute(stage: Stage) -> None:
+    """It is a mistake somewhere that a person mends."""
+    async with stage.agent() as (_, http):
+        stage.server.answers[RESULT] = [httpx.Response(422, text="no")] * 3
+        await build(stage, http)
+        await stage.server.wait_result()
+    times = [when for when, path in stage.server.requests if path == RESULT]
+    assert times[-1] - times[0] == pytest.approx(180)
+
+
+async def test_a_gap_is_filled_from_where_the_server_says(stage: Stage) -> None:
+    """A server that lost bytes gets them again, and no others twice."""
+    async with stage.agent() as (_, http):
+        await build(stage, http, "echo 123; sleep 2; echo 456; sleep 2; echo 789; sleep 2")
+        await trio.sleep(1)
+        stage.server.logs["1.1.1"] = b"1"
+        await stage.server.wait_result()
+    assert stage.server.logs["1.1.1"] == b"123\n456\n789\n"
+
+
+async def test_a_result_before_its_log_is_sent_again_after_it(stage: Stage) -> None:
+    """409 to the result names the size from which to go on."""
+    async with stage.agent() as (_, http):
+        await build(stage, http, "echo 123; sleep 2")
+        await trio.sleep(1)
+        stage.server.logs["1.1.1"] = b""
+        await stage.server.wait_result()
+    assert stage.server.logs["1.1.1"] == b"123\n"
+    assert stage.server.count(RESULT) == 2
+
+
+async def test_a_large_log_goes_in_pieces(stage: Stage) -> None:
+    """None over the limit, then a result without it."""
+    text = "x" * (2 * MAX_LOG_CHUNK + 5)
+    async with stage.agent() as (_, http):
+        write_log(stage.machine, text)
+        await build(stage, http, "sleep 1")
+        result = await stage.server.wait_result()
+    assert stage.server.logs["1.1.1"] == text.encode()
+    assert stage.server.count(LOG) == 3
+    assert "log" not in result
+
+
+async def test_bytes_that_are_no_text_are_not_put_into_json(stage: Stage) -> None:
+    """A log is bytes; the server has exactly these."""
+    async with stage.agent() as (_, http):
+        write_log(stage.machine, "\udcff", errors="surrogateescape")
+        await build(stage, http, "true")
+        await stage.server.wait_result()
+    assert stage.server.logs["1.1.1"] == b"\xff"
+
+
+async def test_a_log_just_over_the_inline_limit_is_sent_before(stage: Stage) -> None:
+    """And one at the limit rides along."""
+    async with stage.agent() as (_, http):
+        write_log(stage.machine, "x" * MAX_INLINE_LOG)
+        await build(stage, http, "true")
+        assert "log" in await stage.server.wait_result()
+        write_log(stage.machine, "x" * (MAX_INLINE_LOG + 1))
+        await http.post("/build", json=job("2.1.1", "true"))
+        assert "log" not in await stage.server.wait_result(2)
+
+
+async def test_a_server_that_never_answers_is_asked_again(stage: Stage) -> None:
+    """An answer that does not come may have been lost."""
+    async with stage.agent() as (_, http):
+        stage.server.silent.add(RESULT)
+        await build(stage, http)
+        await trio.sleep(100)
+        assert stage.server.count(RESULT) > 1
+        stage.server.silent.clear()
+        await stage.server.wait_result()
+
+
+async def test_a_server_of_others_gets_everything_in_one_result(stage: Stage) -> None:
+    """In every spelling, to the path that it knows, and no log beside it."""
+    stage.server.foreign = True
+    async with stage.agent() as (_, http):
+        await trio.sleep(1)
+        await http.post("/build", json=job(command="echo 1; sleep 5; exit 1", protocol=0))
+        result = await stage.server.wait_result()
+    assert stage.server.count(LOG) == 0
+    assert result["buildId"] == result["id"] == "1.1.1"
+    assert result["success"] is False
+    assert result["buildLog"] == result["log"] == result["stdout"] == "1\n"
+    assert result["stderr"] == ""
+    assert result["duration"] == pytest.approx(5000, abs=200)
+    assert result["port"] == 8081
+
+
+async def test_a_server_that_was_never_met_is_found_to_be_of_others(stage: Stage) -> None:
+    """404 to a piece of log says so, before any registration was answered."""
+    stage.server.foreign = True
+    stage.server.silent.add("/notify_agent")
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="echo 1; sleep 5", protocol=0))
+        result = await stage.server.wait_result()
+    assert stage.server.count(LOG) == 1
+    assert result["buildLog"] == "1\n"
+
+
+async def test_a_server_of_others_that_never_answers_counts_as_told(stage: Stage) -> None:
+    """One of those that exist does so; its build must not be told for ever."""
+    stage.server.foreign = True
+    async with stage.agent() as (_, http):
+        await trio.sleep(1)
+        stage.server.silent |= {RESULT, "/notify-build-result"}
+        await http.post("/build", json=job(protocol=0))
+        await trio.sleep(60)
+        assert stage.kept == []
+
+
+def write_log(machine: FakeMachine, text: str, errors: str = "strict") -> None:
+    """Let the next commands begin with this output."""
+    machine.first_output = text.encode("utf-8", errors)

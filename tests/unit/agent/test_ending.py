@@ -1,0 +1,47 @@
+"""Ends in words."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from ci.agent import ending
+from ci.model import Reason, Status
+
+
+@pytest.mark.parametrize(
+    ("code", "signal", "message"),
+    [
+        (1, None, "exit code 1"),
+        (128, None, "exit code 128"),
+        (137, 9, "exit code 137 (SIGKILL)"),
+        (143, 15, "exit code 143 (SIGTERM)"),
+        (255, None, "exit code 255"),
+    ],
+)
+def test_an_exit_code_is_explained(code: int, signal: int | None, message: str) -> None:
+    """A shell says a signal by 128 + its number."""
+    outcome = ending.exited(code)
+    assert (outcome.status, outcome.reason) == (Status.FAILURE, Reason.EXITED)
+    assert (outcome.exit_code, outcome.signal, outcome.message) == (code, signal, message)
+
+
+def test_success_needs_no_words() -> None:
+    """Green is green."""
+    assert ending.exited(0).status is Status.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(90, "90 seconds"), (1.5, "1.5 seconds"), (7200, "120 minutes")]
+)
+def test_a_limit_is_said_as_people_say_it(seconds: float, words: str) -> None:
+    """Seconds while they are few."""
+    assert words in ending.stopped(Reason.TIMEOUT, seconds, None).message
+    assert words in ending.stopped(Reason.SILENCE, None, seconds).message
+
+
+def test_a_full_disk_is_told_from_other_troubles() -> None:
+    """Only the first is mended by another agent."""
+    assert ending.broken(OSError(errno.ENOSPC, "x")).reason is Reason.DISK_FULL
+    assert ending.broken(OSError(errno.EIO, "x")).reason is Reason.INTERNAL

@@ -1,0 +1,78 @@
+"""What is on disk, and when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ci.agent.spool import Folder, Spool, Ticket, folder_name, remove_tree
+from ci.model import CommitInfo, Outcome, Reason, Status
+from ci.wire.job import Job
+
+JOB = Job(id="1.1.1", repository="/r", commit="main", command="make\n", env={"A": "ä"}, timeout_s=5)
+TICKET = Ticket(JOB, "cookie", "boot", 12.5)
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    """Job, commit, stop and end come back as they were."""
+    folder = Spool(tmp_path).folder("1.1.1")
+    folder.create(TICKET)
+    folder.save_commit(CommitInfo("a" * 40, "ü", "Ada", "main"))
+    folder.save_stop(Reason.TIMEOUT)
+    outcome = Outcome(Status.FAILURE, Reason.EXITED, "m", 1, None, 2.5, 3, CommitInfo("b"))
+    folder.save_outcome(outcome)
+    assert folder.ticket() == TICKET
+    assert folder.commit() == CommitInfo("a" * 40, "ü", "Ada", "main")
+    assert folder.stop() is Reason.TIMEOUT
+    assert folder.outcome() == outcome
+
+
+def test_what_was_not_written_is_none(tmp_path: Path) -> None:
+    """Neither a missing nor a torn file is an error."""
+    folder = Folder(tmp_path)
+    for name in ("pid", "exit", "stop", "job.json", "result.json", "commit.json"):
+        (tmp_path / name).write_bytes(b"")
+    assert folder.pid() is None
+    assert folder.exit_code() is None
+    assert folder.stop() is None
+    assert folder.ticket() is None
+    assert folder.outcome() is None
+    assert folder.commit() is None
+
+
+def test_kept_is_oldest_first_and_removes_the_rest(tmp_path: Path) -> None:
+    """An attempt whose job is not whole was never answered."""
+    spool = Spool(tmp_path / "spool")
+    assert spool.kept() == []
+    for id, at in (("1.1.1", 30.0), ("2.1.1", 10.0)):
+        job = JOB.model_copy(update={"id": id})
+        spool.folder(id).create(Ticket(job, "cookie", "boot", at))
+    (spool.root / "3.1.1").mkdir()
+    assert [ticket.job.id for _, ticket in spool.kept()] == ["2.1.1", "1.1.1"]
+    assert not (spool.root / "3.1.1").exists()
+
+
+def test_half_a_removal_never_runs_a_job_again(tmp_path: Path) -> None:
+    """The job is the first thing to go."""
+    folder = Spool(tmp_path).folder("1.1.1")
+    folder.create(TICKET)
+    (folder.path / "job.json").unlink()
+    assert Spool(tmp_path).kept() == []
+
+
+def test_different_ids_have_different_folders() -> None:
+    """Also those that must not be a path, and one that looks like another's name."""
+    ids = ["1.1.1", "1.1.10", "a/b", "a/c", "..", ".", "~x", "A", "a", folder_name("a/b"), "\udcff"]
+    names = [folder_name(id) for id in ids]
+    assert len(set(names)) == len(ids)
+    assert not any("/" in name or name in (".", "..") for name in names)
+
+
+def test_read_only_folders_are_removed(tmp_path: Path) -> None:
+    """Go's module cache is one."""
+    deep = tmp_path / "top" / "deep"
+    deep.mkdir(parents=True)
+    (deep / "file").touch()
+    deep.chmod(0o500)
+    remove_tree(tmp_path / "top")
+    remove_tree(tmp_path / "top")
+    assert not (tmp_path / "top").exists()
