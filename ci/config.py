@@ -44,6 +44,12 @@ def _printable(value: str) -> str:
     return value
 
 
+def _token(value: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]{1,500}", value):  # it travels in an HTTP header
+        raise ValueError("must be 1 to 500 ASCII characters without spaces")
+    return value
+
+
 def _words(value: object) -> object:
     """A flag or variable says a list as `a,b`; a file says it as a JSON list."""
     if isinstance(value, str):
@@ -55,8 +61,7 @@ Port = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, le=65535)]
 Seconds = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=10**9, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=1000)]
 Bytes = Annotated[int, BeforeValidator(_no_bool), Field(ge=1024, le=1 << 40)]
-# A token travels in an HTTP header.
-Token = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[\x21-\x7e]+$")]
+Token = Annotated[str, AfterValidator(_token)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
 Command = Annotated[str, Field(min_length=1, max_length=10_000)]
 

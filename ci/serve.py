@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import socket
+from http import HTTPStatus
 
 import trio
 from hypercorn.config import Config
 from hypercorn.trio import serve
+from quart import Response, request
 from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
 
 # Longer than any client of ours keeps an idle connection, so that it is never closed under one.
 KEEP_ALIVE_S = 75.0
 GRACEFUL_S = 1.0  # for requests under way when we stop; a poller asks again anyway
+
+
+async def finish_body(response: Response) -> Response:
+    """Leave no part of a refused request's body unread: for `app.after_request`.
+
+    Hypercorn answers before the body has come, and the rest of it then stands where the next
+    request of the connection should. A body that is too large to be read ends the connection.
+    """
+    if response.status_code >= HTTPStatus.BAD_REQUEST:
+        try:
+            await request.get_data()
+        except HTTPException:
+            response.headers["Connection"] = "close"
+    return response
 
 
 async def serve_app(

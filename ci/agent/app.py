@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING, Any, Final
 
 from quart import Response, jsonify, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
-from ci.errors import RequestError, TooLarge, Unauthorized
+from ci.errors import RequestError, TooLarge
+from ci.serve import finish_body
 from ci.wire.job import PATH as BUILD_PATH
 from ci.wire.job import read_job
 from ci.wire.status import CANCEL_PATH, PATH, read_cancel
+from ci.wire.token import check_token
 
 if TYPE_CHECKING:
     from ci.agent.agent import Agent
@@ -28,11 +29,8 @@ def create_app(agent: Agent) -> QuartTrio:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
 
     @app.before_request
-    async def check_token() -> None:
-        token = agent.config.agent_token
-        shown = request.headers.get("Authorization", "")
-        if token and not hmac.compare_digest(shown.encode(), f"Bearer {token}".encode()):
-            raise Unauthorized("the token is missing or wrong", field="Authorization")
+    async def note_server() -> None:
+        check_token(request.headers.get("Authorization", ""), agent.config.agent_token)
         agent.line.heard()
 
     @app.post(BUILD_PATH)
@@ -63,6 +61,7 @@ def create_app(agent: Agent) -> QuartTrio:
             return _problem(f"the body is over {MAX_BODY} bytes"), TooLarge.http_status
         return _problem(error.description or error.name), error.code or 500
 
+    app.after_request(finish_body)
     return app
 
 

@@ -140,11 +140,11 @@ class Attempt:
         try:
             await blocking.run(self._folder.create, self._ticket)
         except OSError as error:
-            log.error("job_not_kept", id=self.id, error=str(error))
+            log.error("job not kept", attempt=self.id, error=str(error))
             self._refusal = error
             self._settled.set()
             return False
-        log.info("accepted", id=self.id, commit=self.job.commit)
+        log.info("accepted", attempt=self.id, commit=self.job.commit)
         return True
 
     async def _deliver(self, result: list[Outcome]) -> None:
@@ -158,25 +158,25 @@ class Attempt:
                 await self._running.wait()
                 await delivery.follow(self.over)
                 await delivery.finish(result[0])
-                log.info("delivered", id=self.id)
+                log.info("delivered", attempt=self.id)
             except GivenUp:
                 self.drop()
         if self._dropped:
-            log.info("dropped", id=self.id)
+            log.info("dropped", attempt=self.id)
 
     async def _keep(self, outcome: Outcome) -> None:
-        log.info("ended", id=self.id, status=outcome.status, reason=outcome.reason)
+        log.info("ended", attempt=self.id, status=outcome.status, reason=outcome.reason)
         if not self._dropped:
             try:
                 await blocking.run(self._folder.save_outcome, outcome)
             except OSError as error:  # a full disk is no reason not to deliver
-                log.error("result_not_kept", id=self.id, error=str(error))
+                log.error("result not kept", attempt=self.id, error=str(error))
 
     async def _remove_workspace(self) -> None:
         try:
             await blocking.run(remove_tree, self._workspace)
         except OSError as error:
-            log.error("workspace_left", path=str(self._workspace), error=str(error))
+            log.error("workspace left", path=str(self._workspace), error=str(error))
 
     async def _live(self, *, picked_up: bool) -> Outcome:
         """Bring the attempt to its end, and all its processes to theirs."""
@@ -191,7 +191,7 @@ class Attempt:
             if self._command is not None:
                 await self._command.kill()
         except OSError as error:
-            log.exception("attempt_broken", id=self.id)
+            log.exception("attempt broken", attempt=self.id)
             outcome = ending.broken(error)
         return replace(
             outcome,
@@ -204,7 +204,7 @@ class Attempt:
         self._cause = self._cause or await blocking.run(self._folder.stop)
         if self._ticket.machine_boot == self._tools.runner.boot_id:
             self._command = await self._tools.runner.find(self._folder, self._ticket.cookie)
-        log.info("picked_up", id=self.id, started=self._command is not None)
+        log.info("picked up", attempt=self.id, started=self._command is not None)
 
     async def _after_crash(self) -> Outcome:
         """Find what is left after a start of the machine, which no process outlives."""
@@ -219,7 +219,7 @@ class Attempt:
             await trio.lowlevel.checkpoint()
             return await self._work()
         reason = self._cause or Reason.TIMEOUT
-        log.info("stopping", id=self.id, reason=reason)
+        log.info("stopping", attempt=self.id, reason=reason)
         await blocking.run(self._folder.save_stop, reason)
         return ending.stopped(reason, self.job.timeout_s, self.job.silence_s)
 

@@ -109,7 +109,7 @@ class Attempts:
         with trio.move_on_after(DELIVERY_LIMIT_S):
             await self._wait_until(lambda: not self._attempts)
         if self._attempts:
-            log.warning("results_kept_for_the_next_start", ids=list(self._attempts))
+            log.warning("results kept for the next start", ids=list(self._attempts))
 
     def _add(self, ticket: Ticket, folder: Folder) -> Attempt:
         workspace = self._work / folder.path.name

@@ -15,6 +15,7 @@ from ci.errors import GivenUp, LogGap, PeerRefused, Rejected, Unreachable
 from ci.wire.fields import read
 from ci.wire.registration import PATHS, Welcome
 from ci.wire.result import LOG_PATHS, RESULT_PATHS
+from ci.wire.token import token_headers
 
 Dial = Callable[[str], httpx.AsyncClient]
 
@@ -38,7 +39,7 @@ class ServerClient:
 
     def __init__(self, http: httpx.AsyncClient, token: str | None) -> None:
         self._http = http
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers = token_headers(token)
         self._spelling: dict[tuple[str, ...], int] = {}
 
     async def register(self, registration: Mapping[str, Any]) -> Welcome:

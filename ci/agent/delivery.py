@@ -86,7 +86,7 @@ class Delivery:
                 self._offset = gap.size
                 if gap.size > size and digest is not None:
                     # A crash of this machine took the end of our log, which the server had got.
-                    log.warning("log_is_shorter_here", id=self._id, here=size, there=gap.size)
+                    log.warning("log is shorter here", attempt=self._id, here=size, there=gap.size)
                     outcome, digest = replace(outcome, log_size=gap.size), None
 
     async def _send_log(self) -> None:
@@ -130,7 +130,7 @@ class Delivery:
         with trio.move_on_after(FOREIGN_LIMIT_S) as limit:
             await self._line.client.send_result(body)
         if limit.cancelled_caught:
-            log.warning("result_not_answered", id=self._id, after_s=FOREIGN_LIMIT_S)
+            log.warning("result not answered", attempt=self._id, after_s=FOREIGN_LIMIT_S)
 
     @property
     def _is_foreign(self) -> bool:

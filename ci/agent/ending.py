@@ -18,8 +18,8 @@ def exited(code: int) -> Outcome:
     try:
         name = signal.Signals(number).name
     except ValueError:
-        return Outcome(Status.FAILURE, Reason.EXITED, f"exit code {code}", exit_code=code)
-    message = f"exit code {code} ({name})"
+        return Outcome(Status.FAILURE, Reason.EXITED, exit_code=code)
+    message = f"Exit code {code} is the shell's word for a command that {name} has ended."
     return Outcome(Status.FAILURE, Reason.EXITED, message, exit_code=code, signal=number)
 
 

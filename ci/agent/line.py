@@ -64,11 +64,11 @@ class Line:
         now = trio.current_time()
         if self._out_since is None:
             self._out_since, self._said_at = now, now
-            log.warning("server_unreachable", what=what, error=str(error))
+            log.warning("server unreachable", what=what, error=str(error))
         elif now - self._said_at >= REMIND_S:
             self._said_at = now
             out_s = round(now - self._out_since)
-            log.warning("server_still_unreachable", for_s=out_s, what=what, error=str(error))
+            log.warning("server still unreachable", for_s=out_s, what=what, error=str(error))
         if error.retry_after_s is not None:
             await trio.sleep(error.retry_after_s)
             return
@@ -77,5 +77,5 @@ class Line:
 
     def _reached(self) -> None:
         if self._out_since is not None:
-            log.info("server_reachable_again", after_s=trio.current_time() - self._out_since)
+            log.info("server reachable again", after_s=trio.current_time() - self._out_since)
             self._out_since = None

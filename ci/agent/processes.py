@@ -127,7 +127,7 @@ async def end_all(cookie: str, leader: int | None, grace_s: float) -> None:
     while found := await blocking.run(belonging, cookie, leader):
         now = trio.current_time()
         if now > killing_at + KILL_LIMIT_S:
-            log.error("processes_left", pids=[process.pid for process in found])
+            log.error("processes left", pids=[process.pid for process in found])
             return
         for process in found:
             if now >= killing_at:

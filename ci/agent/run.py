@@ -70,10 +70,10 @@ async def _obey(signals: AsyncIterator[int], agent: Agent, nursery: trio.Nursery
         received += 1
         name = signal.Signals(number).name
         if received == 1:
-            log.info("stopping_after_what_runs", signal=name, running=agent.attempts.busy)
+            log.info("stopping after what runs", signal=name, running=agent.attempts.busy)
             agent.drain()
         elif received == 2:
-            log.info("stopping_now", signal=name, running=agent.attempts.busy)
+            log.info("stopping now", signal=name, running=agent.attempts.busy)
             agent.attempts.stop_all()
         else:
             nursery.cancel_scope.cancel()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hmac
 import zlib
 from collections.abc import Awaitable, Callable
 
 from quart import Blueprint, Response, jsonify, request
 
-from ci.errors import LogGap, Rejected, RequestError, TooLarge, Unauthorized
+from ci.errors import LogGap, Rejected, RequestError, TooLarge
 from ci.server.core import Server
 from ci.wire import registration, result
 from ci.wire.registration import read_registration
 from ci.wire.result import MAX_LOG_CHUNK, read_result
+from ci.wire.token import check_token
 
 Handler = Callable[[], Awaitable[Response]]
 
@@ -47,10 +47,8 @@ def create_blueprint(server: Server) -> Blueprint:
     route(result.RESULT_PATHS, notify_build_result)
 
     @blueprint.before_request
-    async def check_token() -> None:
-        request.max_content_length = server.config.max_body_bytes
-        if not authorized(request.headers.get("Authorization", ""), server.config.agent_token):
-            raise Unauthorized("the agent token is missing or wrong", field="Authorization")
+    async def know_agent() -> None:
+        check_token(request.headers.get("Authorization", ""), server.config.agent_token)
 
     @blueprint.errorhandler(RequestError)
     async def say_no(error: RequestError) -> tuple[Response, int]:
@@ -60,15 +58,6 @@ def create_blueprint(server: Server) -> Blueprint:
         return jsonify(answer), error.http_status
 
     return blueprint
-
-
-def authorized(header: str, token: str | None) -> bool:
-    """Whether an Authorization header carries the token; True when none is configured."""
-    if token is None:
-        return True
-    scheme, _, given = header.partition(" ")
-    matches = hmac.compare_digest(given.strip().encode(), token.encode())
-    return scheme.lower() == "bearer" and matches
 
 
 async def _body() -> bytes:

@@ -10,9 +10,11 @@ import httpx
 from ci.errors import PeerRefused, Unreachable
 from ci.wire import job, status
 from ci.wire.status import AgentStatus, read_status
+from ci.wire.token import token_headers
 
 MAX_ANSWER_BYTES = 1 << 20  # an agent's answers are small; a wrong peer's may be endless
 _SHOWN_CHARS = 1000
+_WRONG_TOKEN = (401, 403)
 
 Http = httpx.AsyncClient  # so that nobody else has to import it
 
@@ -31,7 +33,7 @@ class AgentClient:
 
     def __init__(self, http: Http, host: str, port: int, token: str | None) -> None:
         self._http = http
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers = token_headers(token)
         shown_host = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown_host}:{port}"
 
@@ -44,11 +46,11 @@ class AgentClient:
         await self._ask("POST", status.CANCEL_PATH, {"id": id, "buildId": id})
 
     async def status(self) -> AgentStatus:
-        """Ask for a sign of life. Any answer is one, but for a wrong token and a 5xx."""
+        """Ask for a sign of life. Any answer is one, unless it says that our token is wrong."""
         try:
             return read_status(await self._ask("GET", status.PATH))
         except PeerRefused as refusal:
-            if refusal.status in (401, 403):
+            if refusal.status in _WRONG_TOKEN:
                 raise
             return AgentStatus()
 
@@ -72,6 +74,4 @@ class AgentClient:
         if response.is_success:
             return answer
         said = answer.decode(errors="replace")[:_SHOWN_CHARS]
-        if response.is_server_error:
-            raise Unreachable(f"{self.url}{path} answered {response.status_code}: {said}")
         raise PeerRefused(response.status_code, said)

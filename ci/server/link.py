@@ -146,7 +146,9 @@ class Link:
                 watch = await self._next()
                 refusals = delays()
                 self._member.problem = ""
-            except (PeerRefused, Unreachable) as error:
+            except Unreachable as error:
+                raise AgentLost(str(error)) from error
+            except PeerRefused as error:
                 watch = None
                 self._member.problem = str(error)
                 log.warning("agent takes no work", agent=self._member.name, error=str(error))
@@ -156,7 +158,8 @@ class Link:
     async def _next(self) -> Watch | None:
         """Lease an attempt and hand it over. None when the agent would never take it.
 
-        Raises PeerRefused or Unreachable when it does not take it now; the build waits again.
+        Raises PeerRefused when it does not take it now, and Unreachable when nobody listens
+        there any more; the build waits again.
         """
         async with self._queue.lease(self._member) as hold:
             id = hold.lease.attempt.id

@@ -84,8 +84,9 @@ def rejected(error: ValidationError) -> Rejected:
         return Rejected(f"the body {what}: {found['msg']}")
     field = ".".join(place)
     problem = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    if found["type"] == "missing":
-        problem = "is missing"
+    problem = {"missing": "is missing", "extra_forbidden": "is not a known field"}.get(
+        found["type"], problem
+    )
     return Rejected(f"{field}: {problem.replace('should be', 'must be')}", field=field)
 
 

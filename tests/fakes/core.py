@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -100,6 +101,10 @@ class FakeCore:
         ]
         shown = tuple(found[: wanted.limit])
         return BuildPage(shown, shown[-1].number if len(found) > len(shown) else None)
+
+    async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
+        """Say all about each of some builds."""
+        return tuple([await self.build(build.number) for build in builds])
 
     async def counts(self) -> dict[Status, int]:
         """Count what has not ended."""

@@ -6,39 +6,12 @@ request was handled.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import trio
 
-
-class _Body(httpx.AsyncByteStream):
-    """A request's body in one piece.
-
-    httpx's own is an async generator: an app that answers before it has read the body leaves it
-    unfinished, which Python 3.13 reports.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        self._pieces = [content]
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._pieces:
-            raise StopAsyncIteration
-        return self._pieces.pop()
-
-
-class AppTransport(httpx.ASGITransport):
-    """Reaches an app without a socket."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Let the app answer."""
-        request.stream = _Body(await request.aread())
-        return await super().handle_async_request(request)
+from tests.fakes.asgi import AppTransport
 
 
 class Network(httpx.AsyncBaseTransport):

@@ -12,8 +12,8 @@ import trio
 
 from ci.agent.agent import Agent, open_agent
 from ci.config import AgentConfig
+from tests.fakes.asgi import AppTransport
 from tests.fakes.checkout import FakeCheckout
-from tests.fakes.network import AppTransport
 from tests.fakes.runner import FakeMachine, FakeRunner
 from tests.fakes.server import FakeServer
 

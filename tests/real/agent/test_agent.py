@@ -166,7 +166,7 @@ def test_stopped_twice_it_ends_what_runs(
     build(agent, repository, "sleep 1000.25")
     wait_until(_sleepers, "it sleeps")
     agent.send(signal.SIGTERM)
-    wait_until(lambda: "stopping_after_what_runs" in agent.words, "it drains")
+    wait_until(lambda: "stopping after what runs" in agent.words, "it drains")
     agent.send(signal.SIGTERM)
     assert agent.wait_end() == 0
     assert server.results["1.1.1"]["reason"] == "agent_stopping"

@@ -17,7 +17,8 @@ from ci.model import Status
 from ci.server.core import Server, open_server
 from ci.server.run import create_server_app
 from ci.wire.result import MAX_LOG_CHUNK
-from tests.fakes.network import AppTransport, Network
+from tests.fakes.asgi import AppTransport
+from tests.fakes.network import Network
 
 TOKEN = "secret-token"
 AGENT = {"host": "agent", "port": 9001, "name": "one", "protocol": 1, "home_id": "h"}

@@ -1,0 +1,101 @@
+"""Whatever one can set or call is documented, and nothing else is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from quart_trio import QuartTrio
+
+from ci.config import AgentConfig, ServerConfig
+
+TOP = Path(__file__).parent.parent.parent
+TEXTS = sorted([TOP / "README.md", TOP / "CHANGELOG.md", *(TOP / "docs").rglob("*.md")])
+BOTH = (ServerConfig, AgentConfig)
+
+
+def _read(name: str) -> str:
+    return (TOP / "docs" / name).read_text(encoding="utf-8")
+
+
+def _variable(kind: type[ServerConfig | AgentConfig], field: str) -> str:
+    return kind.variable_prefix + field.upper()
+
+
+def _routes(app: QuartTrio) -> Iterator[tuple[str, str, str]]:
+    """Yield each route as blueprint, method and path; `<number:n>` is written N, others NAME."""
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(number|int):\w+>", "N", rule.rule)
+        path = re.sub(r"<[^>]+>", "NAME", path)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield rule.endpoint.partition(".")[0], method, path
+
+
+def _server_routes() -> list[tuple[str, str, str]]:
+    from ci.server.run import create_server_app  # noqa: PLC0415 - one test each fails without it
+
+    stand_in: Any = SimpleNamespace(config=ServerConfig.check({}))
+    return list(_routes(create_server_app(stand_in)))
+
+
+def _agent_routes() -> list[tuple[str, str, str]]:
+    from ci.agent.app import create_app  # noqa: PLC0415 - as above
+
+    stand_in: Any = SimpleNamespace(config=AgentConfig.check({}))
+    return list(_routes(create_app(stand_in)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [(kind, field) for kind in BOTH for field in kind.model_fields]
+)
+def test_every_setting_is_documented(kind: type[ServerConfig | AgentConfig], field: str) -> None:
+    """As key of the file, in code style; the rule for variable and flag is said once."""
+    text = _read("configuration.md")
+    assert f"`{kind.model_fields[field].alias}`" in text
+    assert kind.variable_prefix in text
+    assert kind.file_name in text
+
+
+def test_the_api_is_documented() -> None:
+    """Each call with its method, such as `POST /api/builds/N/cancel`."""
+    text = _read("api.md")
+    calls = {(method, path) for area, method, path in _server_routes() if area == "api"}
+    assert ("POST", "/api/builds") in calls
+    missing = [
+        f"{method} {path}"
+        for method, path in sorted(calls)
+        if not re.search(rf"{method} {re.escape(path)}(?![\w/])", text)
+    ]
+    assert not missing, f"docs/api.md says nothing of {', '.join(missing)}"
+
+
+def test_the_protocol_is_documented() -> None:
+    """Every path of either end that the other one calls, in each spelling."""
+    text = _read("protocol.md")
+    paths = {path for area, _, path in _server_routes() if area == "agents"}
+    paths |= {path for area, _, path in _agent_routes() if area != "static"}
+    assert {"/notify_agent", "/notify-agent", "/build", "/cancel"} <= paths
+    missing = [
+        path for path in sorted(paths) if not re.search(rf"{re.escape(path)}(?![\w/-])", text)
+    ]
+    assert not missing, f"docs/protocol.md says nothing of {', '.join(missing)}"
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_no_text_names_a_variable_that_is_none(path: Path) -> None:
+    """An unknown one stops the program, so a stale name in a text does harm."""
+    known = {_variable(kind, field) for kind in BOTH for field in kind.model_fields}
+    named = set(re.findall(r"CI_(?:SERVER|AGENT)_[A-Z][A-Z_]*", path.read_text(encoding="utf-8")))
+    assert named <= known
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_links_between_texts_lead_somewhere(path: Path) -> None:
+    """Files that are linked to exist."""
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8")):
+        if "://" not in target and not target.startswith("mailto:"):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"

@@ -1,0 +1,89 @@
+"""Reading JSON: what can't be read is refused in a sentence that names the field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci.errors import Rejected
+from ci.wire.job import read_job
+from ci.wire.registration import read_registration
+from ci.wire.result import read_result
+from ci.wire.status import read_cancel, read_status
+
+Read = Callable[[bytes], object]
+READERS: list[Read] = [
+    read_job,
+    read_result,
+    read_cancel,
+    lambda body: read_registration(body, "127.0.0.1"),
+]
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = st.sampled_from(
+    [
+        *("id", "buildId", "commit", "command", "repository", "number", "build", "env"),
+        *("timeout_s", "status", "success", "log", "stdout", "exit_code", "signal", "reason"),
+        *("log_size", "log_sha256", "duration_s", "message", "task"),
+        *("host", "port", "slots", "labels", "attempts"),
+    ]
+)
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "the body is not JSON"),
+        (b"{", "the body is not JSON"),
+        (b"\xff\xfe", "the body is not JSON"),
+        (b'{"id": "\xff"}', "the body is not JSON"),
+        (b"[]", "the body must be one JSON object"),
+        (b"null", "the body must be one JSON object"),
+        (b'"x"', "the body must be one JSON object"),
+        (b"[" * 10_000, "the body is not JSON"),
+    ],
+)
+def test_a_body_that_is_no_object_is_refused(read: Read, body: bytes, said: str) -> None:
+    """In words, without a field to blame."""
+    with pytest.raises(Rejected) as error:
+        read(body)
+    assert error.value.message.startswith(said)
+    assert error.value.field is None
+
+
+@given(st.sampled_from(READERS), st.dictionaries(FIELDS, JSON_VALUES, max_size=8))
+def test_whatever_a_body_holds_it_is_read_or_refused(read: Read, values: dict[str, object]) -> None:
+    """Bad input is a 4xx that names the field on one line, never another error."""
+    problem = None
+    try:
+        read(json.dumps(values).encode())
+    except Rejected as error:
+        problem = error
+    if problem is not None:
+        assert problem.field
+        assert problem.message.splitlines() == [problem.message]
+
+
+def test_a_key_from_outside_is_shown_on_one_line() -> None:
+    """A variable's name is part of the place of a mistake, and anybody may choose it."""
+    body = {"id": "1", "repository": "r", "commit": "c", "command": "x", "env": {"a\nb" * 99: 1}}
+    with pytest.raises(Rejected) as error:
+        read_job(json.dumps(body).encode())
+    assert str(error.value.field).startswith("env.")
+    assert error.value.message.isprintable()
+    assert len(error.value.message) < 250
+
+
+@given(st.binary(max_size=60))
+def test_an_answer_that_cant_be_read_still_means_alive(body: bytes) -> None:
+    """Any HTTP answer at all counts, so an unreadable status is an empty one."""
+    assert read_status(body).attempts in (None, ())

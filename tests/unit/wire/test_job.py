@@ -1,0 +1,158 @@
+"""`POST /build` in every spelling that is known."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci.errors import Rejected
+from ci.model import Attempt, Build, Lease, Status, commit_problem
+from ci.wire.job import MAX_COMMAND_CHARS, Job, read_job, write_job
+
+NOW = datetime(2024, 5, 6, tzinfo=UTC)
+URL = "https://git.example.org/team/tool.git"
+
+PLAIN: dict[str, Any] = {"id": "7.1.1", "repository": URL, "commit": "main", "command": "make"}
+
+
+def _lease(url: str = URL, commit: str = "main", command: str = "make test") -> Lease:
+    return Lease(
+        attempt=Attempt("7.1.2", 7, 1, 2, "agent", Status.RUNNING, NOW),
+        build=Build(7, "tool", url, commit, command, 0, Status.RUNNING, NOW),
+    )
+
+
+def _read(**changes: object) -> Job:
+    return read_job(json.dumps({**PLAIN, **changes}).encode())
+
+
+@pytest.mark.parametrize("id", ["id", "buildId"])
+@pytest.mark.parametrize("commit", ["commit", "commitHash", "hash"])
+@pytest.mark.parametrize("command", ["command", "buildCommand", "cmd"])
+@pytest.mark.parametrize(
+    "repository", ["repository", "repoUrl", "repo", "repoAddress", "url", "uri", "repoName"]
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_every_known_spelling_is_read(
+    id: str, commit: str, command: str, repository: str, *, nested: bool
+) -> None:
+    """At the top, or everything under `build`."""
+    body: dict[str, Any] = {id: "b-1", commit: "abc1234", command: "make test", repository: URL}
+    job = read_job(json.dumps({"build": body} if nested else body).encode())
+    assert (job.id, job.commit, job.command, job.repository) == (
+        "b-1",
+        "abc1234",
+        "make test",
+        URL,
+    )
+
+
+def test_an_id_may_be_a_number() -> None:
+    """It is in some programs; to us it is opaque text."""
+    assert _read(id=12345).id == "12345"
+
+
+def test_unknown_keys_are_ignored() -> None:
+    """So that both ends can be upgraded apart."""
+    assert _read(priority=3, colour={"a": 1}) == _read()
+
+
+@given(
+    st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9/_.-]{0,40}", fullmatch=True).filter(
+        lambda commit: commit_problem(commit) is None
+    ),
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=200),
+)
+def test_a_job_that_was_written_is_read_unchanged(commit: str, command: str) -> None:
+    """Command and commit arrive as they were asked for, to the letter."""
+    body = write_job(_lease(commit=commit, command=command), timeout_s=60, silence_s=5)
+    job = read_job(json.dumps(body).encode())
+    assert job == Job(
+        id="7.1.2",
+        repository=URL,
+        commit=commit,
+        command=command,
+        number="7",
+        timeout_s=60,
+        silence_s=5,
+        protocol=job.protocol,
+    )
+    assert job.protocol > 0
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *("id", "buildId", "commitHash", "hash", "commit", "buildCommand", "command", "cmd"),
+        *("repoUrl", "repository", "repo", "repoAddress", "url", "repoName", "uri"),
+        *("mainBranch", "branchName", "buildNumber", "status"),
+    ],
+)
+def test_agents_of_others_find_their_spelling(spelling: str) -> None:
+    """Once at the top and once more under `build`."""
+    body = write_job(_lease(), 60, 5)
+    assert spelling in body
+    assert body["build"][spelling] == body[spelling]
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "uri"),
+    [
+        (URL, "team/tool", "https://git.example.org/team/tool"),
+        ("git@git.example.org:team/tool.git", "team/tool", "git@git.example.org:team/tool"),
+        ("https://git.example.org/team/tool", "team/tool", "https://git.example.org/team/tool"),
+        ("tool", "tool", "tool"),
+    ],
+)
+def test_a_repository_has_its_short_name_where_it_has_one(url: str, name: str, uri: str) -> None:
+    """`repoName` is "owner/name", else the URL; `uri` goes without `.git`."""
+    body = write_job(_lease(url), 60, 5)
+    assert (body["repoName"], body["uri"], body["repoUrl"]) == (name, uri, url)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"id": ""}, "id"),
+        ({"id": None}, "id"),
+        ({"id": True}, "id"),
+        ({"id": "x" * 201}, "id"),
+        ({"id": "a\x00"}, "id"),
+        ({"commit": ""}, "commit"),
+        ({"commit": 5}, "commit"),
+        ({"commit": "--upload-pack=x"}, "commit"),
+        ({"commit": "a b"}, "commit"),
+        ({"commit": "a\x00"}, "commit"),
+        ({"commit": "x" * 10_000}, "commit"),
+        ({"command": ""}, "command"),
+        ({"command": ["make"]}, "command"),
+        ({"command": "a\x00b"}, "command"),
+        ({"command": "x" * (MAX_COMMAND_CHARS + 1)}, "command"),
+        ({"repository": None}, "repository"),
+        ({"repository": "a\x00"}, "repository"),
+        ({"env": {"": "x"}}, "env"),
+        ({"env": {"A=B": "x"}}, "env"),
+        ({"env": {"A": "x\x00"}}, "env"),
+        ({"timeout_s": 0}, "timeout_s"),
+        ({"silence_s": -1}, "silence_s"),
+        ({"silence_s": "soon"}, "silence_s"),
+    ],
+)
+def test_a_wrong_field_is_named(changes: dict[str, object], field: str) -> None:
+    """Nothing is started for a job that can't be right."""
+    with pytest.raises(Rejected) as error:
+        _read(**changes)
+    assert error.value.field == field
+    assert error.value.message.startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize("field", PLAIN)
+def test_a_missing_field_is_named(field: str) -> None:
+    """With our own spelling."""
+    with pytest.raises(Rejected, match=f"^{field}: is missing$"):
+        read_job(json.dumps({k: v for k, v in PLAIN.items() if k != field}).encode())
