@@ -1,0 +1,104 @@
+"""The JSON API: the same as the pages offer, for programs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from quart import Blueprint, Response
+
+from ci.web import as_json
+from ci.web.body import read_body, refuse_cross_site
+from ci.web.core import the_core
+from ci.web.query import build_filter
+from ci.web.rawlog import raw_log
+from ci.wire.fields import Int32, read
+
+api = Blueprint("api", __name__)
+api.before_request(refuse_cross_site)
+
+
+def _number(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError("must be a number, not a string")
+    return value
+
+
+class NewBuild(BaseModel):
+    """The body of `POST /api/builds`. An unknown key is refused: it may be a misspelt one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: str | None = None
+    commit: str
+    command: str
+    priority: Annotated[Int32, BeforeValidator(_number)] = 0
+
+
+@api.post("/api/builds")
+async def new_build() -> Response:
+    """Take a build: 201 when it is on disk."""
+    asked = read(NewBuild, await read_body())
+    core = the_core()
+    build = await core.submit(
+        repository=asked.repository,
+        commit=asked.commit,
+        command=asked.command,
+        priority=asked.priority,
+    )
+    return await _created(build.number)
+
+
+@api.get("/api/builds")
+async def builds() -> Response:
+    """List builds, newest first; `next` is the `before` of the next older ones."""
+    core = the_core()
+    page = await core.builds(build_filter())
+    views = await core.views(page.builds)
+    return as_json.answer({"builds": [as_json.build(view) for view in views], "next": page.next})
+
+
+@api.get("/api/builds/<number:number>")
+async def one_build(number: int) -> Response:
+    """Show a build."""
+    return as_json.answer(as_json.build(await the_core().build(number)))
+
+
+@api.get("/api/builds/<number:number>/log")
+async def build_log(number: int) -> Response:
+    """Send the log's bytes."""
+    return await raw_log(number)
+
+
+@api.post("/api/builds/<number:number>/cancel")
+async def cancel_build(number: int) -> Response:
+    """End a build now."""
+    core = the_core()
+    await core.cancel(number)
+    return as_json.answer(as_json.build(await core.build(number)))
+
+
+@api.post("/api/builds/<number:number>/rerun")
+async def rerun_build(number: int) -> Response:
+    """Ask for the same once more, as a new build."""
+    build = await the_core().rerun(number)
+    return await _created(build.number)
+
+
+@api.get("/api/agents")
+async def agents() -> Response:
+    """List the agents."""
+    return as_json.answer({"agents": [as_json.agent(view) for view in await the_core().agents()]})
+
+
+@api.get("/healthz")
+async def healthz() -> Response:
+    """Answer 200 only when builds can be taken and run."""
+    health = await the_core().health()
+    return as_json.answer(as_json.health(health), 200 if health.ok else 503)
+
+
+async def _created(number: int) -> Response:
+    response = as_json.answer(as_json.build(await the_core().build(number)), 201)
+    response.headers["Location"] = f"/api/builds/{number}"
+    return response

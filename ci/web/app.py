@@ -1,0 +1,67 @@
+"""The web application: pages, API and files over one core, with the same care for every answer.
+
+It starts no task and knows no trio; the server runs it beside its fleet and adds the routes of
+its agents as a blueprint of their own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from jinja2 import StrictUndefined
+from quart import Response
+from quart_trio import QuartTrio
+
+import ci
+from ci.serve import finish_body
+from ci.web import words
+from ci.web.api import api
+from ci.web.core import EXTENSION, Core
+from ci.web.failures import add_failures
+from ci.web.pages import pages
+from ci.web.query import NumberConverter
+from ci.web.static import EXTENSION as STATIC_EXTENSION
+from ci.web.static import read_folder, static, static_url
+
+TOP: Final = Path(ci.__file__).parent.parent  # `templates/` and `static/` lie beside the package
+
+SECURITY_HEADERS: Final = {
+    # Nothing inline, nothing from elsewhere: what a build prints can't become a script.
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'; object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def create_app(core: Core, max_body_bytes: int) -> QuartTrio:
+    """Make the application. `max_body_bytes` bounds any body; pages and API take less."""
+    app = QuartTrio(__name__, static_folder=None, template_folder=str(TOP / "templates"))
+    app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    app.extensions[EXTENSION] = core
+    app.extensions[STATIC_EXTENSION] = read_folder(TOP / "static")
+    app.url_map.converters["number"] = NumberConverter
+    app.url_map.merge_slashes = False  # a redirect would turn a POST into a GET
+    app.jinja_options = {
+        "undefined": StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+        "autoescape": True,
+    }
+    app.jinja_env.globals.update(words=words, static_url=static_url)
+    app.register_blueprint(pages)
+    app.register_blueprint(api)
+    app.register_blueprint(static)
+    add_failures(app)
+    app.after_request(_add_security_headers)
+    app.after_request(finish_body)
+    return app
+
+
+async def _add_security_headers(response: Response) -> Response:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,103 @@
+"""Builds, agents and errors as the JSON API shows them: every field always, absent = null."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from quart import Response
+
+from ci.model import Attempt
+from ci.server.views import AgentView, BuildView, Health
+from ci.web.words import iso
+
+
+def answer(content: Any, status: int = 200) -> Response:
+    """Make an answer of something that is only dicts, lists, strings, numbers and None."""
+    body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # A name in a git history may hold halves of characters that UTF-8 can't spell.
+    response = Response(body.encode("utf-8", "replace"), status, content_type="application/json")
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def error(message: str, field: str | None) -> dict[str, Any]:
+    """Show what was wrong with a request."""
+    return {"error": {"field": field, "message": message}}
+
+
+def build(view: BuildView) -> dict[str, Any]:
+    """Show a build with its attempts."""
+    build = view.build
+    return {
+        "number": build.number,
+        "repository": build.repository,
+        "commit": build.commit,
+        "commit_hash": build.commit_hash,
+        "subject": build.subject,
+        "author": build.author,
+        "branch": build.branch,
+        "command": build.command,
+        "priority": build.priority,
+        "status": build.status,
+        "reason": build.reason,
+        "message": build.message or None,
+        "created_at": iso(build.created_at),
+        "started_at": iso(build.started_at),
+        "finished_at": iso(build.finished_at),
+        "duration_s": build.duration_s,
+        "agent": build.agent,
+        "exit_code": build.exit_code,
+        "log_size": build.log_size,
+        "attempts": [attempt(one) for one in view.attempts],
+        "queue_position": view.queue_position,
+        "waiting_for": view.waiting_for,
+        "phase": view.phase,
+    }
+
+
+def attempt(attempt: Attempt) -> dict[str, Any]:
+    """Show an attempt."""
+    return {
+        "id": attempt.id,
+        "agent": attempt.agent,
+        "status": attempt.status,
+        "reason": attempt.reason,
+        "message": attempt.message or None,
+        "started_at": iso(attempt.started_at),
+        "finished_at": iso(attempt.finished_at),
+        "duration_s": attempt.duration_s,
+        "exit_code": attempt.exit_code,
+        "signal": attempt.signal,
+        "log_size": attempt.log_size,
+    }
+
+
+def agent(view: AgentView) -> dict[str, Any]:
+    """Show an agent with what it runs."""
+    agent = view.agent
+    return {
+        "name": agent.name,
+        "state": view.state,
+        "host": agent.host,
+        "port": agent.port,
+        "slots": agent.slots,
+        "labels": list(agent.labels),
+        "version": agent.version or None,
+        "first_seen": iso(agent.first_seen),
+        "last_heard": iso(view.last_heard),
+        "running": [{"id": one.id, "build": one.build} for one in view.running],
+        "load": view.load,
+        "disk_free": view.disk_free,
+        "problem": view.problem or None,
+    }
+
+
+def health(health: Health) -> dict[str, Any]:
+    """Show whether the server can take and run builds."""
+    return {
+        "ok": health.ok,
+        "problems": list(health.problems),
+        "agents_online": health.agents_online,
+        "builds_waiting": health.builds_waiting,
+    }

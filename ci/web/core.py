@@ -1,0 +1,79 @@
+"""What the web asks of the server: the part of `ci.server.core.Server` that pages and API use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, cast
+
+from quart import current_app
+
+from ci.config import ServerConfig
+from ci.model import Build, Status
+from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
+
+EXTENSION = "core"  # where an app keeps its core
+
+
+class Core(Protocol):
+    """Everything the web may ask; the server says what each answer means."""
+
+    @property
+    def config(self) -> ServerConfig:
+        """The settings."""
+
+    @property
+    def repositories(self) -> Mapping[str, str]:
+        """Name to URL, the default one first."""
+
+    def version(self) -> str:
+        """Say a word that changes when anything but log bytes may have changed."""
+
+    def now(self) -> datetime:
+        """Say what time it is, in UTC."""
+
+    async def submit(
+        self, *, repository: str | None, commit: str, command: str, priority: int = 0
+    ) -> Build:
+        """Take a new build. Raises Rejected."""
+
+    async def cancel(self, number: int) -> Build:
+        """End a build now. Raises NotFound, Conflict."""
+
+    async def rerun(self, number: int) -> Build:
+        """Take a new build that asks for the same. Raises NotFound, Rejected."""
+
+    async def build(self, number: int) -> BuildView:
+        """Say all about a build. Raises NotFound."""
+
+    async def builds(self, wanted: BuildFilter) -> BuildPage:
+        """List builds, newest first."""
+
+    async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
+        """Say all about each of some builds."""
+
+    async def counts(self) -> dict[Status, int]:
+        """Say how many builds are waiting and how many running."""
+
+    async def log(self, number: int, attempt: str | None = None) -> LogView:
+        """Say how long a log is; without an attempt, the latest one's. Raises NotFound."""
+
+    async def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
+        """Read bytes of a log."""
+
+    async def log_lines_before(self, attempt: str, offset: int) -> int:
+        """Count line ends in the first `offset` bytes."""
+
+    async def agents(self) -> tuple[AgentView, ...]:
+        """List the agents."""
+
+    async def set_paused(self, name: str, paused: bool) -> None:
+        """Give an agent no more work, or again. Raises NotFound."""
+
+    async def health(self) -> Health:
+        """Say whether builds can be taken and run."""
+
+
+def the_core() -> Core:
+    """Return the core of the app that serves the present request."""
+    return cast(Core, current_app.extensions[EXTENSION])

@@ -1,0 +1,59 @@
+"""What is answered when a request can't be met: a page for browsers, JSON for programs."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+from quart import Quart, Response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from ci.errors import RequestError
+from ci.web import as_json
+
+_MESSAGES: Final = {
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+    408: "The request took too long to arrive.",
+    413: "The request is larger than the limit.",
+    500: "Something went wrong inside the server; its log says what.",
+}
+
+
+def add_failures(app: Quart) -> None:
+    """Answer every failed request of `app` in the reader's form."""
+    app.register_error_handler(RequestError, _request_error)
+    app.register_error_handler(HTTPException, _http_error)
+
+
+async def _request_error(error: RequestError) -> Response:
+    return await _failure(error.http_status, error.message, error.field)
+
+
+async def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    message = _MESSAGES.get(status, error.description or HTTPStatus(status).phrase)
+    response = await _failure(status, message, None)
+    # Allow (405) and Location (308) matter; the body's own headers are ours.
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            response.headers[name] = value
+    return response
+
+
+async def _failure(status: int, message: str, field: str | None) -> Response:
+    if not _wants_page():
+        return as_json.answer(as_json.error(message, field), status)
+    page = await render_template(
+        "error.html", status=status, phrase=HTTPStatus(status).phrase, message=message
+    )
+    return Response(page, status, headers={"Cache-Control": "no-cache"})
+
+
+def _wants_page() -> bool:
+    """Say whether a person reads the answer: a browser names HTML, a program takes anything."""
+    if request.path.startswith("/api/") or request.path == "/healthz":
+        return False
+    accepted = request.accept_mimetypes
+    named = any(kind == "text/html" for kind, _ in accepted)
+    return named and accepted["text/html"] >= accepted["application/json"]

@@ -1,0 +1,220 @@
+"""What a page shows of a log: a window of it, and the tail that asks for more. No HTML here.
+
+A log of any size costs the same: at most a window is read, made into rows and kept in the page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from quart import request
+
+from ci.errors import Rejected
+from ci.server.views import LogView
+from ci.web import query
+from ci.web.core import Core
+from ci.web.text import PLAIN, Place, Row, Style, read_style, rows, unfinished
+
+WINDOW_BYTES: Final = 256 << 10  # of one page; read and made into rows in some 20 ms
+WINDOW_LINES: Final = 2000  # of one page
+# Bytes that a tail may lag behind before the page begins anew at the log's end: a command that
+# prints faster than this each second can't be read anyway.
+MAX_BEHIND_BYTES: Final = 1 << 20
+MAX_SHOWN_ROWS: Final = 20_000  # what a browser still scrolls smoothly; then it begins anew, too
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """What the page has already: it travels in the address of the tail's next question."""
+
+    attempt: str | None
+    size: int  # of the log, when it was looked at
+    growing: bool
+    place: Place
+    start: int  # offset of the page's first row
+    shown: int  # rows in the page
+    version: str
+
+    @property
+    def query(self) -> dict[str, str | int]:
+        """The parameters that `read_tail` reads back."""
+        return {
+            "attempt": self.attempt or "",
+            "size": self.size,
+            "growing": int(self.growing),
+            "at": self.place.offset,
+            "line": self.place.line,
+            "inside": int(self.place.inside),
+            "style": self.place.style.code,
+            "start": self.start,
+            "shown": self.shown,
+            "v": self.version,
+        }
+
+
+def read_tail() -> Tail:
+    """Read a tail from the request's address. Raises Rejected."""
+    return Tail(
+        attempt=query.text("attempt"),
+        size=query.number("size") or 0,
+        growing=bool(query.number("growing", most=1)),
+        place=Place(
+            offset=query.number("at") or 0,
+            line=query.number("line", least=1) or 1,
+            style=_style(query.text("style") or ""),
+            inside=bool(query.number("inside", most=1)),
+        ),
+        start=query.number("start") or 0,
+        shown=query.number("shown") or 0,
+        version=request.args.get("v", ""),
+    )
+
+
+def _style(code: str) -> Style:
+    try:
+        return read_style(code)
+    except ValueError as error:
+        raise Rejected(f"style: {error}", field="style") from error
+
+
+@dataclass(frozen=True, slots=True)
+class LogShown:
+    """Rows for a page. `pending` is the line that is still being written, shown provisionally."""
+
+    rows: list[Row]
+    pending: Row | None
+    tail: Tail
+    live: bool  # whether the page asks for more by itself
+    earlier: bool = False  # whether there is more above
+    later: int | None = None  # the offset from which there is more below
+
+
+def is_out_of_date(tail: Tail, log: LogView) -> bool:
+    """Whether the page's rows can't be continued and the log must be shown anew."""
+    return (
+        log.attempt != tail.attempt
+        or log.size < tail.place.offset
+        or log.size - tail.place.offset > MAX_BEHIND_BYTES
+        or tail.shown > MAX_SHOWN_ROWS
+    )
+
+
+def has_news(tail: Tail, log: LogView, version: str) -> bool:
+    """Whether the page can be told anything that it does not have."""
+    if (log.size, log.growing) != (tail.size, tail.growing):
+        return True
+    # Without an attempt, or after it, it is the build's own state that is shown.
+    return _is_resting(log) and tail.version != version
+
+
+def _is_resting(log: LogView) -> bool:
+    return log.attempt is None or not log.growing
+
+
+async def continue_log(
+    core: Core, tail: Tail, log: LogView, *, ended: bool, version: str
+) -> LogShown:
+    """Bring what was added since `tail`. `version` is the core's from before `log` was asked."""
+    data = await _read(core, log, tail.place.offset, log.size)
+    made, pending, after = _rows(log, data, tail.place)
+    read_to = tail.place.offset + len(data)
+    return LogShown(
+        rows=made,
+        pending=pending,
+        tail=Tail(
+            log.attempt,
+            read_to,
+            log.growing,
+            after,
+            tail.start,
+            tail.shown + len(made),
+            version,
+        ),
+        live=not ended or not _is_resting(log) or read_to < log.size,
+    )
+
+
+async def open_log(
+    core: Core,
+    log: LogView,
+    *,
+    begin: int | None = None,
+    end: int | None = None,
+    ended: bool,
+    version: str,
+) -> LogShown:
+    """Open a window that begins at the line at `begin`, or ends at `end`, or at the log's end."""
+    if begin is not None:
+        start, data = await _forwards(core, log, min(begin, log.size))
+    else:
+        start, data = await _backwards(core, log, min(log.size if end is None else end, log.size))
+    lines, inside = 0, False
+    if log.attempt is not None and start > 0:
+        lines = await core.log_lines_before(log.attempt, start)
+        inside = await core.read_log(log.attempt, start - 1, 1) != b"\n"
+    made, pending, after = _rows(log, data, Place(start, lines + 1, PLAIN, inside))
+    read_to = start + len(data)
+    at_end = read_to >= log.size
+    return LogShown(
+        rows=made,
+        pending=pending,
+        tail=Tail(log.attempt, read_to, log.growing, after, start, len(made), version),
+        live=at_end and not (ended and _is_resting(log)),
+        earlier=start > 0,
+        later=None if at_end else after.offset,
+    )
+
+
+async def _forwards(core: Core, log: LogView, begin: int) -> tuple[int, bytes]:
+    """Read a window from the first beginning of a line at or after `begin`."""
+    before = min(begin, 1)
+    data = await _read(core, log, begin - before, log.size)
+    # The byte before tells whether a line begins here. In the midst of an endless line: there.
+    skip = data.find(b"\n") + 1 if before else 0
+    skip = skip or before
+    return begin - before + skip, _first_lines(data[skip:])
+
+
+async def _backwards(core: Core, log: LogView, end: int) -> tuple[int, bytes]:
+    """Read the window that ends at `end`, from the beginning of a line if there is one."""
+    low = max(0, end - WINDOW_BYTES)
+    data = await _read(core, log, low, end)
+    skip = data.find(b"\n") + 1 if low else 0
+    if skip == len(data):
+        skip = 0
+    position = len(data) - 1  # the last byte: a line end there ends the last line
+    for _ in range(WINDOW_LINES):
+        position = data.rfind(b"\n", 0, max(position, 0))
+        if position < 0:
+            break
+    skip = max(skip, position + 1)
+    return low + skip, data[skip:]
+
+
+def _first_lines(data: bytes) -> bytes:
+    position = 0
+    for _ in range(WINDOW_LINES):
+        position = data.find(b"\n", position) + 1
+        if position == 0:
+            return data
+    return data[:position]
+
+
+async def _read(core: Core, log: LogView, begin: int, end: int) -> bytes:
+    if log.attempt is None or begin >= end:
+        return b""
+    return await core.read_log(log.attempt, begin, min(end - begin, WINDOW_BYTES))
+
+
+def _rows(log: LogView, data: bytes, place: Place) -> tuple[list[Row], Row | None, Place]:
+    """Make rows of `data`, and one of an unfinished line at the log's end."""
+    made, after = rows(data, place)
+    read_to = place.offset + len(data)
+    if read_to < log.size:
+        return made, None, after
+    pending = unfinished(data[after.offset - place.offset :], after)
+    if pending is None or log.growing:
+        return made, pending, after
+    # Nobody will finish this line any more.
+    return [*made, pending], None, Place(read_to, after.line, after.style, inside=True)

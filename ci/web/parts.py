@@ -1,0 +1,67 @@
+"""Parts of pages for htmx: the same route sends the page, or one part of it, or 204 for "no news".
+
+A page carries in the address of each part the version that it shows. The version is compared
+before anything is asked of the store, so that open pages cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from quart import Response, render_template, request
+
+from ci.web.core import Core
+
+# Seconds after which a part is sent anew though nothing happened, since it says how long
+# something has been running, or how long ago it was.
+EACH_SECOND: Final = 1
+EACH_LOOK: Final = 2  # the interval at which lists ask
+EACH_MINUTE: Final = 60
+_STAMP = re.compile(r"(?P<version>.+)\.(?P<period>1|2|60)\.[0-9]+")
+
+
+def wanted_part() -> str | None:
+    """Name the part that htmx asks for; None when a whole page is wanted."""
+    return request.args.get("part") if "HX-Request" in request.headers else None
+
+
+def stamp(core: Core, period_s: int) -> str:
+    """Say what a page shows: the version, and a clock that ticks each `period_s`.
+
+    Take it before the store is asked, so that a change in between is not missed.
+    """
+    return f"{core.version()}.{period_s}.{int(core.now().timestamp()) // period_s}"
+
+
+def is_current(core: Core) -> bool:
+    """Whether the page that asks shows the present state already."""
+    shown = _STAMP.fullmatch(request.args.get("v", ""))
+    return shown is not None and shown[0] == stamp(core, int(shown["period"]))
+
+
+def no_news() -> Response:
+    """Answer that nothing has changed."""
+    return _finish(Response(b"", 204))
+
+
+async def send_page(template: str, status: int = 200, **context: Any) -> Response:
+    """Send a whole page."""
+    return _finish(Response(await render_template(template, whole=True, **context), status))
+
+
+async def send_part(template: str, *, replaces: str | None = None, **context: Any) -> Response:
+    """Send one part; with `replaces` it takes the place of that element, not of the asking one."""
+    html = await render_template(template, whole=False, **context)
+    # White space around the part would pile up in the page, one piece at each look.
+    response = _finish(Response(html.strip()))
+    if replaces is not None:
+        response.headers["HX-Retarget"] = replaces
+        response.headers["HX-Reswap"] = "outerHTML"
+    return response
+
+
+def _finish(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Vary"] = "HX-Request"
+    return response

@@ -1,0 +1,71 @@
+"""Reading what comes in an address: numbers, filters, offsets; errors name the field."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from quart import request
+from werkzeug.routing import BaseConverter, ValidationError
+
+from ci.errors import Rejected
+from ci.model import Status
+from ci.server.views import DEFAULT_LIMIT, MAX_LIMIT, BuildFilter
+
+MAX_NUMBER: Final = 2**63 - 1  # what the store can hold
+_DIGITS = re.compile(r"[0-9]{1,19}")
+MAX_TEXT_CHARS: Final = 1000  # of a filter; commits, branches and names are far shorter
+
+
+class NumberConverter(BaseConverter):
+    """A build's number in a path; anything that can't be one leads to 404."""
+
+    regex = r"[0-9]{1,19}"
+
+    def to_python(self, value: str) -> int:
+        """Read the number. Raises ValidationError, which means 404."""
+        number = int(value)
+        if not 1 <= number <= MAX_NUMBER:
+            raise ValidationError
+        return number
+
+
+def text(name: str) -> str | None:
+    """Read a parameter; None when it is absent or empty. Raises Rejected."""
+    value = request.args.get(name, "")
+    if "\x00" in value:
+        raise Rejected(f"{name}: has a NUL character", field=name)
+    if len(value) > MAX_TEXT_CHARS:
+        raise Rejected(f"{name}: is longer than {MAX_TEXT_CHARS} characters", field=name)
+    return value or None
+
+
+def number(name: str, *, least: int = 0, most: int = MAX_NUMBER) -> int | None:
+    """Read a whole number; None when it is absent or empty. Raises Rejected."""
+    value = text(name)
+    if value is None:
+        return None
+    if not _DIGITS.fullmatch(value) or not least <= int(value) <= most:
+        allowed = f"from {least} to {most}" if most != MAX_NUMBER else f"from {least} on"
+        raise Rejected(f"{name}: must be a whole number {allowed}, not {value[:40]!r}", field=name)
+    return int(value)
+
+
+def build_filter() -> BuildFilter:
+    """Read which builds are wanted. Raises Rejected."""
+    return BuildFilter(
+        status=_status(),
+        repository=text("repository"),
+        text=(text("q") or "").strip() or None,
+        before=number("before", least=1),
+        limit=number("limit", least=1, most=MAX_LIMIT) or DEFAULT_LIMIT,
+    )
+
+
+def _status() -> Status | None:
+    value = text("status")
+    try:
+        return None if value is None else Status(value)
+    except ValueError:
+        words = ", ".join(Status)
+        raise Rejected(f"status: must be one of {words}", field="status") from None

@@ -1,0 +1,136 @@
+"""Numbers and states in words: durations, times, sizes, why a build ended as it did. Pure."""
+
+from __future__ import annotations
+
+import signal
+from datetime import UTC, datetime
+from typing import Final
+
+from ci.model import Attempt, Build, Reason, Status
+
+MINUTE: Final = 60  # seconds
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+MONTH: Final = 30 * DAY  # after this a date says more than a number of days
+
+_REASONS: Final = {
+    Reason.CANCELED: "It was canceled.",
+    Reason.TIMEOUT: "It took longer than allowed and was ended.",
+    Reason.SILENCE: "It printed nothing for too long and was ended.",
+    Reason.KILLED: "The command was killed from outside.",
+    Reason.CHECKOUT_FAILED: "Git could not bring the commit.",
+    Reason.COMMAND_REFUSED: "The agent refused to run the command.",
+    Reason.AGENT_LOST: "The agent stopped answering.",
+    Reason.AGENT_RESTARTED: "The agent was restarted and the command did not survive it.",
+    Reason.AGENT_STOPPING: "The agent was stopped before the command ended.",
+    Reason.DISK_FULL: "The agent's disk is full.",
+    Reason.INTERNAL: "Something went wrong inside the system.",
+}
+
+
+def duration(seconds: float | None) -> str:
+    """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 7 min`, `3 d 4 h`; empty for None."""
+    if seconds is None:
+        return ""
+    if seconds < 9.95:  # from here on a tenth is noise
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE} s"
+    if whole < DAY:
+        return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+    return f"{whole // DAY} d {whole % DAY // HOUR} h"
+
+
+def elapsed(since: datetime | None, now: datetime) -> str:
+    """How long something has been going on, in whole seconds, so that it ticks evenly."""
+    if since is None:
+        return ""
+    seconds = max(0, int((now - since).total_seconds()))
+    return f"{seconds} s" if seconds < MINUTE else duration(seconds)
+
+
+def took(build: Build, now: datetime) -> str:
+    """The duration of a build: final, or so far, or empty before it started."""
+    if build.status is Status.RUNNING:
+        return elapsed(build.started_at, now)
+    return duration(build.duration_s)
+
+
+def ago(time: datetime, now: datetime) -> str:
+    """`just now`, `2 min ago`, `5 h ago`, `3 d ago`; a date when it is long ago."""
+    seconds = (now - time).total_seconds()
+    if seconds < MINUTE:
+        return "just now"
+    if seconds < HOUR:
+        return f"{int(seconds // MINUTE)} min ago"
+    if seconds < DAY:
+        return f"{int(seconds // HOUR)} h ago"
+    if seconds < MONTH:
+        return f"{int(seconds // DAY)} d ago"
+    return time.astimezone(UTC).strftime("%-d %b %Y")
+
+
+def heard(time: datetime, now: datetime) -> str:
+    """How long ago an agent was heard: to the second, since seconds matter there."""
+    seconds = int((now - time).total_seconds())
+    return f"{max(0, seconds)} s ago" if seconds < MINUTE else ago(time, now)
+
+
+def exact(time: datetime) -> str:
+    """`21 Nov 2026, 14:03:22 UTC`."""
+    return time.astimezone(UTC).strftime("%-d %b %Y, %H:%M:%S UTC")
+
+
+def iso(time: datetime | None) -> str | None:
+    """`2026-11-21T14:03:22.250Z`: ISO 8601 in UTC, to the millisecond; None stays None."""
+    if time is None:
+        return None
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def size(count: int | None) -> str:
+    """`0 B`, `12.3 kB`, `4.5 MB`: decimal units; empty for None."""
+    if count is None:
+        return ""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.95:
+            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def why(ended: Build | Attempt) -> str:
+    """One sentence on why it ended as it did; empty while there is nothing to say.
+
+    Not to be confused with `message`, which is what the agent or git said in detail.
+    """
+    if ended.reason is None:
+        return ""
+    if ended.reason is not Reason.EXITED:
+        return _REASONS[ended.reason]
+    number = ended.signal if isinstance(ended, Attempt) else None
+    if number is not None:
+        return f"The command was ended by {_signal_name(number)}."
+    if ended.status is Status.SUCCESS:
+        return ""
+    if ended.exit_code is None:
+        return "The command failed."
+    return f"The command failed with exit code {ended.exit_code}."
+
+
+def brief(build: Build) -> str:
+    """What a list says of a build that did not succeed: a few words, or nothing."""
+    if build.status is Status.FAILURE and build.exit_code is not None:
+        return f"exit code {build.exit_code}"
+    return why(build) if build.status in (Status.FAILURE, Status.ERROR) else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

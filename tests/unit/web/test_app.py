@@ -1,0 +1,132 @@
+"""Every answer carries the same care: headers, errors in the reader's form, no foreign forms."""
+
+from __future__ import annotations
+
+import hashlib
+
+import httpx
+import pytest
+
+from ci.web.app import TOP
+from tests.fakes.core import FakeCore
+from tests.unit.web.conftest import BROWSER
+
+FORM = {"commit": "main", "command": "x"}
+
+
+@pytest.mark.parametrize("path", ["/", "/nope", "/api/nope", "/agents", "/healthz", "/static/x"])
+async def test_each_answer_has_the_security_headers(client: httpx.AsyncClient, path: str) -> None:
+    """Errors too."""
+    headers = (await client.get(path, headers=BROWSER)).headers
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'self';")
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+
+
+async def test_errors_come_in_the_readers_form(client: httpx.AsyncClient) -> None:
+    """A page for a browser, JSON for a program and below /api/."""
+    page = await client.get("/build/7", headers=BROWSER)
+    assert page.status_code == 404
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "there is no build 7" in page.text
+    for path, headers in (("/build/7", {}), ("/api/builds/7", BROWSER)):
+        answer = await client.get(path, headers=headers)
+        assert answer.json()["error"]["message"] == "there is no build 7"
+    answer = await client.get("/build/7", headers={"Accept": "application/json, text/html;q=0.5"})
+    assert answer.json()["error"]["field"] is None
+
+
+async def test_a_wrong_method_is_said(client: httpx.AsyncClient) -> None:
+    """405 with the right ones."""
+    for path in ("/api/builds/1/cancel", "/build/1/cancel"):
+        answer = await client.get(path)
+        assert answer.status_code == 405
+        assert "POST" in answer.headers["Allow"]
+        assert answer.json()["error"]["message"]
+
+
+async def test_a_bug_is_a_plain_500(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Without a traceback, in the reader's form."""
+    del core._views
+    answer = await client.get("/", headers=BROWSER)
+    assert answer.status_code == 500
+    assert "Traceback" not in answer.text
+    assert "its log says what" in answer.text
+    answer = await client.get("/api/builds")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["field"] is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://ci.test:81"},
+        {"Origin": "http://[not-an-address"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/builds", "/api/builds", "/build/1/cancel", "/agents/a/pause"])
+async def test_another_sites_form_is_refused(
+    client: httpx.AsyncClient, core: FakeCore, headers: dict[str, str], path: str
+) -> None:
+    """403, and nothing happens."""
+    await client.post("/builds", data=FORM)
+    version = core.version()
+    answer = await client.post(path, data=FORM, headers=headers)
+    assert answer.status_code == 403
+    assert core.version() == version
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "http://ci.test"},
+    ],
+)
+async def test_own_forms_and_programs_are_welcome(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    """Programs send neither header."""
+    assert (await client.post("/builds", data=FORM, headers=headers)).status_code == 303
+
+
+async def test_static_files_are_kept_for_ever(client: httpx.AsyncClient) -> None:
+    """By the version in their address; an address without it is asked again."""
+    html = (await client.get("/")).text
+    for name in ("style.css", "favicon.svg", "htmx-4.0.1.min.js"):
+        start = html.index(f"/static/{name}?v=")
+        url = html[start : html.index('"', start)]
+        answer = await client.get(url)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["Cache-Control"]
+        plain = await client.get(f"/static/{name}")
+        assert plain.headers["Cache-Control"] == "no-cache"
+        etag = {"If-None-Match": plain.headers["ETag"]}
+        assert (await client.get(f"/static/{name}", headers=etag)).status_code == 304
+
+
+@pytest.mark.parametrize("name", ["VENDORED.md", "..%2fpyproject.toml", "../pyproject.toml", "%00"])
+async def test_only_static_files_are_sent(client: httpx.AsyncClient, name: str) -> None:
+    """Nothing else of the disk."""
+    assert (await client.get(f"/static/{name}")).status_code == 404
+
+
+def test_vendored_files_are_what_they_say() -> None:
+    """Unchanged: the table has the file's hash."""
+    content = (TOP / "static" / "htmx-4.0.1.min.js").read_bytes()
+    table = (TOP / "static" / "VENDORED.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(content).hexdigest() in table
+
+
+def test_the_style_sheet_stays_small() -> None:
+    """It is read before the first page is shown."""
+    assert (TOP / "static" / "style.css").stat().st_size < 20_000

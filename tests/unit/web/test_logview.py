@@ -1,0 +1,135 @@
+"""A log of any size is shown by windows; a tail adds what is new and nothing twice."""
+
+from __future__ import annotations
+
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci.server.views import LogView
+from ci.web import logview
+from ci.web.logview import WINDOW_BYTES, WINDOW_LINES, LogShown, continue_log, open_log
+from ci.web.text import Place
+from tests.fakes.core import FakeCore
+
+ID = "1.1.1"
+
+
+def core_with(data: bytes) -> FakeCore:
+    """A core that has one log."""
+    core = FakeCore()
+    core._logs[ID] = data
+    return core
+
+
+async def window(data: bytes, *, growing: bool = False, **place: int) -> LogShown:
+    """Open a window."""
+    log = LogView(ID, len(data), growing)
+    ended = not growing
+    return await open_log(
+        core_with(data),
+        log,
+        begin=place.get("begin"),
+        end=place.get("end"),
+        ended=ended,
+        version="v",
+    )
+
+
+def numbers(shown: LogShown) -> tuple[int | None, int | None]:
+    """The numbers of the first and the last row."""
+    return shown.rows[0].number, shown.rows[-1].number
+
+
+def lines(count: int) -> bytes:
+    """A log of so many lines."""
+    return b"".join(b"line %d\n" % number for number in range(1, count + 1))
+
+
+async def test_a_small_log_is_shown_whole() -> None:
+    """And its last line, which has no end, too."""
+    shown = await window(lines(3) + b"rest")
+    assert [row.html for row in shown.rows] == ["line 1", "line 2", "line 3", "rest"]
+    assert (shown.earlier, shown.later, shown.live) == (False, None, False)
+
+
+async def test_a_big_log_is_shown_from_its_end_with_right_numbers() -> None:
+    """And one gets from window to window without a gap, up and down."""
+    data = lines(3 * WINDOW_LINES)
+    last = await window(data)
+    assert numbers(last) == (2 * WINDOW_LINES + 1, 3 * WINDOW_LINES)
+    assert last.earlier
+    before = await window(data, end=last.tail.start)
+    assert numbers(before) == (WINDOW_LINES + 1, 2 * WINDOW_LINES)
+    assert before.later == last.tail.start
+    first = await window(data, begin=0)
+    assert numbers(first) == (1, WINDOW_LINES)
+    assert first.later == before.tail.start
+    assert not first.earlier
+    assert not first.live
+    again = await window(data, begin=first.later)
+    assert again.rows == before.rows
+
+
+async def test_a_window_begins_at_a_line() -> None:
+    """An offset within a line means the next one; one far behind the end means the end."""
+    data = lines(100)
+    assert numbers(await window(data, begin=3)) == (2, 100)
+    assert numbers(await window(data, begin=7)) == (2, 100)
+    assert (await window(data, begin=10**9)).rows == []
+    assert (await window(data, end=0)).rows == []
+
+
+async def test_one_endless_line_costs_one_window() -> None:
+    """No line end anywhere: still a bounded page."""
+    data = b"x" * (5 * WINDOW_BYTES)
+    shown = await window(data)
+    assert sum(len(row.html) for row in shown.rows) == WINDOW_BYTES
+    assert {row.number for row in shown.rows} == {None}
+    shown = await window(data, begin=WINDOW_BYTES)
+    assert shown.later is not None
+    assert shown.later > WINDOW_BYTES
+
+
+@given(st.lists(st.binary(max_size=30) | st.just(b"\n"), max_size=20))
+def test_a_tail_shows_each_byte_once(pieces: list[bytes]) -> None:
+    """Rows that came piece by piece are those of the whole log, and then it is over."""
+    data = b"".join(pieces)
+
+    async def follow() -> None:
+        core = core_with(b"")
+        log = LogView(ID, 0, growing=True)
+        shown = await open_log(core, log, ended=False, version="v")
+        made = list(shown.rows)
+        for piece in pieces:
+            core.print(ID, piece)
+            log = LogView(ID, len(core._logs[ID]), growing=True)
+            assert logview.has_news(shown.tail, log, "v") == bool(piece)
+            shown = await continue_log(core, shown.tail, log, ended=False, version="v")
+            assert shown.live
+            made += shown.rows
+        log = LogView(ID, len(data), growing=False)
+        assert logview.has_news(shown.tail, log, "v")
+        shown = await continue_log(core, shown.tail, log, ended=True, version="v")
+        assert not shown.live
+        assert shown.pending is None
+        assert not logview.has_news(shown.tail, log, "v")
+        whole = await open_log(core, log, ended=True, version="v")
+        assert made + shown.rows == whole.rows
+
+    trio.run(follow)
+
+
+def test_a_page_that_lags_or_has_grown_too_long_begins_anew() -> None:
+    """So does one whose attempt was given up for another."""
+    tail = logview.Tail(ID, 0, growing=True, place=Place(), start=0, shown=0, version="v")
+    assert not logview.is_out_of_date(tail, LogView(ID, 1000, growing=True))
+    assert logview.is_out_of_date(tail, LogView("1.1.2", 0, growing=True))
+    assert logview.is_out_of_date(tail, LogView(ID, 10**9, growing=True))
+
+
+def test_between_attempts_the_state_of_the_build_is_news() -> None:
+    """Before the first attempt and after a lost one the page says what the build waits for."""
+    tail = logview.Tail(None, 0, growing=True, place=Place(), start=0, shown=0, version="1")
+    assert not logview.has_news(tail, LogView(None, 0, growing=True), "1")
+    assert logview.has_news(tail, LogView(None, 0, growing=True), "2")

@@ -1,0 +1,331 @@
+"""The pages work by links and forms; htmx gets parts of them, and 204 when nothing is new."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+
+from ci.config import ServerConfig
+from ci.model import AgentState, Reason, Status
+from tests.fakes.core import FakeCore
+from tests.unit.web.conftest import BROWSER, HTMX, open_client
+
+VOID = {"meta", "link", "input", "circle", "path", "br"}
+
+
+class Checker(HTMLParser):
+    """Every element is closed, ids are unique, there is one h1, and nothing inline."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.headings = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Check what opens."""
+        self.headings += tag == "h1"
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        for name, _ in attrs:
+            assert name != "style"
+            assert not name.startswith("on")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check what closes."""
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def check(answer: httpx.Response, status: int = 200) -> str:
+    """Check a whole page and return its text."""
+    assert answer.status_code == status
+    assert answer.text.startswith("<!doctype html>")
+    checker = Checker()
+    checker.feed(answer.text)
+    assert checker.open == []
+    assert len(checker.ids) == len(set(checker.ids))
+    assert checker.headings == 1
+    return answer.text
+
+
+def poll(html: str, part: str) -> str:
+    """The address that a part asks next."""
+    urls = [unescape(url) for url in re.findall(r'hx-get="([^"]*)"', html)]
+    [url] = [url for url in urls if f"part={part}" in url]
+    return url
+
+
+async def ask(client: httpx.AsyncClient, **form: str) -> httpx.Response:
+    """Send the form."""
+    return await client.post("/builds", data={"commit": "main", "command": "make test", **form})
+
+
+async def test_the_first_page_tells_what_to_do(client: httpx.AsyncClient) -> None:
+    """The form is filled in; a new user only presses Run."""
+    html = check(await client.get("/", headers=BROWSER))
+    assert "No builds yet" in html
+    assert 'value="main"' in html
+    assert 'value="make test"' in html
+    assert "<select" not in html
+
+
+async def test_run_leads_to_the_build(client: httpx.AsyncClient) -> None:
+    """303 to its page, at the end of its log."""
+    answer = await ask(client)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/build/1#end")
+    html = check(await client.get("/build/1"))
+    assert "It waits for a free slot." in html
+    assert "Place 1 in line" in html
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"commit": "a b"}, "commit"), ({"commit": ""}, "commit"), ({"command": ""}, "command"),
+        ({"repository": "elsewhere"}, "repository"), ({"commit": "--upload-pack=x"}, "commit"),
+    ],
+)  # fmt: skip
+async def test_a_wrong_form_is_shown_again(
+    client: httpx.AsyncClient, form: dict[str, str], field: str
+) -> None:
+    """422, what was typed is kept, and it says what is wrong."""
+    answer = await ask(client, **{"command": "keep <me>", **form})
+    html = check(answer, 422)
+    assert f"{field}: " in html
+    assert "keep &lt;me&gt;" in html or field == "command"
+    assert 'http-equiv="refresh"' not in html
+
+
+async def test_a_form_in_a_wrong_encoding_is_no_failure(client: httpx.AsyncClient) -> None:
+    """Bytes that are no text, and none at all."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    for body in (b"commit=\xff&command=%ff", b"", b"commit=%00&command=x", b"&&&=="):
+        answer = await client.post("/builds", content=body, headers=headers)
+        assert answer.status_code == 422
+    answer = await client.post("/builds", content=b"x", headers={"Content-Type": "multipart/x"})
+    assert 400 <= answer.status_code < 500
+
+
+async def test_the_list_shows_all_states(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Each with its word; filters and older builds are links."""
+    for _ in range(60):
+        await ask(client)
+    core.start(60)
+    core.start(59)
+    core.end(59, Status.FAILURE, exit_code=3)
+    core.start(58)
+    core.end(58, Status.ERROR, Reason.CHECKOUT_FAILED, message="no such branch")
+    html = check(await client.get("/", headers=BROWSER))
+    assert "exit code 3" in html
+    assert "Git could not bring the commit." in html
+    assert "before=11" in html
+    assert '<tr id="b60"' in html
+    assert '<tr id="b10"' not in html
+    html = check(await client.get("/?before=11"))
+    assert '<tr id="b10"' in html
+    html = check(await client.get("/?status=failure"))
+    assert '<tr id="b59"' in html
+    assert '<tr id="b60"' not in html
+    html = check(await client.get("/?q=nothing+like+it"))
+    assert "No build matches" in html
+
+
+async def test_the_list_says_nothing_when_there_is_no_news(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """204 before anything is asked of the store; a change, or a tick, is sent."""
+    await ask(client)
+    page = await client.get("/", headers=BROWSER)
+    assert page.headers["Vary"] == "HX-Request"
+    url = poll(page.text, "builds")
+    asked = core.queries
+    answer = await client.get(url, headers=HTMX)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert core.queries == asked
+    core.start(1)
+    answer = await client.get(url, headers=HTMX)
+    assert answer.status_code == 200
+    assert answer.text.startswith("<section")
+    assert answer.text.endswith("</section>")
+    url = poll(answer.text, "builds")
+    assert (await client.get(url, headers=HTMX)).status_code == 204
+    assert core.clock is not None
+    core.clock = core.clock.replace(second=59)
+    answer = await client.get(url, headers=HTMX)
+    assert "37 s" in answer.text
+
+
+async def test_a_part_without_htmx_is_the_whole_page(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Whoever opens a part's address by hand gets a page."""
+    await ask(client)
+    core.start(1)
+    html = check(await client.get("/build/1"))
+    for part in ("head", "log"):
+        check(await client.get(poll(html, part)))
+    check(await client.get(poll(check(await client.get("/")), "builds")))
+
+
+async def test_a_running_build_grows(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Each line is sent once; then the tail ends by itself."""
+    await ask(client)
+    id = core.start(1)
+    core.print(id, b"one\n\x1b[31mtwo")
+    html = check(await client.get("/build/1"))
+    assert html.count('class="line"') == 2
+    url = poll(html, "log")
+    assert (await client.get(url, headers=HTMX)).status_code == 204
+    core.print(id, b" more\nthree")
+    answer = await client.get(url, headers=HTMX)
+    assert 'id="L1"' not in answer.text
+    assert '<span class="f1">two more</span>' in answer.text
+    # The colour goes on in the next line, which is not finished and has no anchor yet.
+    assert '<span class="f1">three</span>' in answer.text
+    assert 'id="L3"' not in answer.text
+    url = poll(answer.text, "log")
+    core.end(1, Status.FAILURE, exit_code=1)
+    answer = await client.get(url, headers=HTMX)
+    assert 'id="L3"' in answer.text
+    assert "hx-get" not in answer.text
+    assert "exit code 1" in answer.text
+    head = await client.get(poll(html, "head"), headers=HTMX)
+    assert head.text.startswith("<title>#1 failure")
+    assert "hx-get" not in head.text
+    check(await client.get("/build/1"))
+
+
+async def test_the_tail_survives_a_take_over(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """It says that the build waits, then shows the new attempt and links the old one."""
+    await ask(client)
+    html = check(await client.get("/build/1"))
+    first = core.start(1)
+    answer = await client.get(poll(html, "log"), headers=HTMX)
+    assert answer.headers["HX-Retarget"] == "#log"
+    core.print(first, b"begun\n")
+    answer = await client.get(poll(answer.text, "log"), headers=HTMX)
+    assert "HX-Retarget" not in answer.headers
+    core.lose(1, "oak does not answer")
+    answer = await client.get(poll(answer.text, "log"), headers=HTMX)
+    assert "The build waits for its next attempt." in answer.text
+    url = poll(answer.text, "log")
+    assert (await client.get(url, headers=HTMX)).status_code == 204
+    core.print(core.start(1, "birch"), b"again\n")
+    answer = await client.get(url, headers=HTMX)
+    assert answer.headers["HX-Retarget"] == "#log"
+    assert "again" in answer.text
+    assert "oak does not answer" in answer.text
+    html = check(await client.get("/build/1?attempt=1.1.1"))
+    assert "begun" in html
+    assert "part=log" not in html
+    assert (await client.get("/build/1?attempt=9.9.9")).status_code == 404
+
+
+async def test_a_build_that_never_ran_is_shown(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Canceled while it waited: the log's place says so and asks no more."""
+    await ask(client)
+    html = check(await client.get("/build/1"))
+    assert (await client.post("/build/1/cancel")).headers["Location"] == "/build/1"
+    answer = await client.get(poll(html, "log"), headers=HTMX)
+    assert "It ended before an agent took it." in answer.text
+    assert "hx-get" not in answer.text
+    assert "hx-get" not in check(await client.get("/build/1"))
+    assert core.queries
+
+
+async def test_cancel_and_run_again(client: httpx.AsyncClient) -> None:
+    """Forms that lead back to a page; a second Cancel is no error for a person."""
+    await ask(client)
+    for _ in range(2):
+        answer = await client.post("/build/1/cancel")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/build/1")
+    answer = await client.post("/build/1/rerun")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/build/2#end")
+    assert (await client.post("/build/9/cancel", headers=BROWSER)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "at=-1", "at=x", "line=0", "inside=2", "style=%3Cb%3E", "style=bb", "growing=no",
+        "start=" + "9" * 40, "shown=1.5", "attempt=%00",
+    ],
+)  # fmt: skip
+async def test_a_wrong_tail_is_refused(client: httpx.AsyncClient, query: str) -> None:
+    """422, as any other wrong address."""
+    await ask(client)
+    answer = await client.get(f"/build/1?part=log&{query}", headers=HTMX)
+    assert answer.status_code == 422
+
+
+async def test_what_a_build_says_can_never_become_markup(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Commit subject, author, command, message, log, agent: all is text."""
+    evil = "<script>alert(1)</script>"
+    await ask(client, command=evil)
+    core.add_agent(evil, problem=evil)
+    id = core.start(1, evil)
+    core.print(id, evil.encode() + b"\n" + evil.encode())
+    core.describe(1, subject=evil, author=evil, branch=evil, commit_hash=evil, phase=evil)
+    for _ in range(2):
+        for path in ("/", "/build/1", "/agents"):
+            html = check(await client.get(path, headers=BROWSER))
+            assert "<script>" not in html
+            assert "&lt;script&gt;" in html
+        core.lose(1, evil)
+        core.start(1, evil)
+        core.end(1, Status.ERROR, Reason.INTERNAL, message=evil)
+
+
+async def test_agents_are_shown_paused_and_resumed(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """By forms, whatever the agent's name is."""
+    assert "No agents yet" in check(await client.get("/agents"))
+    name = "10.0.0.7:8081/a b?#é"
+    core.add_agent(name)
+    core.add_agent("elm", state=AgentState.LOST, problem="connection refused")
+    html = check(await client.get("/agents"))
+    assert "connection refused" in html
+    [action] = [unescape(url) for url in re.findall(r'action="(/agents/10[^"]*)"', html)]
+    answer = await client.post(action)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/agents")
+    html = check(await client.get("/agents"))
+    assert "paused" in html
+    [action] = [unescape(url) for url in re.findall(r'action="(/agents/[^"]*/resume)"', html)]
+    await client.post(action)
+    assert "/resume" not in check(await client.get("/agents"))
+    assert (await client.post("/agents/nobody/pause", headers=BROWSER)).status_code == 404
+    url = poll(check(await client.get("/agents")), "agents")
+    assert (await client.get(url, headers=HTMX)).status_code == 204
+
+
+async def test_several_repositories_are_chosen_from() -> None:
+    """A select in the form and in the filter."""
+    core = FakeCore(ServerConfig.check({"repositories": {"one": "/srv/one", "two": "/srv/two"}}))
+    async with open_client(core) as client:
+        html = check(await client.get("/"))
+        assert html.count("<option") == 5
+        await ask(client, repository="two")
+        assert "two" in check(await client.get("/build/1"))
+        html = check(await ask(client, repository="two", commit=""), 422)
+        assert "<option selected>two" in html
+
+
+async def test_pages_without_javascript_load_themselves_while_something_runs(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """And rest when it has ended."""
+    await ask(client)
+    assert 'content="5; url=/build/1?"' in check(await client.get("/build/1"))
+    core.start(1)
+    core.end(1, Status.SUCCESS, exit_code=0)
+    for path in ("/", "/build/1"):
+        assert 'http-equiv="refresh"' not in check(await client.get(path))

@@ -1,0 +1,93 @@
+"""Numbers and states are said in words that a person reads at a glance."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci.model import Attempt, Build, Reason, Status
+from ci.web import words
+
+NOW = datetime(2026, 11, 21, 14, 3, 22, 250_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""), (0, "0.0 s"), (-1, "0.0 s"), (0.44, "0.4 s"), (9.94, "9.9 s"), (9.96, "10 s"),
+        (59.4, "59 s"), (59.6, "1 min 0 s"), (185, "3 min 5 s"), (3599.7, "1 h 0 min"),
+        (7620, "2 h 7 min"), (100 * 3600, "4 d 4 h"),
+    ],
+)  # fmt: skip
+def test_durations(seconds: float | None, text: str) -> None:
+    """Two units at most."""
+    assert words.duration(seconds) == text
+
+
+@given(st.floats(0, 10**9))
+def test_a_duration_never_says_sixty(seconds: float) -> None:
+    """`1 min 60 s` and `60 s` are no durations."""
+    assert "60" not in words.duration(seconds).replace("60 d", "").split()
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        (timedelta(seconds=-5), "just now"), (timedelta(seconds=59), "just now"),
+        (timedelta(seconds=125), "2 min ago"), (timedelta(hours=5), "5 h ago"),
+        (timedelta(days=3), "3 d ago"), (timedelta(days=60), "22 Sep 2026"),
+    ],
+)  # fmt: skip
+def test_how_long_ago(before: timedelta, text: str) -> None:
+    """Relative while that says more than a date."""
+    assert words.ago(NOW - before, NOW) == text
+
+
+def test_times_are_utc() -> None:
+    """ISO 8601 with Z for programs, a plain sentence for people."""
+    tokyo = NOW.astimezone(timezone(timedelta(hours=9)))
+    assert words.iso(tokyo) == "2026-11-21T14:03:22.250Z"
+    assert words.exact(tokyo) == "21 Nov 2026, 14:03:22 UTC"
+    assert words.iso(None) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(None, ""), (0, "0 B"), (999, "999 B"), (12_345, "12.3 kB"), (999_960, "1.0 MB")],
+)
+def test_sizes(count: int | None, text: str) -> None:
+    """Three digits and a unit."""
+    assert words.size(count) == text
+
+
+def ended(status: Status, reason: Reason | None, **more: int) -> Attempt:
+    """An attempt that ended so."""
+    return Attempt(
+        id="1.1.1", build=1, job=1, try_number=1, agent="oak", status=status, reason=reason,
+        started_at=NOW, exit_code=more.get("exit_code"), signal=more.get("signal"),
+    )  # fmt: skip
+
+
+def test_why_it_ended() -> None:
+    """Each reason has its sentence; a success needs none."""
+    assert words.why(ended(Status.SUCCESS, Reason.EXITED)) == ""
+    assert words.why(ended(Status.RUNNING, None)) == ""
+    assert "exit code 2" in words.why(ended(Status.FAILURE, Reason.EXITED, exit_code=2))
+    assert "SIGKILL" in words.why(ended(Status.FAILURE, Reason.EXITED, signal=9))
+    assert "signal 99" in words.why(ended(Status.FAILURE, Reason.EXITED, signal=99))
+    for reason in Reason:
+        if reason is not Reason.EXITED:
+            assert words.why(ended(Status.ERROR, reason)).endswith(".")
+
+
+def test_a_running_build_ticks() -> None:
+    """Its duration is the time since its start; once over it is what its agent measured."""
+    build = Build(
+        number=1, repository="r", repository_url="u", commit="c", command="x", priority=0,
+        status=Status.RUNNING, created_at=NOW, started_at=NOW,
+    )  # fmt: skip
+    assert words.took(build, NOW + timedelta(seconds=5.9)) == "5 s"
+    assert words.took(build, NOW + timedelta(seconds=65)) == "1 min 5 s"
