@@ -1,0 +1,66 @@
+# Everything that one does with this project. `make help` lists it.
+# Another Python: make test PYTHON=python3.13
+
+PYTHON ?= python3
+ARGS ?=
+
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# One environment per version of Python, so that one can change between them.
+VENV := .venv-$(VERSION)
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run run-server run-agent test check format clean browser
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+run: $(VENV)/ready ## server and one agent on this machine; prints the URL; Ctrl-C stops both
+	@.ci/need git git
+	@exec $(BIN)/python -m ci
+
+run-server: $(VENV)/ready ## the server alone; its flags in ARGS="--port 8000"
+	@exec $(BIN)/python -m ci.server $(ARGS)
+
+run-agent: $(VENV)/ready ## an agent alone; its flags in ARGS="--server-host 10.0.0.5"
+	@.ci/need git git
+	@exec $(BIN)/python -m ci.agent $(ARGS)
+
+test: browser check ## everything: format, lint, types, all tests (with git and Chromium)
+	@CI_BROWSER="$$($(BIN)/python tests/find_browser.py)" $(BIN)/python -m pytest --quiet tests/real
+
+check: $(VENV)/ready-to-test ## the fast part: format, lint, types, unit and story tests
+	@.ci/need git git
+	@$(BIN)/python -m ruff format --quiet --check .
+	@$(BIN)/python -m ruff check --quiet .
+	@$(BIN)/python -m mypy
+	@$(BIN)/python -m pytest --quiet tests/unit tests/story
+
+format: $(VENV)/ready-to-test ## put the source into shape, and mend what the linter can mend
+	@$(BIN)/python -m ruff format .
+	@$(BIN)/python -m ruff check --fix .
+
+clean: ## remove environments and caches; the data folder stays
+	rm -rf .venv-* *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './data/*' -prune -exec rm -rf {} +
+
+# Looked for before the long part, so that nobody waits for minutes to hear that it is missing.
+browser: $(VENV)/ready-to-test
+	@$(BIN)/python tests/find_browser.py >/dev/null
+
+# The file `ready` is made last: an interrupted installation begins again.
+$(VENV)/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "nursery-ci needs Python 3.11 or newer, and $(PYTHON) is not: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/need '' python$(VERSION)-venv
+	@echo "Setting up $(VENV) ..."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/ready-to-test: $(VENV)/ready
+	@echo "Adding the test tools to $(VENV) ..."
+	@$(PIP) install --editable '.[test]'
+	@touch $@
