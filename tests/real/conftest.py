@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -11,6 +13,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.find_browser import find_browser
 from tests.real.harness import Site
 from tests.real.repository import Repository, open_git_server
+
+
+_SERVER_IS_AWAY: Final = re.compile(r"net::ERR_|Failed to fetch")
 
 
 @pytest.fixture
@@ -65,7 +70,7 @@ def page(browser: Browser) -> Iterator[Page]:
             lambda message: (
                 complaints.append(message.text)
                 # A server that a test stops is no mistake of the page.
-                if message.type == "error" and "net::ERR_" not in message.text
+                if message.type == "error" and not _SERVER_IS_AWAY.search(message.text)
                 else None
             ),
         )

@@ -1,0 +1,180 @@
+"""A person at the pages: presses Run, watches the log grow, cancels, survives restarts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.real.harness import Program, Server, Site, wait_until
+from tests.real.repository import Repository
+
+SOON_MS = 5_000  # a refresh each second or two, on a loaded machine
+PHONE = {"width": 360, "height": 740}
+
+
+@pytest.fixture
+def server(site: Site, repository: Repository) -> Server:
+    """A server with one agent that is online."""
+    server = site.server(repository.path, default_command="cat README.md")
+    server.start()
+    agent = site.agent(server, slots=2)
+    agent.start()
+    server.wait_agents(1)
+    return server
+
+
+@pytest.fixture
+def plain_page(browser: Browser) -> Iterator[Page]:
+    """A tab without JavaScript."""
+    with browser.new_context(java_script_enabled=False) as context:
+        yield context.new_page()
+
+
+def test_press_run_and_watch_it(server: Server, page: Page) -> None:
+    """The form is filled in; one press leads to a build that becomes green by itself."""
+    page.goto(server.url)
+    page.get_by_role("button", name="Run").click()
+    expect(page).to_have_url(f"{server.url}/build/1#end")
+    expect(page.locator("#log")).to_contain_text("A project.", timeout=SOON_MS)
+    expect(page.locator("#build h1")).to_contain_text("success", timeout=SOON_MS)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    page.get_by_role("button", name="Run again").click()
+    expect(page).to_have_url(f"{server.url}/build/2#end")
+
+
+def test_the_list_refreshes_by_itself(server: Server, page: Page) -> None:
+    """A build that somebody else asked for appears, runs and ends, without a reload."""
+    page.goto(server.url)
+    expect(page.get_by_text("No builds yet")).to_be_visible()
+    page.fill("#command", "half written")
+    number = server.submit("sleep 3; exit 1")
+    row = page.locator(f"#b{number}")
+    expect(row).to_contain_text("running", timeout=SOON_MS)
+    expect(row).to_contain_text("failure", timeout=SOON_MS + 3_000)
+    assert page.input_value("#command") == "half written", "a refresh leaves the form alone"
+
+
+def test_a_line_is_on_screen_within_two_seconds(server: Server, page: Page, tmp_path: Path) -> None:
+    """From the command's write to the browser; the command says when it wrote."""
+    go = tmp_path / "go"
+    number = server.submit(f"echo begun; while ! test -e {go}; do sleep 0.01; done; echo seen")
+    page.goto(f"{server.url}/build/{number}")
+    expect(page.locator("#log")).to_contain_text("begun", timeout=SOON_MS)
+    go.touch()
+    expect(page.locator("#log")).to_contain_text("seen", timeout=2_000)
+
+
+def test_selected_text_stays_selected_while_the_log_grows(server: Server, page: Page) -> None:
+    """Lines that are on the page are never drawn again."""
+    number = server.submit("for i in $(seq 1 100); do echo line $i; sleep 0.2; done")
+    page.goto(f"{server.url}/build/{number}")
+    expect(page.locator("#L2")).to_be_visible(timeout=SOON_MS)
+    page.locator("#L2 span").select_text()
+    expect(page.locator("#L12")).to_be_attached(timeout=SOON_MS)
+    assert page.evaluate("getSelection().toString()").strip() == "line 2"
+    server.post(f"/api/builds/{number}/cancel")
+
+
+def test_a_restarted_server_needs_no_reload(server: Server, page: Page) -> None:
+    """Killed while a page is open and a build runs: page and build go on."""
+    number = server.submit("for i in $(seq 1 12); do echo line $i; sleep 0.5; done")
+    page.goto(f"{server.url}/build/{number}")
+    expect(page.locator("#L3")).to_be_visible(timeout=SOON_MS)
+    server.kill()
+    time.sleep(2)
+    server.start()
+    expect(page.locator("#L12")).to_be_visible(timeout=20_000)
+    expect(page.locator("#build h1")).to_contain_text("success", timeout=20_000)
+    lines = page.locator("#log .line span").all_inner_texts()
+    assert [line.strip() for line in lines] == [f"line {i}" for i in range(1, 13)]
+
+
+def test_cancel_on_the_page(server: Server, page: Page) -> None:
+    """It says canceled at once."""
+    number = server.submit("echo begun; sleep 1000")
+    page.goto(f"{server.url}/build/{number}")
+    expect(page.locator("#log")).to_contain_text("begun", timeout=SOON_MS)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#build h1")).to_contain_text("canceled", timeout=2_000)
+
+
+def test_the_log_is_followed_until_the_reader_scrolls(server: Server, page: Page) -> None:
+    """At its end the page stays at its end; where the reader scrolled to, it stays there."""
+    number = server.submit("for i in $(seq 1 400); do echo line $i; sleep 0.02; done; sleep 60")
+    page.goto(f"{server.url}/build/{number}#end")
+    expect(page.locator("#L300")).to_be_in_viewport(timeout=20_000)
+    expect(page.locator("#L400")).to_be_in_viewport(timeout=20_000)
+    server.post(f"/api/builds/{number}/cancel")
+
+    number = server.submit("seq 1 200; for i in $(seq 1 200); do echo line $i; sleep 0.05; done")
+    page.goto(f"{server.url}/build/{number}#end")
+    expect(page.locator("#L210")).to_be_attached(timeout=SOON_MS)
+    page.locator("#L20").scroll_into_view_if_needed()
+    page.mouse.wheel(0, -50)
+    before = page.evaluate("scrollY")
+    expect(page.locator("#L300")).to_be_attached(timeout=20_000)
+    assert abs(page.evaluate("scrollY") - before) < 200
+    server.post(f"/api/builds/{number}/cancel")
+
+
+def test_what_a_build_prints_is_never_html(server: Server, page: Page) -> None:
+    """Not in the log, not in a subject, not in a command."""
+    script = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
+    number = server.submit(f"echo \"{script}\"; printf '\\033[31mred\\033[0m'")
+    page.goto(f"{server.url}/build/{number}")
+    expect(page.locator("#build h1")).to_contain_text("success", timeout=SOON_MS)
+    expect(page.locator("#log")).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(page.locator("#log img, #log script")).to_have_count(0)
+    expect(page.locator("#log span[class]", has_text="red")).to_have_count(1)
+    page.goto(server.url)
+    expect(page.locator("#builds")).to_contain_text("<script>")
+    assert "owned" not in page.title()
+
+
+def test_everything_works_without_javascript(server: Server, plain_page: Page) -> None:
+    """Run, read the log, cancel, run again, filter: by links and forms."""
+    page = plain_page
+    page.goto(server.url)
+    page.fill("#command", "echo plain; sleep 1000")
+    page.get_by_role("button", name="Run").click()
+    wait_until(lambda: b"plain" in server.log_of(1), "it runs")
+    page.reload()
+    expect(page.locator("#log")).to_contain_text("plain")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#build h1")).to_contain_text("canceled")
+    page.get_by_role("button", name="Run again").click()
+    server.post("/api/builds/2/cancel")
+    page.goto(server.url)
+    page.get_by_role("link", name="canceled").first.click()
+    expect(page.locator("#builds tbody tr")).to_have_count(2)
+
+
+def test_agents_are_shown_and_paused(server: Server, page: Page) -> None:
+    """Who is there, who died; a paused one takes no work until it is resumed."""
+    page.goto(f"{server.url}/agents")
+    expect(page.locator("main")).to_contain_text("online")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("main")).to_contain_text("paused")
+    number = server.submit("echo hello")
+    time.sleep(1)
+    assert server.build(number)["status"] == "waiting"
+    page.get_by_role("button", name="Resume").click()
+    assert server.wait_build(number)["status"] == "success"
+    agent: Program = next(p for p in server.site.programs if p.module == "ci.agent")
+    agent.kill()
+    expect(page.locator("main")).to_contain_text("lost", timeout=20_000)
+
+
+@pytest.mark.parametrize("path", ["/", "/build/1", "/agents", "/nowhere"])
+def test_a_phone_needs_no_sideways_scrolling(server: Server, browser: Browser, path: str) -> None:
+    """Neither the list, nor a build with long words, nor any other page is wider than it."""
+    server.submit(f"echo {'long' * 100}; echo {'word ' * 100}")
+    server.wait_build(1)
+    with browser.new_context(viewport=PHONE) as context:  # type: ignore[arg-type]  # a TypedDict
+        page = context.new_page()
+        page.goto(server.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
