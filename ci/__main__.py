@@ -35,7 +35,7 @@ from ci.listen import open_listener
 
 SLOTS: Final = 2  # builds at once: one more than would let a slow build hide that others wait
 POLL_S: Final = 0.1  # between two looks at a page that is not there yet
-PATIENCE_S: Final = 1.0  # an idle agent stops within this; a longer wait is explained
+PATIENCE_S: Final = 2.0  # an idle agent stops within this; a longer wait is explained
 ABRUPT_END_S: Final = 10.0  # what a child has to end in order when we end by an error
 USAGE_EXIT: Final = 2  # the exit code of a wrong setting
 

@@ -28,6 +28,16 @@ SEEN_INTERVAL_S = 60.0  # how often "last heard" is written down; a restart may 
 # What ends a link and is tried again; anything else is a bug and ends the process.
 _PASSING = (AgentLost, Unreachable, PeerRefused, trio.TooSlowError, StoreFailed)
 
+# What an agent says of an attempt, in words for its page. That it runs is said there anyway.
+_PHASES = {
+    "accepted": "",
+    "checkout": "checking out",
+    "running": "",
+    "picked up": "",
+    "ending": "ending its processes",
+    "delivering": "delivering its result",
+}
+
 log = structlog.get_logger()
 
 
@@ -116,7 +126,8 @@ class Fleet:
         member = self._members.get(attempt.agent)
         if member is None or not member.online:
             return f"agent {attempt.agent} does not answer"
-        return member.phases.get(attempt.id)
+        said = member.phases.get(attempt.id, "")
+        return _PHASES.get(said, said) or None
 
     def _add(self, agent: Agent) -> Member:
         member = Member(agent)
@@ -226,8 +237,10 @@ class Fleet:
         if any(member.free_slots for member in ready):
             return "It is being handed to an agent."
         slots = sum(member.agent.slots for member in ready)
-        agents = f"{len(ready)} agents" if len(ready) > 1 else f"agent {ready[0].name}"
-        return f"It waits for a free slot: all {slots} of {agents} are busy."
+        if slots == 1:
+            return f"It waits for agent {ready[0].name}, which is busy."
+        have = f"{len(ready)} agents have" if len(ready) > 1 else f"agent {ready[0].name} has"
+        return f"It waits for a free slot: {have} {slots}, all busy."
 
 
 def _essence(agent: Agent) -> tuple[object, ...]:

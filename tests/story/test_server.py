@@ -54,7 +54,7 @@ async def test_more_builds_than_slots_wait_in_order(
     agent = world.agent(slots=2)
     await agent.register()
     await _has(world, agent.taken, 2)
-    assert "all 2 of agent agent-9001 are busy" in str((await world.server.build(5)).waiting_for)
+    assert "agent agent-9001 has 2, all busy" in str((await world.server.build(5)).waiting_for)
     before = trio.current_time()
     for done in range(6):
         await _has(world, agent.taken, done + 1)
