@@ -14,7 +14,6 @@ from tests.find_browser import find_browser
 from tests.real.harness import Site
 from tests.real.repository import Repository, open_git_server
 
-
 _SERVER_IS_AWAY: Final = re.compile(r"net::ERR_|Failed to fetch")
 
 
