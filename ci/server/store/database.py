@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import QueuePool
 
 from ci.errors import StoreError
 from ci.server.store.tables import SCHEMA
@@ -32,40 +35,54 @@ class Database:
 
 def open_database(folder: Path) -> Database:
     """Open, make or upgrade the database in `folder`. Raises StoreError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / FILE_NAME
-        writer = _engine(path, writes=True).connect()
-        _upgrade(writer)
-        writer.commit()
-        return Database(writer, _engine(path, writes=False).connect())
-    except (OSError, DatabaseError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise StoreError(f"data folder {folder}: can't be used ({cause})") from error
+    with ExitStack() as opened:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / FILE_NAME
+            writer = _connection(path, opened, writes=True)
+            _upgrade(writer)
+            writer.commit()
+            database = Database(writer, _connection(path, opened, writes=False))
+        except (OSError, DatabaseError, sqlite3.Error) as error:
+            cause = getattr(error, "orig", None) or error
+            raise StoreError(f"data folder {folder}: can't be used ({cause})") from error
+        opened.pop_all()  # it is the caller's now
+        return database
 
 
-def _engine(path: Path, *, writes: bool) -> Engine:
+def _connection(path: Path, opened: ExitStack, *, writes: bool) -> Connection:
     engine = create_engine(
-        f"sqlite:///{path}",
-        connect_args={"check_same_thread": False},  # a worker thread writes, one at a time
+        "sqlite://",
+        creator=partial(_open_file, path),
+        poolclass=QueuePool,  # as for any file; the URL does not tell that this is one
         isolation_level=None if writes else "AUTOCOMMIT",
     )
-
-    @event.listens_for(engine, "connect")
-    def _set_up(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin where we say so, see below
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")  # what was answered survives a power cut
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-
+    opened.callback(engine.dispose)
     if writes:
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    return engine
+    return opened.enter_context(engine.connect())
+
+
+def _open_file(path: Path) -> sqlite3.Connection:
+    """Open the file as we want it: transactions begin where we say so, commits are durable."""
+    connection = sqlite3.connect(
+        path,
+        isolation_level=None,
+        check_same_thread=False,  # worker threads use it, one at a time
+    )
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # what was answered survives a power cut
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _upgrade(connection: Connection) -> None:
