@@ -30,7 +30,7 @@ import trio
 
 from ci.config import AgentConfig, ServerConfig
 from ci.demo import DEMO_COMMAND, DEMO_COMMIT, DEMO_NAME, make_demo
-from ci.errors import CIError, ConfigError
+from ci.errors import CIError
 from ci.listen import open_listener
 
 SLOTS: Final = 2  # builds at once: one more than would let a slow build hide that others wait
@@ -65,7 +65,7 @@ def main() -> int:
         return trio.run(run, make_plan(os.environ, Path.cwd()))
     except CIError as error:
         sys.stderr.write(f"nursery-ci: {error}\n")
-        return USAGE_EXIT if isinstance(error, ConfigError) else 1
+        return USAGE_EXIT
     except KeyboardInterrupt:  # before anything was started
         return 128 + signal.SIGINT
 
@@ -191,7 +191,7 @@ async def stop_child(child: trio.Process, signals: AsyncIterator[int], awaited: 
 
     async def pass_on() -> None:
         await anext(signals)
-        say("Canceling. Ctrl-C once more kills it.")
+        say("Ending what runs; it is built again at the next start. Ctrl-C once more kills it.")
         child.terminate()
         await anext(signals)
         child.kill()

@@ -19,15 +19,19 @@ Ts = TypeVarTuple("Ts")
 _inline: ContextVar[bool] = ContextVar("_inline", default=False)
 
 
-async def run(work: Callable[[*Ts], T], *args: *Ts) -> T:
+async def run(
+    work: Callable[[*Ts], T], *args: *Ts, limiter: trio.CapacityLimiter | None = None
+) -> T:
     """Run `work(*args)`, which may block on the disk, without holding up other tasks.
 
+    Trio's threads are shared with look-ups of host names, which may hang; work that nothing may
+    hold up has a `limiter` of its own.
     Cancellation: none while the thread runs; whatever it has begun is finished first.
     """
     if _inline.get():
         await trio.lowlevel.checkpoint()
         return work(*args)
-    return await trio.to_thread.run_sync(work, *args)
+    return await trio.to_thread.run_sync(work, *args, limiter=limiter)
 
 
 @contextmanager

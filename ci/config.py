@@ -28,19 +28,20 @@ from pydantic.alias_generators import to_camel
 
 from ci.errors import ConfigError
 from ci.model import commit_problem
+from ci.wire.fields import no_bool
 
 SECRET_KEYS = frozenset({"agentToken", "apiToken"})  # never shown, not even when wrong
-
-
-def _no_bool(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a number, not true or false")
-    return value
 
 
 def _printable(value: str) -> str:
     if not value.isprintable():
         raise ValueError("has characters that can't be printed")
+    return value
+
+
+def _folder(value: Path) -> Path:
+    if not value.name or not str(value).isprintable():
+        raise ValueError("must be the name of a folder")
     return value
 
 
@@ -57,10 +58,13 @@ def _words(value: object) -> object:
     return value
 
 
-Port = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, le=65535)]
-Seconds = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=10**9, allow_inf_nan=False)]
-Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=1000)]
-Bytes = Annotated[int, BeforeValidator(_no_bool), Field(ge=1024, le=1 << 40)]
+# An empty address means every address of the machine, which nobody wants to say by accident.
+Host = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
+Folder = Annotated[Path, AfterValidator(_folder)]
+Port = Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=65535)]
+Seconds = Annotated[float, BeforeValidator(no_bool), Field(gt=0, le=10**9, allow_inf_nan=False)]
+Count = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=1000)]
+Bytes = Annotated[int, BeforeValidator(no_bool), Field(ge=1024, le=1 << 40)]
 Token = Annotated[str, AfterValidator(_token)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
 Command = Annotated[str, Field(min_length=1, max_length=10_000)]
@@ -69,9 +73,7 @@ Command = Annotated[str, Field(min_length=1, max_length=10_000)]
 class _Config(BaseModel):
     """What both configurations share: how they are read and how they complain."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
     file_name: ClassVar[str]
     variable_prefix: ClassVar[str]
     program: ClassVar[str]
@@ -116,14 +118,19 @@ class ServerConfig(_Config):
     program = "python -m ci.server"
 
     port: Port = Field(8080, description="port of the pages and the API; 0 takes any free one")
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    host: Host = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     repository: str | None = Field(None, description="URL or path of the repository to build")
     repositories: dict[str, str] = Field(
         default_factory=dict,
         description="several repositories: a list of URLs or paths, or an object name → URL",
     )
-    data_dir: Path = Field(
+    data_dir: Folder = Field(
         Path("data/server"), description="folder of the whole state; back it up by copying"
+    )
+    host_names: Annotated[tuple[Name, ...], BeforeValidator(_words)] = Field(
+        (),
+        description="names by which browsers reach the pages, beside addresses and localhost; "
+        "a loopback server refuses all others",
     )
     agent_token: Token | None = Field(
         None, description="secret that server and agents show each other"
@@ -142,7 +149,7 @@ class ServerConfig(_Config):
     grace_seconds: Seconds = Field(
         30, description="how long a lost agent's builds wait for it before another takes them"
     )
-    max_body_bytes: Bytes = Field(
+    max_body_bytes: Annotated[Bytes, Field(ge=2 << 20)] = Field(
         32 << 20, description="largest request body; also the largest log a foreign agent can send"
     )
 
@@ -174,6 +181,8 @@ class ServerConfig(_Config):
     @classmethod
     def _check_urls(cls, value: Any) -> Any:
         urls = value.values() if isinstance(value, dict) else [value] if value is not None else []
+        if isinstance(value, dict) and not all(name and name.isprintable() for name in value):
+            raise ValueError("has a repository without a printable name")
         for url in urls:
             if problem := repository_problem(url):
                 raise ValueError(problem)
@@ -181,9 +190,11 @@ class ServerConfig(_Config):
 
     @property
     def known_repositories(self) -> dict[str, str]:
-        """Name → URL, the default one first. Paths are made absolute."""
+        """Name → URL, the default one first. Paths are made absolute, names show no password."""
         named = {self.repository: self.repository} if self.repository else {}
-        return {name: _absolute(url) for name, url in (named | self.repositories).items()}
+        return {
+            shown_url(name): _absolute(url) for name, url in (named | self.repositories).items()
+        }
 
 
 class AgentConfig(_Config):
@@ -194,16 +205,16 @@ class AgentConfig(_Config):
     program = "python -m ci.agent"
 
     port: Port = Field(8081, description="port on which the server reaches this agent; 0 = any")
-    host: str = Field("127.0.0.1", description="this machine's address as the server reaches it")
-    bind: str | None = Field(None, description="address to listen on; the value of host if absent")
+    host: Host = Field("127.0.0.1", description="this machine's address as the server reaches it")
+    bind: Host | None = Field(None, description="address to listen on; the value of host if absent")
     server_host: str = Field("127.0.0.1", description="address of the server")
-    server_port: Port = Field(8080, description="port of the server")
+    server_port: Annotated[Port, Field(ge=1)] = Field(8080, description="port of the server")
     name: Name | None = Field(None, description="name on the pages; MACHINE-PORT if absent")
     slots: Count = Field(1, description="how many builds at once")
     labels: Annotated[tuple[Name, ...], BeforeValidator(_words)] = Field(
         (), description="words that say what this agent can do"
     )
-    data_dir: Path = Field(
+    data_dir: Folder = Field(
         Path("data/agent"), description="folder for mirrors, workspaces and undelivered results"
     )
     agent_token: Token | None = Field(
@@ -215,8 +226,18 @@ class AgentConfig(_Config):
 
     @field_validator("server_host", "host")
     @classmethod
-    def _strip_scheme(cls, value: str) -> str:
-        return re.sub(r"^https?://", "", value).rstrip("/")
+    def _bare_host(cls, value: str) -> str:
+        """Others write `http://` in front; a port has a key of its own."""
+        host = re.sub(r"^https?://", "", value).rstrip("/").removeprefix("[").removesuffix("]")
+        if not host or not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+:[0-9A-Fa-f:.]*", host):
+            raise ValueError("must be a host name or address alone; its port has a key of its own")
+        if ":" in host and host.count(":") == 1:
+            raise ValueError("must be without the port, which has a key of its own")
+        if host in ("0.0.0.0", "::"):  # noqa: S104 - to refuse it
+            raise ValueError(
+                "must be an address by which the other side is reached; to listen on all, use bind"
+            )
+        return host
 
     @property
     def server_url(self) -> str:
@@ -250,7 +271,17 @@ def repository_problem(url: str) -> str | None:
         return None
     if "::" in url.split("/", 1)[0]:
         return "names a git remote helper, which could run any program"
+    if url[0] == "~" and not _SCP_LIKE.fullmatch(url):
+        try:
+            Path(url).expanduser()
+        except RuntimeError:
+            return "begins with the name of a user that this machine does not have"
     return None
+
+
+def shown_url(url: str) -> str:
+    """The URL without user name and password, which are nobody's business."""
+    return re.sub(r"(?<=://)[^/\s@]+@", "", url)
 
 
 def _absolute(url: str) -> str:
@@ -332,6 +363,6 @@ def _complain(
         keys = list(_keys(cls))
         raise ConfigError(f"{place}: {key}: no such key; remove it or use one of {', '.join(keys)}")
     shown = "(not shown)" if key in SECRET_KEYS else json.dumps(value, default=str)[:200]
-    problem = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    problem = problem.replace("should be", "must be")
+    problem = str(error["msg"]).removeprefix("Value error, ")
+    problem = re.sub(r"^(Input|String|Value) should ", "must ", problem)
     raise ConfigError(f"{place}: {key} = {shown}: {problem}; correct the value")

@@ -48,6 +48,10 @@ def make_demo(folder: Path) -> Path:
     folder = folder.absolute()
     if folder.exists():
         return folder
+    if shutil.which("git") is None:
+        raise StoreError(
+            "the demo repository needs git; install it, or configure a repository of your own"
+        )
     unfinished = folder.with_name(f".{folder.name}-unfinished")
     try:
         if unfinished.exists():
@@ -55,11 +59,6 @@ def make_demo(folder: Path) -> Path:
         unfinished.mkdir(parents=True)
         _build(unfinished)
         unfinished.rename(folder)
-    except FileNotFoundError as error:
-        raise StoreError(
-            f"the demo repository needs git ({error.strerror}: {error.filename}); "
-            "install it, or configure a repository of your own"
-        ) from error
     except subprocess.CalledProcessError as error:
         said = " ".join(error.stderr.split())
         raise StoreError(f"{folder}: git can't make the demo repository: {said}") from error

@@ -7,6 +7,7 @@ CIError
 │  │  ├─ NotFound       404  there is no such thing
 │  │  └─ TooLarge       413  more than the limit allows
 │  ├─ Unauthorized      401  the token is missing or wrong
+│  ├─ Forbidden         403  not from there: a web page asks what only a program may
 │  ├─ Conflict          409  right in itself, but not now
 │  │  └─ LogGap         409  the log has another size; go on from there
 │  ├─ GivenUp           410  the attempt is over for us; kill it and drop it
@@ -63,6 +64,12 @@ class Unauthorized(RequestError):
     """The bearer token is missing or wrong."""
 
     http_status = 401
+
+
+class Forbidden(RequestError):
+    """The request comes from where it must not come from."""
+
+    http_status = 403
 
 
 class Conflict(RequestError):

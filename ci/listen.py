@@ -5,8 +5,10 @@ Hypercorn is given the socket by its number (`fd://N`).
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+from ipaddress import ip_address
 
 from ci.errors import ConfigError
 
@@ -32,9 +34,22 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise ConfigError(
+                f"host = {host!r}: is no address of this machine; "
+                "correct the value, or listen elsewhere with bind"
+            ) from error
         raise ConfigError(
             f"port = {port}: can't listen on {host} ({os.strerror(error.errno or 0)}); "
             "stop the other program or choose another port"
         ) from error
     listener.setblocking(False)
     return listener
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches `host`."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

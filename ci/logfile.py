@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 from ci.errors import LogGap
@@ -30,9 +31,7 @@ def append(path: Path, offset: int, data: bytes, *, durable: bool = False) -> in
     Raises LogGap when `offset` lies behind the end. With `durable` the bytes are on disk, and the
     file's name in its folder, before this returns.
     """
-    if not path.parent.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sync_folder(path.parent.parent)
+    _make_folder(path.parent)
     with path.open("ab") as file:
         # A sender that gave up waiting asks again while its first request is still being served.
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -81,13 +80,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of the whole log; that of no bytes when there is no file."""
+def sha256(path: Path, size: int | None = None) -> str:
+    """Hexadecimal SHA-256 of the first `size` bytes, or of all; that of none without a file."""
     digest = hashlib.sha256()
+    left = size if size is not None else sys.maxsize
     try:
         with path.open("rb") as file:
-            while chunk := file.read(_HASH_CHUNK):
+            while chunk := file.read(min(_HASH_CHUNK, left)):
                 digest.update(chunk)
+                left -= len(chunk)
     except FileNotFoundError:
         pass
     return digest.hexdigest()
@@ -106,3 +107,12 @@ def count_lines(path: Path, start: int, stop: int) -> int:
     except FileNotFoundError:
         pass
     return lines
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it; their names are on disk when this returns."""
+    if folder.exists():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)

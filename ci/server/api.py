@@ -12,7 +12,7 @@ from ci.server.core import Server
 from ci.wire import registration, result
 from ci.wire.registration import read_registration
 from ci.wire.result import MAX_LOG_CHUNK, read_result
-from ci.wire.token import check_token
+from ci.wire.token import check_token, refuse_browser
 
 Handler = Callable[[], Awaitable[Response]]
 
@@ -48,6 +48,7 @@ def create_blueprint(server: Server) -> Blueprint:
 
     @blueprint.before_request
     async def know_agent() -> None:
+        refuse_browser(dict(request.headers))
         check_token(request.headers.get("Authorization", ""), server.config.agent_token)
 
     @blueprint.errorhandler(RequestError)

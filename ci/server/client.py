@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -15,6 +16,8 @@ from ci.wire.token import token_headers
 MAX_ANSWER_BYTES = 1 << 20  # an agent's answers are small; a wrong peer's may be endless
 _SHOWN_CHARS = 1000
 _WRONG_TOKEN = (401, 403)
+# Host names that can't be are found out only here: idna raises UnicodeError.
+_NOT_SENT = (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError)
 
 Http = httpx.AsyncClient  # so that nobody else has to import it
 
@@ -25,7 +28,8 @@ def dial_http() -> Http:
     `trust_env` is off because a proxy for the outside world does not know the agents.
     """
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
-    return Http(timeout=httpx.Timeout(None), limits=limits, trust_env=False)
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # one client for all agents
+    return Http(timeout=httpx.Timeout(None), limits=limits, trust_env=False, cookies=no_cookies)
 
 
 class AgentClient:
@@ -55,7 +59,7 @@ class AgentClient:
             return AgentStatus()
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
-        content = None if body is None else json.dumps(body).encode()
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         headers = self._headers | ({"Content-Type": "application/json"} if body else {})
         answer = b""
         try:
@@ -66,7 +70,7 @@ class AgentClient:
                     answer += chunk
                     if len(answer) > MAX_ANSWER_BYTES:
                         break
-        except (httpx.ConnectError, httpx.UnsupportedProtocol) as error:
+        except _NOT_SENT as error:
             raise Unreachable(f"can't connect to {self.url}: {error}", sent=False) from error
         except httpx.HTTPError as error:
             problem = str(error) or type(error).__name__

@@ -17,15 +17,15 @@ import trio
 
 from ci.config import ServerConfig
 from ci.errors import GivenUp, NotFound, Rejected, StoreFailed, TooLarge
-from ci.model import Agent, Attempt, Build, BuildRequest, Status, commit_problem
+from ci.model import Agent, Attempt, Build, BuildRequest, Reason, Status, commit_problem
 from ci.server.client import AgentClient, Http
 from ci.server.fleet import Fleet
 from ci.server.logs import Logs
 from ci.server.member import Member
 from ci.server.queue import Queue
-from ci.server.store.store import Store, open_store
+from ci.server.store.store import News, Store, open_store
 from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
-from ci.wire.job import MAX_COMMAND_CHARS
+from ci.wire.job import command_problem
 from ci.wire.registration import Registration, write_welcome
 from ci.wire.result import MAX_LOG_CHUNK, Result
 
@@ -56,8 +56,9 @@ async def open_server(
     async with open_store(config.data_dir, now) as store, trio.open_nursery() as nursery:
         queue = Queue(store)
         fleet = Fleet(nursery, store=store, queue=queue, config=config, dial=dial, now=now)
+        store.tell(News(waiting=queue.wake, over=fleet.over))
         await fleet.start()
-        yield Server(config, store, queue, fleet, now)
+        yield Server(config, store, fleet, now)
         nursery.cancel_scope.cancel()
 
 
@@ -68,7 +69,6 @@ class Server:
         self,
         config: ServerConfig,
         store: Store,
-        queue: Queue,
         fleet: Fleet,
         now: Callable[[], datetime],
     ) -> None:
@@ -76,7 +76,6 @@ class Server:
         self.now = now
         self.repositories = config.known_repositories
         self._store = store
-        self._queue = queue
         self._fleet = fleet
         self._logs = Logs(config.data_dir / "logs")
         self._life = secrets.token_hex(4)
@@ -101,20 +100,14 @@ class Server:
         name, url = self._find_repository(repository)
         if problem := commit_problem(commit):
             raise Rejected(f"commit: {problem}", field="commit")
-        if not command.strip():
-            raise Rejected("command: is empty", field="command")
-        if len(command) > MAX_COMMAND_CHARS:
-            message = f"command: has {len(command)} characters, {MAX_COMMAND_CHARS} are allowed"
-            raise TooLarge(message, field="command")
-        if "\x00" in command:
-            raise Rejected("command: has a NUL character", field="command")
+        if problem := command_problem(command):
+            raise Rejected(f"command: {problem}", field="command")
         if abs(priority) > MAX_PRIORITY:
             message = f"priority: must be between -{MAX_PRIORITY} and {MAX_PRIORITY}"
             raise Rejected(message, field="priority")
         request = BuildRequest(name, url, commit, command, priority)
         build = await self._store.accept(request)
         log.info("build accepted", build=build.number, repository=name, commit=commit)
-        self._queue.wake()
         return build
 
     async def rerun(self, number: int) -> Build:
@@ -132,10 +125,8 @@ class Server:
 
         Raises NotFound, and Conflict when it has ended already.
         """
-        ids = await self._store.cancel(_in_range(number))
+        await self._store.cancel(_in_range(number))
         log.info("build canceled", build=number)
-        for id in ids:
-            self._fleet.over(id, gone=False)
         return (await self.build(number)).build
 
     async def build(self, number: int) -> BuildView:
@@ -268,6 +259,10 @@ class Server:
         Raises GivenUp, LogGap when bytes of its log are missing, Rejected, StoreFailed.
         """
         outcome = result.outcome()
+        if outcome.reason is Reason.CANCELED:
+            # What we cancel is over here before its agent hears of it; so nobody asked for this.
+            message = "Its agent ended it although nobody had canceled it."
+            outcome = replace(outcome, reason=Reason.AGENT_LOST, message=message)
         attempt = await self._store.attempt(result.id)
         if attempt is None:
             raise GivenUp(f"there is no attempt {result.id[:100]}", field="id")
@@ -279,14 +274,11 @@ class Server:
                 size = await self._logs.seal(
                     result.id, result.inline_log, outcome.log_size, result.log_sha256
                 )
-            ended = await self._store.end(result.id, replace(outcome, log_size=size))
+            await self._store.end(result.id, replace(outcome, log_size=size), delivered=True)
         except GivenUp:
-            self._fleet.over(result.id, gone=True)  # late, but now its slot is free
+            self._fleet.over(result.id, True)  # late, but now its slot is free
             raise
         log.info("result taken", attempt=result.id, status=str(outcome.status))
-        self._fleet.over(result.id, gone=True)
-        if ended.again:
-            self._queue.wake()
 
     def _phase(self, build: Build, attempts: Sequence[Attempt]) -> str | None:
         if build.status is not Status.RUNNING or not attempts:

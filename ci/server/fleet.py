@@ -18,7 +18,7 @@ from ci.config import ServerConfig
 from ci.errors import AgentLost, Conflict, NotFound, PeerRefused, StoreFailed, Unreachable
 from ci.model import Agent, AgentState, Attempt, Outcome, Reason, Status
 from ci.server.client import AgentClient
-from ci.server.link import ANSWER_S, Link, end_attempt
+from ci.server.link import ANSWER_S, Link, check_identity, end_attempt
 from ci.server.member import Member
 from ci.server.queue import Queue
 from ci.server.store.store import Store
@@ -89,6 +89,7 @@ class Fleet:
         member = self._members.get(said.name)
         if member is None:
             log.info("agent is new", agent=agent.name, host=agent.host, port=agent.port)
+            self._doubt_neighbours(agent)
             return self._add(agent)
         moved = _essence(member.agent) != _essence(agent)
         member.agent = agent
@@ -96,6 +97,7 @@ class Fleet:
         member.changed()
         if moved and agent.name in self._links:
             self._links[agent.name].cancel()
+        self._doubt_neighbours(agent)
         member.call()
         self.changes += 1
         return member
@@ -114,8 +116,11 @@ class Fleet:
         if name in self._members:
             self._members[name].hear(self._now())
 
-    def over(self, id: str, *, gone: bool) -> None:
-        """Say that an attempt has ended; with `gone`, that its agent has nothing left of it."""
+    def over(self, id: str, gone: bool) -> None:
+        """Say that an attempt has ended; with `gone`, that its agent has nothing left of it.
+
+        A watch that is not there yet, or a word that is lost, is mended by the next heartbeat.
+        """
         for member in self._members.values():
             watch = member.watches.get(id)
             if watch is not None:
@@ -146,18 +151,23 @@ class Fleet:
                 field="name",
             )
 
+    def _doubt_neighbours(self, agent: Agent) -> None:
+        """Ask anew who answers at an address that another agent has just named as its own."""
+        for name, link in self._links.items():
+            other = self._members[name].agent
+            if name != agent.name and (other.host, other.port) == (agent.host, agent.port):
+                link.cancel()
+
     async def _supervise(self, member: Member) -> None:
         waits = delays()
         while True:
             called = member.called
-            error: Exception | None = None
             try:
                 await self._link(member)
+                continue  # it moved, or has other slots now: a fresh link at once
             except* _PASSING as group:
                 error = _first(group)
-            if error is None:
-                continue  # it moved, or has other slots now: a fresh link at once
-            if member.online:
+            if member.online and not isinstance(error, StoreFailed):
                 waits = delays()
                 log.warning("agent lost", agent=member.name, error=str(error))
             member.online = False
@@ -168,9 +178,13 @@ class Fleet:
 
     async def _link(self, member: Member) -> None:
         """Ask the agent and, once it has answered, serve it until it is lost or has moved."""
-        client = self._dial(member.agent)
+        agent = member.agent
+        client = self._dial(agent)
         with trio.fail_after(ANSWER_S):
             status = await client.status()
+        check_identity(member, status)
+        if _essence(member.agent) != _essence(agent):
+            return
         log.info("agent online", agent=member.name, url=client.url)
         link = Link(
             member,
@@ -193,20 +207,18 @@ class Fleet:
 
     async def _patience(self, member: Member, wait_s: float) -> float:
         """Give up what a lost agent held if its grace is over; return the seconds to wait now."""
-        held = await self._store.held(member.name)
-        if not held:
-            return wait_s
-        grace_left_s = member.heard_at + self._config.grace_seconds - trio.current_time()
-        if grace_left_s > 0:
-            return min(wait_s, grace_left_s)
         grace_s = self._config.grace_seconds
-        message = f"Agent {member.name} has not answered for {grace_s:g} s ({member.problem})."
-        outcome = Outcome(Status.ERROR, Reason.AGENT_LOST, message)
-        for attempt in held:
-            try:
-                await end_attempt(self._store, self._queue, member, attempt.id, outcome)
-            except StoreFailed as error:
-                log.error("attempt not given up", attempt=attempt.id, error=str(error))
+        grace_left_s = member.heard_at + grace_s - trio.current_time()
+        try:
+            held = await self._store.held(member.name)
+            if held and grace_left_s > 0:
+                return min(wait_s, grace_left_s)
+            message = f"Agent {member.name} has not answered for {grace_s:g} s ({member.problem})."
+            for attempt in held:
+                outcome = Outcome(Status.ERROR, Reason.AGENT_LOST, message)
+                await end_attempt(self._store, attempt.id, outcome)
+        except StoreFailed as error:
+            log.error("lost attempts not given up", agent=member.name, error=str(error))
         return wait_s
 
     async def _remember_when_heard(self) -> None:

@@ -12,6 +12,7 @@ grace time, whether it is given up.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime
 
@@ -21,7 +22,7 @@ import trio
 from ci.backoff import delays
 from ci.config import ServerConfig
 from ci.errors import AgentLost, GivenUp, PeerRefused, Unreachable
-from ci.model import Attempt, CommitInfo, Outcome, Reason, Status
+from ci.model import CommitInfo, Outcome, Reason, Status
 from ci.server.client import AgentClient
 from ci.server.member import Member, Watch
 from ci.server.queue import Hold, Queue
@@ -36,7 +37,10 @@ SILENT_HEARTBEATS = 3  # or so long without any sign of life, however few times 
 ANSWER_S = 5.0  # an agent answers /status and /build at once: it only has to note it down
 OVERTIME_S = 120.0  # an attempt's own limit is its agent's to keep; this much later it is ours
 GONE_S = 30.0  # how long a slot waits for a canceled command's processes to be gone
-REFUSED_FOR_GOOD = 422  # the agent will never take this job; any other refusal is for now
+_SERVER_ERROR = 500  # or more: a proxy, or a bug; nobody knows what happened behind it
+# What our agents answer when they can't take a job now; any other refusal is of the job itself.
+_NOT_NOW = (401, 403, 404, 408, 409, 421, 425, 429)
+_NEVER = (413, 415, 422)  # and others: they say "not now" in all kinds of ways
 
 log = structlog.get_logger()
 
@@ -66,31 +70,21 @@ class Link:
 
         `status` is its first answer; what it still runs is taken up, the rest is given up.
         """
-        taken_up = await self._take_up(status)
+        self._member.watches.clear()
+        # Read after the status: what the agent delivered before it answered is not held any more.
+        held = await self._store.held(self._member.name)
+        watches = [self._member.watch(attempt.id) for attempt in held]
+        for watch in watches:
+            watch.since = -math.inf
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._heartbeat)
-            for attempt in taken_up:
-                watch = self._member.watch(attempt.id)
-                watch.since = trio.current_time()
+            nursery.start_soon(self._heartbeat, status)
+            for watch in watches:
                 nursery.start_soon(self._slot, watch)
-            for _ in range(self._member.agent.slots - len(taken_up)):
+            for _ in range(self._member.agent.slots - len(watches)):
                 nursery.start_soon(self._slot, None)
 
-    async def _take_up(self, status: AgentStatus) -> list[Attempt]:
-        """Compare what the store says the agent has with what the agent says."""
-        self._member.watches.clear()
-        # Asked after the status: what the agent delivered before it answered is not held any more.
-        held = await self._store.held(self._member.name)
-        if status.attempts is None:
-            return list(held)
-        reported = {each.id for each in status.attempts}
-        for attempt in held:
-            if attempt.id not in reported:
-                await self._give_up(attempt.id, Reason.AGENT_RESTARTED, "has forgotten it")
+    async def _heartbeat(self, status: AgentStatus) -> None:
         await self._compare(status, trio.current_time())
-        return [attempt for attempt in held if attempt.id in reported]
-
-    async def _heartbeat(self) -> None:
         misses = 0
         while True:
             await trio.sleep(MISS_INTERVAL_S if misses else self._config.heartbeat_seconds)
@@ -98,6 +92,7 @@ class Link:
             try:
                 with trio.fail_after(ANSWER_S):
                     status = await self._client.status()
+                check_identity(self._member, status)
             except (Unreachable, PeerRefused, trio.TooSlowError) as error:
                 misses += 1
                 log.info("agent missed a heartbeat", agent=self._member.name, error=str(error))
@@ -118,23 +113,27 @@ class Link:
 
     async def _compare(self, status: AgentStatus, asked_at: float) -> None:
         """Mend what differs between the agent's attempts and ours."""
-        if status.attempts is None:
-            return
-        held = {attempt.id for attempt in await self._store.held(self._member.name)}
-        reported = {each.id: each for each in status.attempts}
-        for each in status.attempts:
-            self._member.phases[each.id] = each.state
-            if each.id not in held:
-                await self._cancel(each.id)
-            elif each.commit_hash:
-                await self._note_commit(each)
+        if status.attempts is not None:
+            self._member.phases = {each.id: each.state for each in status.attempts}
+            held = await self._held()
+            for each in status.attempts:
+                if each.id not in held:
+                    await self._cancel(each.id)
+                elif each.commit_hash:
+                    await self._note_commit(each)
+        held = await self._held()  # read anew: each watch that is there now was leased before this
         for id, watch in list(self._member.watches.items()):
-            if id in reported or watch.since >= asked_at:
+            if id not in held:
+                watch.end(gone=False)
+            if status.attempts is None or watch.since >= asked_at:
                 continue
-            self._member.phases.pop(id, None)
-            watch.gone.set()
-            if id in held:
-                await self._give_up(id, Reason.AGENT_RESTARTED, "has forgotten it")
+            if id not in self._member.phases:
+                watch.gone.set()
+                if id in held:
+                    await self._give_up(id, Reason.AGENT_RESTARTED, "has forgotten it")
+
+    async def _held(self) -> set[str]:
+        return {attempt.id for attempt in await self._store.held(self._member.name)}
 
     async def _slot(self, watch: Watch | None) -> None:
         """Do one attempt after the other, beginning with the one that is given, if any."""
@@ -156,54 +155,82 @@ class Link:
                     await self._member.called.wait()
 
     async def _next(self) -> Watch | None:
-        """Lease an attempt and hand it over. None when the agent would never take it.
+        """Lease an attempt and hand it over. None when it is over before the agent has it.
 
-        Raises PeerRefused when it does not take it now, and Unreachable when nobody listens
-        there any more; the build waits again.
+        Raises PeerRefused when it does not take it now, Unreachable when nobody listens there any
+        more, and AgentLost when it does not say for too long; the build waits again.
         """
         async with self._queue.lease(self._member) as hold:
             id = hold.lease.attempt.id
             watch = self._member.watch(id)
             try:
+                if await self._canceled_meanwhile(id):
+                    hold.taken = True
+                    return None
                 await self._hand_over(hold, watch)
             except PeerRefused as refusal:
-                if refusal.status != REFUSED_FOR_GOOD:
+                if not self._is_final(refusal):
                     raise
                 hold.taken = True
-                self._member.watches.pop(id, None)
                 message = f"Agent {self._member.name} refused it: {refusal.body}"
-                await self._end(id, Outcome(Status.ERROR, Reason.COMMAND_REFUSED, message))
+                outcome = Outcome(Status.ERROR, Reason.COMMAND_REFUSED, message)
+                await end_attempt(self._store, id, outcome)
                 return None
+            else:
+                watch.since = trio.current_time()
+                log.info("build handed over", attempt=id, agent=self._member.name)
+                return watch
             finally:
-                if not hold.taken:
+                if watch.since == math.inf:  # not handed over
                     self._member.watches.pop(id, None)
-            watch.since = trio.current_time()
-            log.info("build handed over", attempt=id, agent=self._member.name)
-            return watch
+
+    def _is_final(self, refusal: PeerRefused) -> bool:
+        """Whether the agent will never take this job: else it would hold up all behind it."""
+        if self._member.agent.native:
+            return refusal.status not in _NOT_NOW
+        return refusal.status in _NEVER
+
+    async def _canceled_meanwhile(self, id: str) -> bool:
+        """Whether the attempt ended before there was a watch for it."""
+        attempt = await self._store.attempt(id)
+        return attempt is None or attempt.status.ended
 
     async def _hand_over(self, hold: Hold, watch: Watch) -> None:
         """Ask the agent until it has answered, or until the attempt is over without an answer."""
+        native = self._member.agent.native
         body = write_job(
-            hold.lease, self._config.build_timeout_seconds, self._config.silence_timeout_seconds
+            hold.lease,
+            self._config.build_timeout_seconds,
+            self._config.silence_timeout_seconds,
+            native=native,
         )
         waits = delays()
-        with watch.handing_over:
+        limit_s = self._config.grace_seconds
+        unsure = False  # whether an earlier try may have reached it
+        with trio.move_on_after(limit_s) as limit, watch.handing_over:
             while True:
                 hold.taken = True  # from here on the agent may have it
                 try:
                     with trio.fail_after(ANSWER_S):
-                        return await self._client.build(body)
-                except PeerRefused:
-                    hold.taken = False
-                    raise
-                except (Unreachable, trio.TooSlowError) as error:
-                    if isinstance(error, Unreachable) and not error.sent:
+                        await self._client.build(body)
+                    return
+                except PeerRefused as refusal:
+                    if not (refusal.status >= _SERVER_ERROR and native):
                         hold.taken = False
                         raise
-                    if not self._member.agent.native:
-                        return None  # some answer only when the build is over
+                except (Unreachable, trio.TooSlowError) as error:
+                    if isinstance(error, Unreachable) and not error.sent:
+                        hold.taken = unsure
+                        raise
+                    if not native:
+                        return  # some answer only when the build is over
                 # It may have it or not. Ours takes the same id only once, so ask again.
+                unsure = True
                 await trio.sleep(next(waits))
+        if limit.cancelled_caught:
+            why = f"did not say within {limit_s:g} s whether it took it"
+            await self._give_up(watch.id, Reason.AGENT_LOST, why)
+            raise AgentLost(why)
 
     async def _until_over(self, watch: Watch) -> None:
         """Wait until the attempt is over and the agent has nothing left of it."""
@@ -218,7 +245,6 @@ class Link:
             with trio.move_on_after(GONE_S if self._member.agent.native else limit_s):
                 await watch.gone.wait()
         self._member.watches.pop(watch.id, None)
-        self._member.phases.pop(watch.id, None)
 
     async def _cancel(self, id: str) -> None:
         """Ask the agent to end an attempt. If it does not hear, the next heartbeat asks again."""
@@ -231,10 +257,7 @@ class Link:
     async def _give_up(self, id: str, reason: Reason, why: str) -> None:
         """End an attempt without its agent; its build waits again, unless too many were lost."""
         message = f"Agent {self._member.name} {why}."
-        await self._end(id, Outcome(Status.ERROR, reason, message))
-
-    async def _end(self, id: str, outcome: Outcome) -> None:
-        await end_attempt(self._store, self._queue, self._member, id, outcome)
+        await end_attempt(self._store, id, Outcome(Status.ERROR, reason, message))
 
     async def _note_commit(self, state: AttemptState) -> None:
         attempt = await self._store.attempt(state.id)
@@ -244,12 +267,20 @@ class Link:
             await self._store.note_commit(state.id, found)
 
 
-async def end_attempt(
-    store: Store, queue: Queue, member: Member, id: str, outcome: Outcome
-) -> None:
-    """End an attempt by the server's own decision, and let its slot and the queue know."""
+def check_identity(member: Member, status: AgentStatus) -> None:
+    """Make sure that who answers is who is meant. Raises PeerRefused.
+
+    Two agents may say that they are at one address; each must be asked for its own attempts only.
+    """
+    known = member.agent
+    if (status.name or known.name, status.home_id or known.home_id) != (known.name, known.home_id):
+        raise PeerRefused(200, f"the agent {status.name!r} answers at this address")
+
+
+async def end_attempt(store: Store, id: str, outcome: Outcome) -> None:
+    """End an attempt by the server's own decision."""
     try:
-        ended = await store.end(id, outcome)
+        ended = await store.end(id, outcome, delivered=False)
     except GivenUp:
         return  # its result, or a cancel, came in at the same moment
     log.warning(
@@ -259,8 +290,3 @@ async def end_attempt(
         why=outcome.message,
         again=ended.again,
     )
-    watch = member.watches.get(id)
-    if watch is not None:
-        watch.end(gone=False)
-    if ended.again:
-        queue.wake()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import trio
 
 from ci import blocking, logfile
-from ci.errors import GivenUp, LogGap
+from ci.errors import GivenUp, LogGap, StoreFailed
 from ci.model import ATTEMPT_ID
 
 _BUILDS_PER_FOLDER = 1000
@@ -25,7 +27,8 @@ class Logs:
 
     async def append(self, id: str, offset: int, data: bytes) -> int:
         """Add bytes and return the log's size. Raises LogGap."""
-        return await blocking.run(logfile.append, self._path(id), offset, data)
+        with _failing_as_store():
+            return await blocking.run(logfile.append, self._path(id), offset, data)
 
     async def read(self, id: str, offset: int, limit: int) -> bytes:
         """Return up to `limit` bytes from `offset`."""
@@ -43,7 +46,13 @@ class Logs:
         `inline` is all of it when it came with the result; `size` and `sha256` are what the
         sender says it must be. Raises LogGap when bytes are missing or are not the sender's.
         """
-        return await blocking.run(_seal, self._path(id), inline, size, sha256)
+        with _failing_as_store():
+            try:
+                return await blocking.run(_seal, self._path(id), inline, size, sha256)
+            except LogGap as gap:
+                if gap.size == 0:
+                    self._line_counts.pop(id, None)
+                raise
 
     async def lines_before(self, id: str, offset: int) -> int:
         """Count the line ends in the first `offset` bytes; each byte is counted only once."""
@@ -68,6 +77,15 @@ class Logs:
         return sum(counts[:steps]) + logfile.count_lines(path, steps * _INDEX_STEP, offset)
 
 
+@contextmanager
+def _failing_as_store() -> Iterator[None]:
+    """A log that can't be written is the store's failure: passing, and nothing was answered."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreFailed(f"a log can't be written: {error.strerror}; free space") from error
+
+
 def _seal(path: Path, inline: bytes | None, size: int | None, sha256: str | None) -> int:
     if inline is not None:
         logfile.append(path, 0, inline, durable=True)
@@ -76,7 +94,7 @@ def _seal(path: Path, inline: bytes | None, size: int | None, sha256: str | None
     found = logfile.size(path)
     if size is not None and found < size:
         raise LogGap(found)
-    if sha256 is not None and logfile.sha256(path) != sha256:
+    if sha256 is not None and logfile.sha256(path, size) != sha256:
         path.unlink(missing_ok=True)  # not what was printed: take it again from the start
         raise LogGap(0)
     return found

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import trio
 
+from ci.errors import StoreFailed
 from ci.model import Lease
 from ci.server.store.store import Store
 
@@ -50,10 +51,10 @@ class Queue:
         self._free_slots = trio.lowlevel.ParkingLot()
         self._wakes = 0
 
-    def wake(self, builds: int = 1) -> None:
-        """Say that so many builds have begun to wait."""
+    def wake(self) -> None:
+        """Let one free slot look again: a build has begun to wait, or a wake was not used."""
         self._wakes += 1
-        self._free_slots.unpark(count=builds)
+        self._free_slots.unpark(count=1)
 
     @asynccontextmanager
     async def lease(self, taker: Taker) -> AsyncIterator[Hold]:
@@ -68,20 +69,27 @@ class Queue:
             if not hold.taken:
                 with trio.move_on_after(_PUT_BACK_S) as scope:
                     scope.shield = True
-                    if await self._store.put_back(hold.lease.attempt.id):
-                        self.wake()
+                    await self._store.put_back(hold.lease.attempt.id)
 
     async def _wait_lease(self, taker: Taker) -> Lease:
         while True:
             await taker.wait_accepting()
             wakes = self._wakes
-            # Not to be cut off between the commit and its answer: nobody would hold the lease.
-            with trio.CancelScope(shield=True):
-                lease = await self._store.lease(taker.name)
+            lease = await self._ask_store(taker)
             if lease is not None:
                 return lease
             if wakes == self._wakes:
                 await self._park(taker)
+
+    async def _ask_store(self, taker: Taker) -> Lease | None:
+        try:
+            # Not to be cut off between the commit and its answer: nobody would hold the lease.
+            with trio.CancelScope(shield=True):
+                lease = await self._store.lease(taker.name)
+        except StoreFailed:
+            self.wake()
+            raise
+        return lease
 
     async def _park(self, taker: Taker) -> None:
         """Wait for a wake; pass it on if it can't be used here."""
@@ -89,7 +97,7 @@ class Queue:
             await self._free_slots.park()
             await trio.lowlevel.checkpoint_if_cancelled()
         except trio.Cancelled:
-            self._free_slots.unpark(count=1)
+            self.wake()
             raise
         if not taker.accepting:
-            self._free_slots.unpark(count=1)
+            self.wake()

@@ -2,6 +2,7 @@
 
 run_server
 ├─ signals          opened before serving, or an early SIGTERM is lost
+├─ listening socket bound by us: a port in use is one line
 ├─ data folder      held against a second server
 ├─ open_server      store (one writer), queue, fleet (a supervised task per agent)
 └─ serve            Hypercorn, beside the fleet: if either crashes, the process ends
@@ -22,7 +23,7 @@ from quart_trio import QuartTrio
 from ci.config import ServerConfig
 from ci.datafolder import hold_folder
 from ci.errors import ConfigError
-from ci.listen import open_listener
+from ci.listen import is_loopback, open_listener
 from ci.serve import serve_app
 from ci.server.api import create_blueprint
 from ci.server.client import dial_http
@@ -49,21 +50,32 @@ async def run_server(config: ServerConfig) -> None:
                 trio.open_nursery() as nursery,
             ):
                 stop = trio.Event()
-                nursery.start_soon(_stop_at_signal, signals, stop)
-                await nursery.start(serve_app, create_server_app(server), listener, stop)
-                log.info("listening", url=f"http://{host}:{port}", data=str(config.data_dir))
+                nursery.start_soon(_stop_at_signals, signals, stop, nursery.cancel_scope)
+                async with trio.open_nursery() as serving:
+                    await serving.start(serve_app, create_server_app(server), listener, stop)
+                    shown = f"[{host}]" if ":" in host else host
+                    log.info("listening", url=f"http://{shown}:{port}", data=str(config.data_dir))
+                nursery.cancel_scope.cancel()
     log.info("stopped")
 
 
 def create_server_app(server: Server) -> QuartTrio:
     """Make the one application: pages and API for people, and the routes for agents."""
-    app = create_app(server, server.config.max_body_bytes)
+    config = server.config
+    names = frozenset(config.host_names)
+    # Behind loopback a name that is not known is another site's, turned to this machine.
+    hosts = names if names or is_loopback(config.host) else None
+    app = create_app(server, config.max_body_bytes, hosts)
     app.register_blueprint(create_blueprint(server))
     return app
 
 
-async def _stop_at_signal(signals: AsyncIterator[int], stop: trio.Event) -> None:
+async def _stop_at_signals(
+    signals: AsyncIterator[int], stop: trio.Event, now: trio.CancelScope
+) -> None:
+    """The first signal ends in order, the second at once."""
     async for number in signals:
         log.info("stopping", signal=signal.Signals(number).name)
+        if stop.is_set():
+            now.cancel()
         stop.set()
-        return

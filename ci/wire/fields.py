@@ -50,7 +50,8 @@ def _text(value: object) -> object:
     return value
 
 
-def _no_bool(value: object) -> object:
+def no_bool(value: object) -> object:
+    """Refuse true and false, which pydantic takes for the numbers 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("must be a number, not true or false")
     return value
@@ -61,10 +62,10 @@ _UNION_MEMBERS = ("bool", "int", "str")  # pydantic's own words within the place
 
 Line = Annotated[str, BeforeValidator(_no_nul), Field(max_length=1000)]
 Id = Annotated[str, BeforeValidator(_text), BeforeValidator(_no_nul), Field(max_length=200)]
-Port = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=65535)]
-Int32 = Annotated[int, BeforeValidator(_no_bool), Field(ge=-(2**31), lt=2**31)]
-Size = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, lt=2**62)]
-Duration = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=10**9, allow_inf_nan=False)]
+Port = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=65535)]
+Int32 = Annotated[int, BeforeValidator(no_bool), Field(ge=-(2**31), lt=2**31)]
+Size = Annotated[int, BeforeValidator(no_bool), Field(ge=0, lt=2**62)]
+Duration = Annotated[float, BeforeValidator(no_bool), Field(ge=0, le=10**9, allow_inf_nan=False)]
 
 
 def read(model: type[Model], body: bytes) -> Model:

@@ -12,10 +12,13 @@ from ci.model import Lease, commit_problem
 from ci.wire.fields import PROTOCOL, Id, Line, Message, read, spelled
 
 PATH = "/build"
-MAX_COMMAND_CHARS = 100_000  # Linux takes 131,072 bytes in one argument of a program
+MAX_COMMAND_BYTES = 100_000  # Linux takes 131,072 in one argument of a program
 
 _OWNER_NAME = re.compile(r"[/:]([^/:]+/[^/:]+?)(\.git)?/?$")
 _NESTED = ("build",)
+
+
+Limit = Annotated[float, Field(gt=0, le=10**9, allow_inf_nan=False)]  # seconds
 
 
 class Job(Message):
@@ -30,15 +33,15 @@ class Job(Message):
         )
     )
     commit: Line = Field(validation_alias=spelled("commit", "commitHash", "hash", nested=_NESTED))
-    command: Annotated[str, Field(min_length=1, max_length=MAX_COMMAND_CHARS)] = Field(
+    command: Annotated[str, Field(min_length=1)] = Field(
         validation_alias=spelled("command", "buildCommand", "cmd", nested=_NESTED)
     )
     number: Annotated[Id, BeforeValidator(lambda v: "" if v is None else v)] = Field(
         "", validation_alias=spelled("number", "buildNumber", nested=_NESTED)
     )
     env: dict[Line, str] = {}
-    timeout_s: Annotated[float, Field(gt=0)] | None = None
-    silence_s: Annotated[float, Field(gt=0)] | None = None
+    timeout_s: Limit | None = None
+    silence_s: Limit | None = None
     protocol: int = 0
 
 
@@ -47,30 +50,49 @@ def read_job(body: bytes) -> Job:
     job = read(Job, body)
     if problem := commit_problem(job.commit):
         raise Rejected(f"commit: {problem}", field="commit")
-    if "\x00" in job.command:
-        raise Rejected("command: has a NUL character", field="command")
+    if problem := command_problem(job.command):
+        raise Rejected(f"command: {problem}", field="command")
     for name, value in job.env.items():
         if not name or "=" in name or "\x00" in value:
             raise Rejected(f"env: {name!r} can't be set", field="env")
     return job
 
 
-def write_job(lease: Lease, timeout_s: float, silence_s: float) -> dict[str, Any]:
-    """Make the body of `/build` with every spelling that agents of others read."""
+def command_problem(command: str) -> str | None:
+    """Say why no shell can be given `command`, or None when it can."""
+    if not command.strip():
+        return "is empty"
+    if "\x00" in command:
+        return "has a NUL character"
+    size = len(command.encode())
+    if size > MAX_COMMAND_BYTES:
+        return f"has {size} bytes, {MAX_COMMAND_BYTES} are allowed"
+    return None
+
+
+def write_job(lease: Lease, timeout_s: float, silence_s: float, *, native: bool) -> dict[str, Any]:
+    """Make the body of `/build`; for an agent of others with every spelling that any reads."""
     build, url = lease.build, lease.build.repository_url
-    owner_name = _OWNER_NAME.search(url)
-    spellings: dict[str, Any] = {
+    job: dict[str, Any] = {
         "id": lease.attempt.id,
-        "buildId": lease.attempt.id,
         "number": build.number,
-        "buildNumber": build.number,
+        "repository": url,
         "commit": build.commit,
+        "command": build.command,
+        "timeout_s": timeout_s,
+        "silence_s": silence_s,
+        "protocol": PROTOCOL,
+    }
+    if native:
+        return job
+    owner_name = _OWNER_NAME.search(url)
+    spellings = job | {
+        "buildId": lease.attempt.id,
+        "buildNumber": build.number,
         "commitHash": build.commit,
         "hash": build.commit,
-        "command": build.command,
         "buildCommand": build.command,
         "cmd": build.command,
-        "repository": url,
         "repoUrl": url,
         "repo": url,
         "repoAddress": url,
@@ -81,10 +103,4 @@ def write_job(lease: Lease, timeout_s: float, silence_s: float) -> dict[str, Any
         "branchName": build.branch or "",
         "status": "InProgress",
     }
-    return {
-        **spellings,
-        "build": spellings,
-        "timeout_s": timeout_s,
-        "silence_s": silence_s,
-        "protocol": PROTOCOL,
-    }
+    return spellings | {"build": spellings}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -14,7 +15,8 @@ from ci.wire.fields import PROTOCOL, Id, Line, Message, Port, Size, read, spelle
 PATHS = ("/notify_agent", "/notify-agent")
 
 MAX_SLOTS = 1000
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?")
 
 
 class AttemptState(Message):
@@ -62,7 +64,7 @@ def read_registration(body: bytes, peer: str) -> Registration:
     host, port = said.host.strip() or peer, said.port
     if "//" in host or host.count(":") == 1:
         host, port = _split(host, port)
-    if not _HOST.fullmatch(host):
+    if not _is_host(host):
         raise Rejected(f"host: {host[:100]!r} is no host name or address", field="host")
     if port is None:
         raise Rejected("port: is missing", field="port")
@@ -70,6 +72,16 @@ def read_registration(body: bytes, peer: str) -> Registration:
         if not text.isprintable():
             raise Rejected(f"{field}: has characters that can't be printed", field=field)
     return said.model_copy(update={"host": host, "port": port})
+
+
+def _is_host(host: str) -> bool:
+    if ":" not in host:
+        return _NAME.fullmatch(host) is not None
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return "%" not in host  # a zone is of one machine only
 
 
 def _split(host: str, port: int | None) -> tuple[str, int | None]:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ci.errors import Rejected
-from ci.wire.fields import Id, Message, read, spelled
+from ci.wire.fields import Id, Message, Size, read, spelled
 from ci.wire.registration import AttemptState
 
 PATH = "/status"
@@ -17,11 +17,13 @@ CANCEL_PATH = "/cancel"
 class AgentStatus(Message):
     """What an agent says of itself when asked. `attempts` is None where it does not say."""
 
+    name: str = ""
+    home_id: str = ""
     boot_id: str = ""
     slots: Annotated[int, Field(ge=1)] | None = None
     attempts: tuple[AttemptState, ...] | None = None
-    load: float | None = None
-    disk_free: int | None = None
+    load: Annotated[float, Field(ge=0, le=10**6, allow_inf_nan=False)] | None = None
+    disk_free: Size | None = None
     draining: bool = False
 
 

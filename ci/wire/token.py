@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 
-from ci.errors import Unauthorized
+from ci.errors import Forbidden, Unauthorized
+
+# Browsers send one of these with every request that a page makes to another place; no agent does.
+BROWSER_HEADERS = ("Origin", "Sec-Fetch-Site")
 
 
 def token_headers(token: str | None) -> dict[str, str]:
@@ -23,3 +27,12 @@ def check_token(header: str, token: str | None) -> None:
     matches = hmac.compare_digest(shown.strip().encode(), token.encode())
     if scheme.lower() != "bearer" or not matches:
         raise Unauthorized("the agent token is missing or wrong", field="Authorization")
+
+
+def refuse_browser(headers: Mapping[str, str]) -> None:
+    """Refuse what a web page asks: with its reader's browser it reaches every port of his machine.
+
+    Raises Forbidden.
+    """
+    if any(name in headers for name in BROWSER_HEADERS):
+        raise Forbidden("a web page can't ask for this: it is for agents and their server")

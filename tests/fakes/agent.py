@@ -95,6 +95,8 @@ class FakeAgent:
         attempts = [{"id": id, "state": "running", "log_size": 0} for id in self.jobs]
         return jsonify(
             {
+                "name": self.said["name"],
+                "home_id": self.said["home_id"],
                 "boot_id": self.said["boot_id"],
                 "slots": self.said["slots"],
                 "attempts": attempts,

@@ -228,6 +228,11 @@ class FakeCore:
         )
         self._put(replace(view, build=build, phase=phase))
 
+    def rename(self, number: int, repository: str) -> None:
+        """Let a build be of a repository as its name once was."""
+        view = self._views[number]
+        self._put(replace(view, build=replace(view.build, repository=repository)))
+
     def add_agent(
         self,
         name: str,

@@ -21,6 +21,7 @@ class Network(httpx.AsyncBaseTransport):
         self.apps: dict[str, Any] = {}  # "host:port" → ASGI app
         self.cut: set[str] = set()  # addresses from which no answer comes
         self.lose_answers: dict[str, int] = {}  # path → how many answers to lose
+        self.delays: dict[str, float] = {}  # path, or address and path → seconds on the way
         self.requests: list[tuple[str, str, bytes]] = []  # method, path, body
 
     def client(self, base_url: str = "") -> httpx.AsyncClient:
@@ -35,6 +36,8 @@ class Network(httpx.AsyncBaseTransport):
         self.requests.append((request.method, request.url.path, body))
         if address in self.cut:
             await trio.sleep_forever()
+        path = request.url.path
+        await trio.sleep(self.delays.get(address + path, self.delays.get(path, 0)))
         app = self.apps.get(address)
         if app is None:
             raise httpx.ConnectError("connection refused", request=request)

@@ -19,6 +19,7 @@ from ci.agent.spool import Folder
 
 NOT_FOUND = 127  # the shell's exit code of a command that there is not
 TERMINATED = 143  # and of one that SIGTERM ended
+SURVIVOR_PAUSE_S = 0.01  # between two lines of a process that nobody finds
 
 
 class FakeMachine:
@@ -30,6 +31,9 @@ class FakeMachine:
         self.boot_id = "first start"
         self.disk_full = False
         self.first_output = b""  # what every command prints before anything else
+        self.survivor_output = b""  # what a process that nobody finds prints again and again
+        self.start_error: Exception | None = None  # what the next start raises
+        self.wait_error: Exception | None = None  # what every wait for a command raises
         self.started: list[Order] = []
         self.running: dict[str, FakeCommand] = {}  # by cookie; the dead are kept as well
 
@@ -58,9 +62,17 @@ class FakeRunner:
 
     async def start(self, order: Order) -> FakeCommand:
         """Begin to play the command."""
+        if (error := self._machine.start_error) is not None:
+            self._machine.start_error = None
+            raise error
         if self._machine.first_output:
             logfile.append(order.folder.log, 0, self._machine.first_output)
+        if self._machine.survivor_output:
+            self._machine.nursery.start_soon(
+                _print_for_ever, order.folder.log, self._machine.survivor_output
+            )
         command = FakeCommand(order.folder, order.workspace, self._machine.kill_grace_s)
+        command.wait_error = self._machine.wait_error
         self._machine.started.append(order)
         self._machine.running[order.cookie] = command
         (order.folder.path / "pid").write_text("1\n")
@@ -90,6 +102,7 @@ class FakeCommand:
     over: trio.Event = field(default_factory=trio.Event)
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     deaf: bool = False  # SIGTERM is ignored
+    wait_error: Exception | None = None
 
     async def play(self, text: str) -> None:
         """Run statement after statement; keep the exit code as a supervisor would."""
@@ -104,6 +117,8 @@ class FakeCommand:
 
     async def wait(self) -> int | None:
         """Wait for the end of the command."""
+        if self.wait_error is not None:
+            raise self.wait_error
         await self.over.wait()
         return self.folder.exit_code()
 
@@ -160,3 +175,11 @@ class FakeCommand:
     def _print(self, line: str) -> None:
         log = self.folder.log
         logfile.append(log, logfile.size(log), f"{line}\n".encode())
+
+
+async def _print_for_ever(path: Path, line: bytes) -> None:
+    """Keep a log open and write to it, as a process with a clean environment can."""
+    with path.open("ab", buffering=0) as file:
+        while True:
+            file.write(line)
+            await trio.sleep(SURVIVOR_PAUSE_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -96,7 +97,11 @@ class FakeServer(httpx.AsyncBaseTransport):
             return httpx.Response(410)
         if "log" in result:
             self.logs[id] = result["log"].encode()
-        if len(self.logs.get(id, b"")) != result["log_size"]:
-            return httpx.Response(409, json={"size": len(self.logs.get(id, b""))})
+        log = self.logs.get(id, b"")
+        if len(log) < result["log_size"]:
+            return httpx.Response(409, json={"size": len(log)})
+        if hashlib.sha256(log[: result["log_size"]]).hexdigest() != result["log_sha256"]:
+            self.logs.pop(id, None)
+            return httpx.Response(409, json={"size": 0})
         self.results.append(result)
         return httpx.Response(200)

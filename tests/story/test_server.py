@@ -20,10 +20,10 @@ async def test_a_build_goes_to_an_agent_and_ends_once(
     await agent.register()
     number = await world.submit("make test")
     await world.wait_build(number, Status.RUNNING)
-    await _has(world, agent.taken)
+    await world.wait_count(agent.taken)
     id = agent.taken[0]
     assert id == "1.1.1"
-    assert agent.jobs[id]["command"] == agent.jobs[id]["buildCommand"] == "make test"
+    assert agent.jobs[id]["command"] == "make test"
 
     assert (await agent.log(id, 0, b"one\n")).json() == {"size": 4}
     assert (await agent.log(id, 4, b"two\n")).json() == {"size": 8}
@@ -53,11 +53,11 @@ async def test_more_builds_than_slots_wait_in_order(
 
     agent = world.agent(slots=2)
     await agent.register()
-    await _has(world, agent.taken, 2)
+    await world.wait_count(agent.taken, 2)
     assert "agent agent-9001 has 2, all busy" in str((await world.server.build(5)).waiting_for)
     before = trio.current_time()
     for done in range(6):
-        await _has(world, agent.taken, done + 1)
+        await world.wait_count(agent.taken, done + 1)
         await agent.finish(agent.taken[done])
     await world.wait_build(numbers[-1])
     assert trio.current_time() - before < 2, "nobody polls for work"
@@ -73,13 +73,13 @@ async def test_an_agent_that_dies_in_mid_build_and_is_back_in_time_goes_on(
     agent = world.agent()
     await agent.register()
     number = await world.submit()
-    await _has(world, agent.taken)
+    await world.wait_count(agent.taken)
     agent.down()
-    await _state(world, AgentState.LOST)
+    await world.wait_state(AgentState.LOST)
     await trio.sleep(10)
     agent.said["boot_id"] = "boot-2"
     assert (await agent.register())["attempts"] == {"1.1.1": "keep"}
-    await _state(world, AgentState.ONLINE)
+    await world.wait_state(AgentState.ONLINE)
     await agent.finish("1.1.1")
     view = await world.wait_build(number)
     assert [a.id for a in view.attempts] == ["1.1.1"]
@@ -94,11 +94,11 @@ async def test_an_agent_that_dies_and_stays_away_is_replaced(
     first, second = world.agent(9001), world.agent(9002)
     await first.register()
     number = await world.submit()
-    await _has(world, first.taken)
+    await world.wait_count(first.taken)
     await second.register()
     first.down()
     gone_at = trio.current_time()
-    await _has(world, second.taken)
+    await world.wait_count(second.taken)
     assert 25 < trio.current_time() - gone_at < 45
     assert second.taken == ["1.1.2"]
 
@@ -121,7 +121,7 @@ async def test_three_lost_agents_are_enough(world: World, autojump_clock: MockCl
     for port in (9001, 9002, 9003):
         agent = world.agent(port)
         await agent.register()
-        await _has(world, agent.taken)
+        await world.wait_count(agent.taken)
         agent.down()
     view = await world.wait_build(number)
     assert view.build.status is Status.ERROR
@@ -138,17 +138,17 @@ async def test_an_agent_that_dies_between_builds_gets_no_work(
     await world.start_server()
     agent = world.agent()
     await agent.register()
-    await _state(world, AgentState.ONLINE)
+    await world.wait_state(AgentState.ONLINE)
     agent.down()
     died_at = trio.current_time()
-    await _state(world, AgentState.LOST)
+    await world.wait_state(AgentState.LOST)
     assert trio.current_time() - died_at < 10
     number = await world.submit()
     await trio.sleep(120)
     assert (await world.server.build(number)).build.status is Status.WAITING
     await agent.register()
     called_at = trio.current_time()
-    await _has(world, agent.taken)
+    await world.wait_count(agent.taken)
     assert trio.current_time() - called_at < 1
     assert agent.taken == ["1.1.1"]
 
@@ -161,19 +161,19 @@ async def test_a_server_that_dies_in_mid_build_takes_the_result_later(
     agent = world.agent()
     await agent.register()
     running, waiting = await world.submit(), await world.submit()
-    await _has(world, agent.taken)
+    await world.wait_count(agent.taken)
     await agent.log("1.1.1", 0, b"before\n")
     await world.kill_server()
     await trio.sleep(600)
     await world.start_server()
     assert (await world.server.build(running)).build.status is Status.RUNNING
     assert (await world.server.build(waiting)).build.status is Status.WAITING
-    await _state(world, AgentState.ONLINE)
+    await world.wait_state(AgentState.ONLINE)
     await agent.log("1.1.1", 7, b"after\n")
     assert (await agent.finish("1.1.1", log_size=13)).status_code == 200
     assert (await world.wait_build(running)).build.status is Status.SUCCESS
     assert await world.server.read_log("1.1.1", 0, 99) == b"before\nafter\n"
-    await _has(world, agent.taken, 2)
+    await world.wait_count(agent.taken, 2)
     assert agent.taken == ["1.1.1", "2.1.1"]
     assert await world.submit() == 3, "numbers go on"
 
@@ -185,10 +185,10 @@ async def test_a_result_before_the_reply_to_build_counts(
     await world.start_server()
     agent = world.agent()
     await agent.register()
-    await _state(world, AgentState.ONLINE)
+    await world.wait_state(AgentState.ONLINE)
     world.network.lose_answers["/build"] = 3
     number = await world.submit()
-    await _has(world, agent.taken)
+    await world.wait_count(agent.taken)
     await agent.finish("1.1.1")
     view = await world.wait_build(number)
     assert view.build.status is Status.SUCCESS
@@ -204,9 +204,9 @@ async def test_an_agent_that_forgot_an_attempt_loses_it(
     agent = world.agent()
     await agent.register()
     number = await world.submit()
-    await _has(world, agent.taken)
+    await world.wait_count(agent.taken)
     agent.jobs.clear()
-    await _has(world, agent.taken, 2)
+    await world.wait_count(agent.taken, 2)
     view = await world.server.build(number)
     assert view.attempts[0].reason is Reason.AGENT_RESTARTED
     assert agent.taken == ["1.1.1", "1.1.2"]
@@ -220,9 +220,9 @@ async def test_cancel_in_every_state(world: World, autojump_clock: MockClock) ->
     agent = world.agent()
     await agent.register()
     running = await world.submit()
-    await _has(world, agent.taken)
+    await world.wait_count(agent.taken)
     assert (await world.server.cancel(running)).status is Status.CANCELED
-    await _has(world, agent.canceled)
+    await world.wait_count(agent.canceled)
     assert agent.canceled == [f"{running}.1.1"]
     assert (await agent.finish(f"{running}.1.1")).status_code == 410
     with pytest.raises(Conflict):
@@ -230,7 +230,7 @@ async def test_cancel_in_every_state(world: World, autojump_clock: MockClock) ->
     with pytest.raises(NotFound):
         await world.server.cancel(99)
     after = await world.submit()
-    await _has(world, agent.taken, 2)
+    await world.wait_count(agent.taken, 2)
     await agent.finish(f"{after}.1.1")
     assert (await world.wait_build(after)).build.status is Status.SUCCESS
 
@@ -243,13 +243,13 @@ async def test_a_cancel_that_the_agent_does_not_hear_is_repeated(
     agent = world.agent()
     await agent.register()
     number = await world.submit()
-    await _has(world, agent.taken)
+    await world.wait_count(agent.taken)
     world.network.cut.add(agent.address)
     await world.server.cancel(number)
     await trio.sleep(60)
     assert agent.canceled == []
     world.network.cut.clear()
-    await _has(world, agent.canceled)
+    await world.wait_count(agent.canceled)
 
 
 async def test_a_draining_or_paused_agent_takes_no_more(
@@ -259,31 +259,17 @@ async def test_a_draining_or_paused_agent_takes_no_more(
     await world.start_server()
     agent = world.agent()
     await agent.register()
-    await _state(world, AgentState.ONLINE)
+    await world.wait_state(AgentState.ONLINE)
     await world.server.set_paused(agent.said["name"], paused=True)
     number = await world.submit()
     await trio.sleep(60)
     assert agent.taken == []
     assert "1 paused" in str((await world.server.build(number)).waiting_for)
     await world.server.set_paused(agent.said["name"], paused=False)
-    await _has(world, agent.taken)
+    await world.wait_count(agent.taken)
     agent.draining = True
     await trio.sleep(10)
     await agent.finish("1.1.1")
     await world.submit()
     await trio.sleep(60)
     assert agent.taken == ["1.1.1"]
-
-
-async def _has(world: World, things: list[str], count: int = 1) -> None:
-    async def enough() -> bool:
-        return len(things) >= count
-
-    await world.wait_for(enough)
-
-
-async def _state(world: World, state: AgentState) -> None:
-    async def reached() -> bool:
-        return any(view.state is state for view in await world.server.agents())
-
-    await world.wait_for(reached)

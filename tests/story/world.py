@@ -6,7 +6,7 @@ at once; what it had answered is in its data folder, from which the next one sta
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ import trio
 
 from ci.agent.agent import Agent, open_agent
 from ci.config import AgentConfig, ServerConfig
-from ci.model import Status
+from ci.model import AgentState, Status
 from ci.server.core import Server, open_server
 from ci.server.run import create_server_app
 from ci.server.views import BuildView
@@ -57,7 +57,12 @@ class World:
     async def start_server(self, **settings: Any) -> Server:
         """Start a server on the same folder as the one before."""
         config = ServerConfig.check(
-            {"repository": "/srv/git/demo", "dataDir": str(self.folder / "server")} | settings
+            {
+                "repository": "/srv/git/demo",
+                "dataDir": str(self.folder / "server"),
+                "hostNames": ["server"],
+            }
+            | settings
         )
         self.server = await self.nursery.start(self._run_server, config)
         return self.server
@@ -129,7 +134,7 @@ class World:
         build = await self.server.submit(repository=None, commit="main", command=command, **more)
         return build.number
 
-    async def wait_build(self, number: int, *statuses: Status) -> BuildView:
+    async def wait_build(self, number: int, *statuses: Status, limit_s: float = 3600) -> BuildView:
         """Block until a build has one of the statuses; by default until it has ended."""
 
         async def done() -> BuildView | None:
@@ -137,7 +142,25 @@ class World:
             reached = view.build.status in statuses if statuses else view.build.status.ended
             return view if reached else None
 
-        return await self.wait_for(done)
+        return await self.wait_for(done, limit_s)
+
+    async def wait_state(self, state: AgentState) -> None:
+        """Block until some agent is in `state`."""
+
+        async def reached() -> bool:
+            return any(view.state is state for view in await self.server.agents())
+
+        await self.wait_for(reached)
+
+    async def wait_count(
+        self, things: Sequence[object], count: int = 1, limit_s: float = 3600
+    ) -> None:
+        """Block until there are so many things."""
+
+        async def enough() -> bool:
+            return len(things) >= count
+
+        await self.wait_for(enough, limit_s)
 
     async def log(self, number: int) -> bytes:
         """The log of a build's latest attempt."""

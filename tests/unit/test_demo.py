@@ -95,5 +95,5 @@ def test_an_interrupted_attempt_is_begun_again(tmp_path: Path) -> None:
 def test_without_git_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line names what is missing and what to do."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(StoreError, match=r"^the demo repository needs git .*install it.*$"):
+    with pytest.raises(StoreError, match=r"^the demo repository needs git; install it.*$"):
         make_demo(tmp_path / "demo")

@@ -158,6 +158,9 @@ def cancel(connection: Connection, number: int, now: datetime) -> tuple[str, ...
     running = and_(attempts.c.build == number, IS_CURRENT)
     ids = tuple(connection.execute(select(attempts.c.id).where(running)).scalars())
     end = {"reason": Reason.CANCELED, "message": "Somebody canceled it.", "finished_at": now}
+    started = connection.execute(select(builds.c.started_at).where(key)).scalar()
+    if started is not None:
+        end["duration_s"] = (now - started).total_seconds()
     if not change(connection, builds, key, Status.CANCELED, **end):
         build = build_rows.get(connection, number)
         if build is None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+import sqlalchemy.exc
 import trio
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from ci import blocking
+from ci.errors import StoreFailed
 from ci.model import Agent, Attempt, Build, BuildRequest, CommitInfo, Lease, Outcome, Status
 from ci.server.store import agents, attempts, builds
 from ci.server.store.attempts import Ended
@@ -21,6 +25,14 @@ from ci.server.store.writer import Writer
 from ci.server.views import BuildFilter, BuildPage
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Who is told of what was committed; at once, and even if its caller has left meanwhile."""
+
+    waiting: Callable[[], None]  # one more build waits
+    over: Callable[[str, bool], None]  # an attempt has ended; True: its agent has delivered it
 
 
 @asynccontextmanager
@@ -41,37 +53,66 @@ async def open_store(folder: Path, now: Callable[[], datetime]) -> AsyncIterator
 
 
 class Store:
-    """Builds, jobs, attempts and agents on disk. Writes raise StoreFailed when the disk says no."""
+    """Builds, jobs, attempts and agents on disk. Every method may raise StoreFailed."""
 
     def __init__(self, database: Database, writer: Writer, now: Callable[[], datetime]) -> None:
         self._reader = database.reader
         self._writer = writer
         self._now = now
+        self._news = News(waiting=lambda: None, over=lambda _id, _delivered: None)
+
+    def tell(self, news: News) -> None:
+        """Tell `news` of what is committed from now on."""
+        self._news = news
 
     @property
     def version(self) -> int:
-        """Grows with every commit."""
-        return self._writer.commits
+        """Grows with every commit that a page might show."""
+        return self._writer.version
 
     async def accept(self, request: BuildRequest) -> Build:
         """Store a new build and return it with its number."""
-        return await self._writer.run(lambda c: builds.accept(c, request, self._now()))
+        return await self._writer.run(
+            lambda c: builds.accept(c, request, self._now()),
+            then=lambda _build: self._news.waiting(),
+        )
 
-    async def cancel(self, number: int) -> tuple[str, ...]:
-        """Cancel a build; return the ids of attempts that ran. Raises NotFound, Conflict."""
-        return await self._writer.run(lambda c: attempts.cancel(c, number, self._now()))
+    async def cancel(self, number: int) -> None:
+        """Cancel a build. Raises NotFound, Conflict."""
+
+        def tell(ids: tuple[str, ...]) -> None:
+            for id in ids:
+                self._news.over(id, False)
+
+        await self._writer.run(lambda c: attempts.cancel(c, number, self._now()), then=tell)
 
     async def lease(self, agent: str) -> Lease | None:
         """Give the next waiting job to `agent`, or None."""
         return await self._writer.run(lambda c: attempts.lease(c, agent, self._now()))
 
-    async def put_back(self, id: str) -> bool:
+    async def put_back(self, id: str) -> None:
         """Undo a lease that its agent never took."""
-        return await self._writer.run(lambda c: attempts.put_back(c, id))
 
-    async def end(self, id: str, outcome: Outcome) -> Ended:
-        """End an attempt. An identical repeat is fine; else raises GivenUp if it is over."""
-        return await self._writer.run(lambda c: attempts.end(c, id, outcome, self._now()))
+        def tell(undone: bool) -> None:
+            if undone:
+                self._news.waiting()
+
+        await self._writer.run(lambda c: attempts.put_back(c, id), then=tell)
+
+    async def end(self, id: str, outcome: Outcome, *, delivered: bool) -> Ended:
+        """End an attempt. An identical repeat is fine; else raises GivenUp if it is over.
+
+        `delivered` says that its agent told so and has nothing left of it.
+        """
+
+        def tell(ended: Ended) -> None:
+            self._news.over(id, delivered)
+            if ended.again:
+                self._news.waiting()
+
+        return await self._writer.run(
+            lambda c: attempts.end(c, id, outcome, self._now()), then=tell
+        )
 
     async def note_commit(self, id: str, commit: CommitInfo) -> None:
         """Keep what an agent found behind the commit that was asked for."""
@@ -87,17 +128,17 @@ class Store:
 
     async def agents_seen(self, times: dict[str, datetime]) -> None:
         """Note when each agent was last heard."""
-        await self._writer.run(lambda c: agents.seen(c, times))
+        await self._writer.run(lambda c: agents.seen(c, times), shown=False)
 
     async def check_writable(self) -> None:
-        """Return if a write works. Raises StoreFailed."""
+        """Return if a write works."""
         row = {"id": 1, "checked_at": self._now()}
 
         def write(connection: Connection) -> None:
             connection.execute(health.delete())
             connection.execute(health.insert().values(**row))
 
-        await self._writer.run(write)
+        await self._writer.run(write, shown=False)
 
     # Reads by key take 50 to 300 µs from the page cache; a thread would cost 1.2 ms. So they are
     # done on the spot.
@@ -137,9 +178,22 @@ class Store:
         return await blocking.run(self._search, wanted)
 
     def _search(self, wanted: BuildFilter) -> BuildPage:
-        with self._reader.engine.connect() as connection:
-            return builds.page(connection, wanted)
+        try:
+            with self._reader.engine.connect() as connection:
+                return builds.page(connection, wanted)
+        except _READ_FAILURES as error:
+            raise _read_failed(error) from error
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         await trio.lowlevel.checkpoint()
-        return work(self._reader)
+        try:
+            return work(self._reader)
+        except _READ_FAILURES as error:
+            raise _read_failed(error) from error
+
+
+_READ_FAILURES = (OperationalError, sqlalchemy.exc.TimeoutError)
+
+
+def _read_failed(error: Exception) -> StoreFailed:
+    return StoreFailed(f"the store can't be read: {getattr(error, 'orig', None) or error}")

@@ -25,10 +25,24 @@ MAX_BATCH = 256  # so that one transaction never holds the file for long
 class _Order:
     """A piece of work, and what came of it."""
 
-    def __init__(self, work: Callable[[Connection], Any]) -> None:
+    def __init__(
+        self,
+        work: Callable[[Connection], Any],
+        then: Callable[[Any], None] | None,
+        *,
+        shown: bool,
+    ) -> None:
         self.work = work
+        self.then = then
+        self.shown = shown
         self.done = trio.Event()
         self.result: outcome.Outcome[Any] | None = None
+
+    def finish(self) -> None:
+        """Do what follows from the commit, whether or not somebody still waits for it."""
+        if self.then is not None and isinstance(self.result, outcome.Value):
+            self.then(self.result.value)
+        self.done.set()
 
 
 class Writer:
@@ -38,16 +52,28 @@ class Writer:
         self._connection = connection
         self._waiting: list[_Order] = []
         self._wake = trio.Event()
-        self.commits = 0  # a version of all that is stored
+        self._ended = False
+        # Not one of the shared threads: a look-up that hangs must not hold up a commit.
+        self._limiter = trio.CapacityLimiter(1)
+        self.version = 0  # grows with every commit that a page might show
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        then: Callable[[T], None] | None = None,
+        shown: bool = True,
+    ) -> T:
         """Return what `work(connection)` returned, once it is on disk.
 
-        `work` is one transaction: when it raises, nothing of it stays.
+        `work` is one transaction: when it raises, nothing of it stays. `then(result)` is called
+        right after the commit; it belongs to the commit, not to the caller, who may have left.
         Raises what `work` raises, and StoreFailed when the disk says no.
-        Cancellation: the work may still be done.
+        Cancellation: the work may still be done, and then `then` is called as well.
         """
-        order = _Order(work)
+        if self._ended:
+            raise StoreFailed("the store is closed")
+        order = _Order(work, then, shown=shown)
         self._waiting.append(order)
         self._wake.set()
         await order.done.wait()
@@ -56,23 +82,35 @@ class Writer:
         return result
 
     async def serve_writes(self) -> None:
-        """Commit what is waiting, for ever."""
-        while True:
-            await self._wake.wait()
-            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
-            if not self._waiting:
-                self._wake = trio.Event()
-            try:
-                await blocking.run(self._commit, batch)
-            except OperationalError as error:
-                failure = outcome.Error(
-                    StoreFailed(f"the store can't write: {error.orig}; free space on its disk")
-                )
-                for order in batch:
-                    order.result = failure
-            self.commits += 1
+        """Commit what is waiting, for ever. However this ends, nobody is left waiting."""
+        batch: list[_Order] = []
+        try:
+            while True:
+                await self._wake.wait()
+                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+                if not self._waiting:
+                    self._wake = trio.Event()
+                await self._serve(batch)
+        finally:
+            self._ended = True
+            closed = outcome.Error(StoreFailed("the store was closed"))
+            for order in batch + self._waiting:
+                if not order.done.is_set():
+                    order.result = closed  # it may be on disk, but nobody can tell now
+                    order.done.set()
+
+    async def _serve(self, batch: list[_Order]) -> None:
+        try:
+            await blocking.run(self._commit, batch, limiter=self._limiter)
+        except OperationalError as error:
+            failure = outcome.Error(
+                StoreFailed(f"the store can't write: {error.orig}; free space on its disk")
+            )
             for order in batch:
-                order.done.set()
+                order.result = failure
+        self.version += any(order.shown for order in batch)
+        for order in batch:
+            order.finish()
 
     def _commit(self, batch: list[_Order]) -> None:
         with self._connection.begin():

@@ -53,6 +53,7 @@ async def setting(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Settin
             "dataDir": str(tmp_path),
             "agentToken": TOKEN,
             "maxBodyBytes": 3 << 20,
+            "hostNames": ["server"],
         }
     )
     network = Network()

@@ -36,12 +36,11 @@ class FakeStore:
         attempt = replace(ATTEMPT, id=f"{number}.1.1", build=number, agent=agent)
         return Lease(attempt, replace(BUILD, number=number))
 
-    async def put_back(self, id: str) -> bool:
+    async def put_back(self, id: str) -> None:
         """Take it back."""
         await trio.sleep(0.01)
         self.put_back_ids.append(id)
         self.waiting.appendleft(int(id.split(".", maxsplit=1)[0]))
-        return True
 
 
 class FakeTaker:

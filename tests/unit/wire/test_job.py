@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ci.errors import Rejected
 from ci.model import Attempt, Build, Lease, Status, commit_problem
-from ci.wire.job import MAX_COMMAND_CHARS, Job, read_job, write_job
+from ci.wire.job import MAX_COMMAND_BYTES, Job, read_job, write_job
 
 NOW = datetime(2024, 5, 6, tzinfo=UTC)
 URL = "https://git.example.org/team/tool.git"
@@ -66,11 +66,14 @@ def test_unknown_keys_are_ignored() -> None:
     st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9/_.-]{0,40}", fullmatch=True).filter(
         lambda commit: commit_problem(commit) is None
     ),
-    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=200),
+    st.text(
+        st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=200
+    ).filter(str.strip),
+    st.booleans(),
 )
-def test_a_job_that_was_written_is_read_unchanged(commit: str, command: str) -> None:
+def test_a_job_that_was_written_is_read_unchanged(commit: str, command: str, native: bool) -> None:
     """Command and commit arrive as they were asked for, to the letter."""
-    body = write_job(_lease(commit=commit, command=command), timeout_s=60, silence_s=5)
+    body = write_job(_lease(commit=commit, command=command), 60, 5, native=native)
     job = read_job(json.dumps(body).encode())
     assert job == Job(
         id="7.1.2",
@@ -95,7 +98,7 @@ def test_a_job_that_was_written_is_read_unchanged(commit: str, command: str) -> 
 )
 def test_agents_of_others_find_their_spelling(spelling: str) -> None:
     """Once at the top and once more under `build`."""
-    body = write_job(_lease(), 60, 5)
+    body = write_job(_lease(), 60, 5, native=False)
     assert spelling in body
     assert body["build"][spelling] == body[spelling]
 
@@ -111,7 +114,7 @@ def test_agents_of_others_find_their_spelling(spelling: str) -> None:
 )
 def test_a_repository_has_its_short_name_where_it_has_one(url: str, name: str, uri: str) -> None:
     """`repoName` is "owner/name", else the URL; `uri` goes without `.git`."""
-    body = write_job(_lease(url), 60, 5)
+    body = write_job(_lease(url), 60, 5, native=False)
     assert (body["repoName"], body["uri"], body["repoUrl"]) == (name, uri, url)
 
 
@@ -132,7 +135,7 @@ def test_a_repository_has_its_short_name_where_it_has_one(url: str, name: str, u
         ({"command": ""}, "command"),
         ({"command": ["make"]}, "command"),
         ({"command": "a\x00b"}, "command"),
-        ({"command": "x" * (MAX_COMMAND_CHARS + 1)}, "command"),
+        ({"command": "x" * (MAX_COMMAND_BYTES + 1)}, "command"),
         ({"repository": None}, "repository"),
         ({"repository": "a\x00"}, "repository"),
         ({"env": {"": "x"}}, "env"),

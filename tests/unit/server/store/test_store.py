@@ -13,6 +13,7 @@ import trio
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DatabaseError
 
 import ci.server.store.migrations
 from ci.errors import Conflict, GivenUp, NotFound, StoreError, StoreFailed
@@ -26,7 +27,7 @@ from ci.model import (
     Status,
 )
 from ci.server.store.database import FILE_NAME, open_database
-from ci.server.store.store import Store, open_store
+from ci.server.store.store import News, Store, open_store
 from ci.server.store.tables import SCHEMA, metadata
 from ci.server.views import BuildFilter
 
@@ -128,18 +129,64 @@ async def test_a_full_disk_is_said_and_passes(tmp_path: Path) -> None:
         assert (await store.unfinished())[Status.WAITING] == 2
 
 
+async def test_what_follows_a_commit_happens_without_its_caller(tmp_path: Path) -> None:
+    """A caller who leaves while the disk works takes nothing with him."""
+    async with opened(tmp_path) as store:
+        told: list[str] = []
+        store.tell(News(waiting=lambda: told.append("waiting"), over=lambda _id, _gone: None))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.accept, REQUEST)
+            await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+        await store.check_writable()
+        assert (await store.unfinished())[Status.WAITING] == 1
+        assert told == ["waiting"]
+
+
+async def test_a_writer_that_crashes_leaves_nobody_waiting(tmp_path: Path) -> None:
+    """The error ends the block that opened the store; whoever waits is told."""
+    told: list[StoreFailed] = []
+    with pytest.RaisesGroup(DatabaseError, flatten_subgroups=True):
+        async with opened(tmp_path) as store, trio.open_nursery() as nursery:
+
+            def broken(_batch: object) -> None:
+                raise DatabaseError("x", None, sqlite3.DatabaseError("malformed"))
+
+            store._writer._commit = broken  # type: ignore[method-assign, assignment]  # as a broken disk would
+
+            async def accept() -> None:
+                with trio.CancelScope(shield=True):
+                    try:
+                        await store.accept(REQUEST)
+                    except StoreFailed as error:
+                        told.append(error)
+
+            nursery.start_soon(accept)
+    assert len(told) == 1
+
+
+async def test_a_read_that_fails_is_said(tmp_path: Path) -> None:
+    """As a failure that passes, not as a bug."""
+    async with opened(tmp_path) as store:
+        store._reader.exec_driver_sql("ALTER TABLE builds RENAME TO elsewhere")
+        with pytest.raises(StoreFailed, match="can't be read"):
+            await store.build(1)
+        with pytest.raises(StoreFailed, match="can't be read"):
+            await store.page(BuildFilter(text="x"))
+
+
 async def test_an_attempt_ends_once(tmp_path: Path) -> None:
     """The first end counts, an identical repeat is fine, anything else is refused."""
     async with opened(tmp_path) as store:
         await store.accept(REQUEST)
         attempt = await lease(store)
-        assert not (await store.end(attempt.id, GOOD)).again
-        assert not (await store.end(attempt.id, GOOD)).again
+        assert not (await store.end(attempt.id, GOOD, delivered=True)).again
+        assert not (await store.end(attempt.id, GOOD, delivered=True)).again
         for late in (LOST, Outcome(Status.FAILURE, Reason.EXITED, exit_code=1, log_size=0)):
             with pytest.raises(GivenUp):
-                await store.end(attempt.id, late)
+                await store.end(attempt.id, late, delivered=True)
         with pytest.raises(GivenUp):
-            await store.end("9.1.1", GOOD)
+            await store.end("9.1.1", GOOD, delivered=True)
         build = await store.build(1)
         assert build is not None
         assert (build.status, build.exit_code, build.duration_s) == (Status.SUCCESS, 0, 1.25)
@@ -153,7 +200,7 @@ async def test_a_lost_attempt_is_followed_by_another(tmp_path: Path) -> None:
         for expected in ("1.1.1", "1.1.2", "1.1.3"):
             attempt = await lease(store)
             assert attempt.id == expected
-            ended = await store.end(attempt.id, LOST)
+            ended = await store.end(attempt.id, LOST, delivered=True)
         assert not ended.again
         build = await store.build(1)
         assert build is not None
@@ -169,7 +216,7 @@ async def test_a_failing_test_is_not_tried_again(tmp_path: Path) -> None:
             await store.accept(REQUEST)
             status = Status.FAILURE if reason is Reason.EXITED else Status.ERROR
             attempt = await lease(store)
-            assert not (await store.end(attempt.id, Outcome(status, reason))).again
+            assert not (await store.end(attempt.id, Outcome(status, reason), delivered=True)).again
         assert await store.lease("one") is None
 
 
@@ -178,14 +225,17 @@ async def test_a_lease_that_was_not_taken_is_undone(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await store.accept(REQUEST)
         first = await lease(store)
-        assert await store.put_back(first.id)
-        assert not await store.put_back(first.id)
+        told: list[str] = []
+        store.tell(News(waiting=lambda: told.append("waiting"), over=lambda _id, _gone: None))
+        await store.put_back(first.id)
+        await store.put_back(first.id)
+        assert told == ["waiting"]
         build = await store.build(1)
         assert build is not None
         assert (build.status, build.agent, build.started_at) == (Status.WAITING, None, None)
         assert await store.attempts_of([1]) == {1: []}
         with pytest.raises(GivenUp):
-            await store.end(first.id, GOOD)
+            await store.end(first.id, GOOD, delivered=True)
         assert (await lease(store)).id == "1.1.2"
 
 
@@ -204,12 +254,15 @@ async def test_cancel(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await store.accept(REQUEST)
         await store.accept(REQUEST)
-        assert await store.cancel(2) == ()
+        told: list[tuple[str, bool]] = []
+        store.tell(News(waiting=lambda: None, over=lambda *said: told.append(said)))
+        await store.cancel(2)
         attempt = await lease(store)
-        assert await store.cancel(1) == (attempt.id,)
+        await store.cancel(1)
+        assert told == [(attempt.id, False)]
         assert await store.lease("one") is None
         with pytest.raises(GivenUp):
-            await store.end(attempt.id, GOOD)
+            await store.end(attempt.id, GOOD, delivered=True)
         with pytest.raises(Conflict):
             await store.cancel(1)
 
