@@ -8,6 +8,14 @@ from http import HTTPStatus
 import trio
 from hypercorn.config import Config
 from hypercorn.trio import serve
+from hypercorn.typing import (
+    ASGIFramework,
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    ASGISendEvent,
+    Scope,
+)
 from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
@@ -45,4 +53,34 @@ async def serve_app(
     config.keep_alive_timeout = KEEP_ALIVE_S
     config.graceful_timeout = GRACEFUL_S
     config.include_server_header = False
-    await serve(app, config, shutdown_trigger=stop.wait, task_status=task_status)
+    await serve(_Unhurried(app), config, shutdown_trigger=stop.wait, task_status=task_status)
+
+
+class _Unhurried:
+    """Lets Hypercorn finish with an answer before the app hears that its client has left.
+
+    Hypercorn says so at the end of every answer, too, and Quart-Trio then cancels the handler,
+    which at that moment is inside Hypercorn, starting the watch over the idle connection. Without
+    that watch the connection is closed neither after KEEP_ALIVE_S nor at once when we stop.
+    """
+
+    def __init__(self, app: ASGIFramework) -> None:
+        self._app = app
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        sending = trio.Lock()
+
+        async def send_whole(message: ASGISendEvent) -> None:
+            async with sending:
+                await send(message)
+
+        async def receive_late() -> ASGIReceiveEvent:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                async with sending:
+                    pass
+            return message
+
+        await self._app(scope, receive_late, send_whole)

@@ -1,4 +1,4 @@
-"""`python -m ci.agent`."""
+"""`python -m ci.agent`: start an agent."""
 
 from __future__ import annotations
 
@@ -8,24 +8,18 @@ from pathlib import Path
 
 import trio
 
-from ci import log
 from ci.agent.run import run_agent
 from ci.config import AgentConfig
-from ci.errors import ConfigError
-
-USAGE_EXIT = 2  # the exit code of a wrong setting
+from ci.program import run_program
 
 
 def main() -> int:
-    """Run an agent; return the exit code."""
-    log.configure()
-    try:
-        config = AgentConfig.load(sys.argv[1:], os.environ, Path.cwd())
-        trio.run(run_agent, config)
-    except ConfigError as error:
-        sys.stderr.write(f"nursery-ci agent: {error}\n")
-        return USAGE_EXIT
-    return 0
+    """Run an agent and return its exit code: 0 when it was stopped, 2 when it can't start."""
+
+    def start() -> None:
+        trio.run(run_agent, AgentConfig.load(sys.argv[1:], os.environ, Path.cwd()))
+
+    return run_program("nursery-ci agent", start)
 
 
 if __name__ == "__main__":

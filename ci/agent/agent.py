@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ from ci.agent.line import Line
 from ci.agent.runner import Runner
 from ci.agent.spool import write_whole
 from ci.config import AgentConfig
+from ci.errors import ConfigError
 from ci.wire.fields import PROTOCOL
 
 ID_BYTES: Final = 8
@@ -88,6 +89,8 @@ class Agent:
         first = states[0].id if states else None
         disk = await blocking.run(os.statvfs, self.config.data_dir)
         return {
+            "name": self.config.shown_name,
+            "home_id": self.home_id,
             "boot_id": self.boot_id,
             "slots": attempts.slots,
             "attempts": [state.model_dump() for state in states],
@@ -107,9 +110,10 @@ async def open_agent(
     """Open an agent; it registers and works until the context ends.
 
     The end is abrupt, as by SIGKILL: commands go on, everything stays on disk. To stop in order,
-    drain `attempts` before.
+    drain `attempts` before. Raises ConfigError when the data folder can't be used.
     """
-    home_id = await blocking.run(_home_id, config.data_dir)
+    with _data_folder(config.data_dir):
+        home_id = await blocking.run(_home_id, config.data_dir)
     async with dial(config.server_url) as http, trio.open_nursery() as nursery:
         agent = Agent(
             config,
@@ -119,10 +123,22 @@ async def open_agent(
             line=Line(ServerClient(http, config.agent_token)),
             nursery=nursery,
         )
-        await agent.attempts.pick_up()
+        with _data_folder(config.data_dir):
+            await agent.attempts.pick_up()
         nursery.start_soon(agent.home.serve)
         yield agent
         nursery.cancel_scope.cancel()
+
+
+@contextmanager
+def _data_folder(data_dir: Path) -> Iterator[None]:
+    """Around what opens the data folder: its troubles are a wrong setting."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"dataDir = {str(data_dir)!r}: can't be used ({error}); mend it or choose another"
+        ) from error
 
 
 def _home_id(data_dir: Path) -> str:

@@ -9,11 +9,12 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from ci.errors import RequestError, TooLarge
+from ci.gate import Gate
 from ci.serve import finish_body
 from ci.wire.job import PATH as BUILD_PATH
 from ci.wire.job import read_job
 from ci.wire.status import CANCEL_PATH, PATH, read_cancel
-from ci.wire.token import check_token
+from ci.wire.token import check_token, refuse_browser
 
 if TYPE_CHECKING:
     from ci.agent.agent import Agent
@@ -30,6 +31,7 @@ def create_app(agent: Agent) -> QuartTrio:
 
     @app.before_request
     async def note_server() -> None:
+        refuse_browser(dict(request.headers))
         check_token(request.headers.get("Authorization", ""), agent.config.agent_token)
         agent.line.heard()
 
@@ -62,6 +64,7 @@ def create_app(agent: Agent) -> QuartTrio:
         return _problem(error.description or error.name), error.code or 500
 
     app.after_request(finish_body)
+    app.asgi_app = Gate(app.asgi_app, None)  # type: ignore[method-assign] # Quart's own way
     return app
 
 

@@ -8,13 +8,18 @@ Attempt.run
 What stops an attempt (cancel, time limits, a server that gave it up) cancels the *waiting*; the
 processes are ended after that, by nobody else. When the agent itself is cancelled nothing is
 ended: the command goes on, and the agent's next life picks it up.
+
+Whatever goes wrong in an attempt, a bug of ours included, is the end of that attempt and of
+nothing else: the others run on, and it would go wrong again at each start of the agent. So this
+is the one file that catches every Exception, and it logs each with its traceback.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +33,7 @@ from ci.agent.delivery import Delivery
 from ci.agent.environment import command_environment
 from ci.agent.line import Line
 from ci.agent.runner import Command, Order, Runner
-from ci.agent.spool import Folder, Ticket, remove_tree
+from ci.agent.spool import Folder, Ticket, remove_or_leave
 from ci.errors import CheckoutFailed, Conflict, GivenUp
 from ci.model import CommitInfo, Outcome, Reason
 from ci.wire.registration import AttemptState
@@ -36,6 +41,7 @@ from ci.wire.result import MAX_LOG_CHUNK
 
 SILENCE_POLLS: Final = 20  # looks at the log within one silence limit
 MAX_SILENCE_POLL_S: Final = 1.0
+REDELIVERY_S: Final = 60.0  # after a failure of ours, which a person mends, if at all
 _GIT_DISK_FULL: Final = "No space left on device"
 
 log = structlog.get_logger()
@@ -91,9 +97,12 @@ class Attempt:
         """Learn from the disk what an earlier life of the agent knew."""
         self._settled.set()
         self._state = "picked up"
-        self._commit = await blocking.run(self._folder.commit)
-        # Not from 0: the server has most of it. It has not less than all but one piece, or says so.
-        self._sent = max(0, logfile.size(self._folder.log) - MAX_LOG_CHUNK)
+        try:
+            self._commit = await blocking.run(self._folder.commit)
+            # Not from 0: the server has most of it, at least all but one piece, or says so.
+            self._sent = max(0, logfile.size(self._folder.log) - MAX_LOG_CHUNK)
+        except OSError as error:  # it goes on without
+            log.error("not remembered", attempt=self.id, error=str(error))
 
     async def wait_accepted(self) -> None:
         """Return when the job is on disk. Raises Conflict when the disk says no."""
@@ -122,17 +131,14 @@ class Attempt:
             self.over.set()
             return False
         self._settled.set()
-        outcome = await blocking.run(self._folder.outcome) if picked_up else None
         async with trio.open_nursery() as nursery:
-            result: list[Outcome] = [outcome] if outcome else []
+            result: list[Outcome] = []
             nursery.start_soon(self._deliver, result)
-            if not result:
-                result.append(await self._live(picked_up=picked_up))
-                await self._keep(result[0])
+            result.append(await self._live(picked_up=picked_up))
             self._state = "delivering"
             self._running.set()
             self.over.set()
-            await self._remove_workspace()
+            await blocking.run(remove_or_leave, self._workspace)
         await blocking.run(self._folder.remove)
         return True
 
@@ -148,19 +154,26 @@ class Attempt:
         return True
 
     async def _deliver(self, result: list[Outcome]) -> None:
+        """Send log and result until the server has them or wants none."""
         native = self.job.protocol > 0
         tools = self._tools
         delivery = Delivery(
             self.id, self._folder.log, tools.line, tools.address, native=native, sent=self._sent
         )
         with self._delivering:
-            try:
-                await self._running.wait()
-                await delivery.follow(self.over)
-                await delivery.finish(result[0])
-                log.info("delivered", attempt=self.id)
-            except GivenUp:
-                self.drop()
+            await self._running.wait()
+            while True:
+                try:
+                    await delivery.follow(self.over)
+                    await delivery.finish(result[0])
+                    log.info("delivered", attempt=self.id)
+                    break
+                except GivenUp:
+                    self.drop()
+                    break
+                except Exception:
+                    log.exception("delivery broken", attempt=self.id, again_in_s=REDELIVERY_S)
+                    await trio.sleep(REDELIVERY_S)
         if self._dropped:
             log.info("dropped", attempt=self.id)
 
@@ -172,27 +185,43 @@ class Attempt:
             except OSError as error:  # a full disk is no reason not to deliver
                 log.error("result not kept", attempt=self.id, error=str(error))
 
-    async def _remove_workspace(self) -> None:
-        try:
-            await blocking.run(remove_tree, self._workspace)
-        except OSError as error:
-            log.error("workspace left", path=str(self._workspace), error=str(error))
-
     async def _live(self, *, picked_up: bool) -> Outcome:
         """Bring the attempt to its end, and all its processes to theirs."""
+        if picked_up and (kept := await self._kept_outcome()) is not None:
+            return kept
+        outcome = await self._contain(partial(self._wait_end, picked_up=picked_up))
+        self._state = "ending"
+        outcome = await self._contain(partial(self._clear_up, outcome))
+        await self._keep(outcome)
+        return outcome
+
+    async def _kept_outcome(self) -> Outcome | None:
+        """Return the end that an earlier life of the agent has seen."""
         try:
-            if picked_up:
-                await self._find_command()
-            if self._ticket.machine_boot == self._tools.runner.boot_id:
-                outcome = await self._wait_or_stop()
-            else:
-                outcome = await self._after_crash()
-            self._state = "ending"
-            if self._command is not None:
-                await self._command.kill()
+            return await blocking.run(self._folder.outcome)
         except OSError as error:
+            log.error("result not read", attempt=self.id, error=str(error))
+            return None
+
+    async def _contain(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """Do `work`; its failure is an outcome too."""
+        try:
+            return await work()
+        except Exception as error:
             log.exception("attempt broken", attempt=self.id)
-            outcome = ending.broken(error)
+            return ending.broken(error)
+
+    async def _wait_end(self, *, picked_up: bool) -> Outcome:
+        if picked_up:
+            await self._find_command()
+        if self._ticket.machine_boot != self._tools.runner.boot_id:
+            return await self._after_crash()
+        return await self._wait_or_stop()
+
+    async def _clear_up(self, outcome: Outcome) -> Outcome:
+        """End what is left of the command, and add to its outcome what is known only then."""
+        if self._command is not None:
+            await self._command.kill()
         return replace(
             outcome,
             duration_s=max(0.0, self._tools.runner.now() - self._ticket.accepted_at),
@@ -201,9 +230,9 @@ class Attempt:
         )
 
     async def _find_command(self) -> None:
-        self._cause = self._cause or await blocking.run(self._folder.stop)
         if self._ticket.machine_boot == self._tools.runner.boot_id:
             self._command = await self._tools.runner.find(self._folder, self._ticket.cookie)
+        self._cause = self._cause or await blocking.run(self._folder.stop)
         log.info("picked up", attempt=self.id, started=self._command is not None)
 
     async def _after_crash(self) -> Outcome:

@@ -16,7 +16,7 @@ import trio
 
 from ci import blocking
 from ci.agent.attempt import Attempt, Tools
-from ci.agent.spool import Folder, Spool, Ticket, folder_name, remove_tree
+from ci.agent.spool import Folder, Spool, Ticket, folder_name, remove_or_leave
 from ci.errors import Conflict
 from ci.model import Reason
 from ci.wire.job import Job
@@ -85,7 +85,10 @@ class Attempts:
             attempt.drop()
 
     async def pick_up(self) -> None:
-        """Go on with what an earlier life of this agent left; remove what belongs to nothing."""
+        """Go on with what an earlier life of this agent left; remove what belongs to nothing.
+
+        Raises OSError when the data folder can't be read.
+        """
         kept = await blocking.run(self._spool.kept)
         for folder, ticket in kept:
             attempt = self._add(ticket, folder)
@@ -146,4 +149,4 @@ def _remove_others(work: Path, names: set[str]) -> None:
     """Remove workspaces that no attempt knows."""
     for path in work.iterdir() if work.exists() else ():
         if path.name not in names:
-            remove_tree(path)
+            remove_or_leave(path)

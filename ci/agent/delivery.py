@@ -2,6 +2,9 @@
 
 The log goes by offset while the command runs, then the result. A small build's log rides along
 with its result: two requests in all. A server that others wrote is sent everything at the end.
+
+The log is the first `log_size` bytes of its file: what a process that survived the build's end
+may still print is no part of it.
 """
 
 from __future__ import annotations
@@ -59,6 +62,7 @@ class Delivery:
         self._foreign = False
         self._offset = sent  # what the server has, as far as we know
         self._began = sent > 0  # whether any of the log was sent beside the result
+        self._went_back = False
 
     async def follow(self, over: trio.Event) -> None:
         """Send what the log grows by until `over`. Raises GivenUp."""
@@ -66,40 +70,51 @@ class Delivery:
             with trio.move_on_after(FOLLOW_S):
                 await over.wait()
             if not over.is_set():
-                await self._send_log()
+                # Only what is there now: a fast command would keep us from seeing its end.
+                await self._send_log(logfile.size(self._path))
 
     async def finish(self, outcome: Outcome) -> None:
         """Send the rest of the log and the result. Raises GivenUp."""
-        digest: str | None = await blocking.run(logfile.sha256, self._path)
-        size = outcome.log_size or 0
         while True:
+            size = logfile.size(self._path)
+            if outcome.log_size is not None:
+                size = min(size, outcome.log_size)
+            digest = await blocking.run(logfile.sha256, self._path, size)
             text = await self._inline(size)
             if text is None:
-                await self._send_log()
+                await self._send_log(size)
                 text = await self._inline(size)  # the server may have turned out to be another's
-            body = self._body(outcome, text, digest)
+            body = self._body(replace(outcome, log_size=size), text, digest)
             try:
                 await self._line.insist("result", partial(self._send_result, body))
                 return
             except LogGap as gap:
-                self._began = True
-                self._offset = gap.size
-                if gap.size > size and digest is not None:
-                    # A crash of this machine took the end of our log, which the server had got.
-                    log.warning("log is shorter here", attempt=self._id, here=size, there=gap.size)
-                    outcome, digest = replace(outcome, log_size=gap.size), None
+                await self._go_back("result", gap)
 
-    async def _send_log(self) -> None:
-        while not self._is_foreign and logfile.size(self._path) > self._offset:
-            chunk = await blocking.run(logfile.read, self._path, self._offset, MAX_LOG_CHUNK)
+    async def _send_log(self, end: int) -> None:
+        """Send what there is up to the offset `end`."""
+        while not self._is_foreign and min(logfile.size(self._path), end) > self._offset:
+            limit = min(end - self._offset, MAX_LOG_CHUNK)
+            chunk = await blocking.run(logfile.read, self._path, self._offset, limit)
             try:
                 self._offset = await self._line.insist("log", partial(self._send_chunk, chunk))
                 self._began = True
             except LogGap as gap:
-                self._offset = gap.size
-                self._began = True
+                await self._go_back("log", gap)
             except NoLogCall:
                 self._foreign = True
+
+    async def _go_back(self, what: str, gap: LogGap) -> None:
+        """Go on from where the server says.
+
+        Once it may have lost bytes, or we did not know what it had. A server that says so again
+        would have all the log from us over and over: that is a refusal.
+        """
+        if self._went_back:
+            await self._line.bear_refusal(what, f"wants the log again from {gap.size}")
+        self._went_back = True
+        self._began = True
+        self._offset = gap.size
 
     async def _send_chunk(self, chunk: bytes) -> int:
         try:
@@ -123,7 +138,7 @@ class Delivery:
                 try:
                     await self._line.client.send_result(body)
                 except LogGap as gap:
-                    if gap.size == body["log_size"]:
+                    if gap.size >= body["log_size"]:
                         raise PeerRefused(409, "lacks log, but has all of it") from gap
                     raise
             return
@@ -142,19 +157,17 @@ class Delivery:
     async def _inline(self, size: int) -> str | None:
         """Return the log if it can ride along with the result, else None."""
         if self._is_foreign:
-            return await blocking.run(_clipped, self._path)
+            return await blocking.run(_clipped, self._path, size)
         if self._began or size > MAX_INLINE_LOG:
             return None
-        data = await blocking.run(logfile.read, self._path, 0, MAX_INLINE_LOG)
+        data = await blocking.run(logfile.read, self._path, 0, size)
         try:
             return data.decode("utf-8")
         except UnicodeDecodeError:
             return None  # only the bytes themselves are the log
 
-    def _body(self, outcome: Outcome, text: str | None, digest: str | None) -> dict[str, Any]:
-        body = write_result(self._id, outcome, text, digest or "", native=self._native)
-        if digest is None:
-            del body["log_sha256"]
+    def _body(self, outcome: Outcome, text: str | None, digest: str) -> dict[str, Any]:
+        body = write_result(self._id, outcome, text, digest, native=self._native)
         if not self._native:
             body |= self._address
             if self._line.welcome is not None and self._line.welcome.agent_id:
@@ -162,9 +175,8 @@ class Delivery:
         return body
 
 
-def _clipped(path: Path) -> str:
+def _clipped(path: Path, size: int) -> str:
     """Read a log for a server that takes it whole: its beginning and its end, if it is long."""
-    size = logfile.size(path)
     if size <= MAX_FOREIGN_LOG:
         return logfile.read(path, 0, size).decode("utf-8", "replace")
     half = MAX_FOREIGN_LOG // 2

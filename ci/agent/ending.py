@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import math
 import signal
 
 from ci.model import Outcome, Reason, Status
 
 _SIGNALLED = 128  # the shell's exit code of a command that was ended by signal N is 128 + N
+_SHOWN_CHARS = 500  # of an error; some quote all that they were given
 
 
 def exited(code: int) -> Outcome:
@@ -25,13 +27,18 @@ def exited(code: int) -> Outcome:
 
 def stopped(reason: Reason, timeout_s: float | None, silence_s: float | None) -> Outcome:
     """Say why a command was ended by us."""
-    sentences = {
-        Reason.CANCELED: "The build was canceled.",
-        Reason.TIMEOUT: f"The build took longer than {_words(timeout_s)} and was ended.",
-        Reason.SILENCE: f"The command printed nothing for {_words(silence_s)} and was ended.",
-        Reason.AGENT_STOPPING: "The agent was stopped before the command had ended.",
-    }
-    return failed(reason, sentences.get(reason, "The command was ended."))
+    match reason:
+        case Reason.CANCELED:
+            sentence = "The build was canceled."
+        case Reason.TIMEOUT:
+            sentence = f"The build took longer than {_words(timeout_s)} and was ended."
+        case Reason.SILENCE:
+            sentence = f"The command printed nothing for {_words(silence_s)} and was ended."
+        case Reason.AGENT_STOPPING:
+            sentence = "The agent was stopped before the command had ended."
+        case _:
+            sentence = "The command was ended."
+    return failed(reason, sentence)
 
 
 def killed() -> Outcome:
@@ -60,11 +67,17 @@ def no_space() -> Outcome:
     return failed(Reason.DISK_FULL, "The agent's disk is full.")
 
 
-def broken(error: OSError) -> Outcome:
-    """Say which call to the operating system failed."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return no_space()
-    return failed(Reason.INTERNAL, f"The agent could not go on: {error}.")
+def broken(error: BaseException) -> Outcome:
+    """Say what failed in the agent itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return no_space()
+        words = str(error)
+    else:
+        words = f"{type(error).__name__}: {error}"
+    return failed(Reason.INTERNAL, f"The agent could not go on: {words[:_SHOWN_CHARS]}.")
 
 
 def refused(error: OSError) -> Outcome:
@@ -75,7 +88,7 @@ def refused(error: OSError) -> Outcome:
 
 
 def _words(seconds: float | None) -> str:
-    if seconds is None:
+    if seconds is None or not math.isfinite(seconds):
         return "allowed"
     whole = round(seconds)
     if whole < 120:

@@ -54,11 +54,15 @@ class Line:
                 await self._pause(what, error, next(waits))
             except PeerRefused as error:
                 self._reached()
-                log.error("refused", what=what, answer=str(error), again_in_s=REFUSED_PAUSE_S)
-                await trio.sleep(REFUSED_PAUSE_S)
+                await self.bear_refusal(what, str(error))
             else:
                 self._reached()
                 return answer
+
+    async def bear_refusal(self, what: str, answer: str) -> None:
+        """Say that the server refused `what`, and wait until it may be asked again."""
+        log.error("refused", what=what, answer=answer, again_in_s=REFUSED_PAUSE_S)
+        await trio.sleep(REFUSED_PAUSE_S)
 
     async def _pause(self, what: str, error: Unreachable, wait_s: float) -> None:
         now = trio.current_time()

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from ci import logfile
@@ -33,6 +34,9 @@ T = TypeVar("T")
 
 _SAFE_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _READ_LIMIT: Final = 64  # bytes; `pid`, `exit` and `stop` hold one word
+_JOB: Final = "job.json"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +79,15 @@ class Folder:
         """Make the folder; when this returns, the job is on disk."""
         remove_tree(self.path)
         self.path.mkdir(parents=True)
-        self._write("job.json", _TICKET.dump_python(ticket, mode="json"), durable=True)
+        self._write(_JOB, _TICKET.dump_python(ticket, mode="json"), durable=True)
         logfile.sync_folder(self.path.parent)
 
     def ticket(self) -> Ticket | None:
-        """Read the job; None when it was never wholly written, so never answered."""
-        return self._read("job.json", _TICKET)
+        """Read the job; None when it was never wholly written, so never answered.
+
+        Raises OSError.
+        """
+        return self._read(_JOB, _TICKET)
 
     def save_commit(self, commit: CommitInfo) -> None:
         """Keep what the checkout found for the agent's next life."""
@@ -120,9 +127,7 @@ class Folder:
 
     def remove(self) -> None:
         """Forget the attempt. The job goes first: half a removal never runs it again."""
-        with suppress(FileNotFoundError):
-            (self.path / "job.json").unlink()
-        remove_tree(self.path)
+        remove_or_leave(self.path, first=_JOB)
 
     def _word(self, name: str) -> str:
         return logfile.read(self.path / name, 0, _READ_LIMIT).decode("ascii", "replace").strip()
@@ -148,13 +153,20 @@ class Spool:
         return Folder(self.root / folder_name(id))
 
     def kept(self) -> list[tuple[Folder, Ticket]]:
-        """Find what an earlier life left, oldest first; what was never answered is removed."""
+        """Find what an earlier life left, oldest first; what was never answered is removed.
+
+        What can't be read or removed is logged and left. Raises OSError when all of it is so.
+        """
         found = []
         for path in sorted(self.root.iterdir()) if self.root.exists() else []:
             folder = Folder(path)
-            ticket = folder.ticket()
+            try:
+                ticket = folder.ticket()
+            except OSError as error:  # a stray file, or a folder of another user
+                log.error("not picked up", path=str(path), error=str(error))
+                continue
             if ticket is None:
-                remove_tree(path)
+                remove_or_leave(path)
             else:
                 found.append((folder, ticket))
         return sorted(found, key=lambda pair: pair[1].accepted_at)
@@ -173,10 +185,30 @@ def write_whole(path: Path, data: bytes, *, durable: bool) -> None:
         logfile.sync_folder(path.parent)
 
 
-def remove_tree(path: Path) -> None:
-    """Remove a folder and all in it, read-only folders too; none there is fine. Raises OSError."""
+def remove_or_leave(path: Path, *, first: str | None = None) -> None:
+    """Remove a folder or a file; what can't be removed is logged and left to the next start.
+
+    A build that ran a container may leave files of another user, which must stop nobody. `first`
+    names a file of the folder before which nothing else may go.
+    """
     try:
-        shutil.rmtree(path)
+        if first is not None:
+            (path / first).unlink(missing_ok=True)
+        remove_tree(path)
+    except OSError as error:
+        log.error("not removed", path=str(path), error=str(error))
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all in it, read-only folders too, or a file. Raises OSError.
+
+    None there is fine.
+    """
+    try:
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        else:
+            shutil.rmtree(path)
     except FileNotFoundError:
         pass
     except PermissionError:

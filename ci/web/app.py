@@ -14,6 +14,8 @@ from quart import Response
 from quart_trio import QuartTrio
 
 import ci
+from ci.config import shown_url
+from ci.gate import Gate
 from ci.serve import finish_body
 from ci.web import words
 from ci.web.api import api
@@ -37,8 +39,11 @@ SECURITY_HEADERS: Final = {
 }
 
 
-def create_app(core: Core, max_body_bytes: int) -> QuartTrio:
-    """Make the application. `max_body_bytes` bounds any body; pages and API take less."""
+def create_app(core: Core, max_body_bytes: int, hosts: frozenset[str] | None = None) -> QuartTrio:
+    """Make the application. `max_body_bytes` bounds any body; pages and API take less.
+
+    `hosts` are the names it answers to, beside addresses and `localhost`; None means any.
+    """
     app = QuartTrio(__name__, static_folder=None, template_folder=str(TOP / "templates"))
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.extensions[EXTENSION] = core
@@ -51,13 +56,14 @@ def create_app(core: Core, max_body_bytes: int) -> QuartTrio:
         "lstrip_blocks": True,
         "autoescape": True,
     }
-    app.jinja_env.globals.update(words=words, static_url=static_url)
+    app.jinja_env.globals.update(words=words, static_url=static_url, shown_url=shown_url)
     app.register_blueprint(pages)
     app.register_blueprint(api)
     app.register_blueprint(static)
     add_failures(app)
     app.after_request(_add_security_headers)
     app.after_request(finish_body)
+    app.asgi_app = Gate(app.asgi_app, hosts)  # type: ignore[method-assign] # Quart's own way to wrap
     return app
 
 

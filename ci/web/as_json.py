@@ -7,6 +7,7 @@ from typing import Any
 
 from quart import Response
 
+from ci.config import shown_url
 from ci.model import Attempt
 from ci.server.views import AgentView, BuildView, Health
 from ci.web.words import iso
@@ -31,7 +32,7 @@ def build(view: BuildView) -> dict[str, Any]:
     build = view.build
     return {
         "number": build.number,
-        "repository": build.repository,
+        "repository": shown_url(build.repository),
         "commit": build.commit,
         "commit_hash": build.commit_hash,
         "subject": build.subject,

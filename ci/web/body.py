@@ -29,8 +29,10 @@ async def refuse_cross_site() -> None:
         foreign = site not in _OWN_SITES
     else:
         origin = request.headers.get("Origin")
-        # Compared as text: what comes there need not be a well-formed address.
-        foreign = origin is not None and origin.partition("://")[2] != request.host
+        # Compared as text: what comes there need not be a well-formed address. Werkzeug leaves a
+        # default port out, which a proxy may have put in, and knows no name with an underscore.
+        own = {request.host, request.headers.get("Host", "")} - {""}
+        foreign = origin is not None and origin.partition("://")[2] not in own
     if foreign:
         raise CrossSite("another site's page can't ask for this; use this server's own pages")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from quart import Blueprint, Response, redirect, url_for
+from quart import Blueprint, Response, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
+from ci.config import shown_url
 from ci.errors import Conflict, Rejected
 from ci.model import Status
 from ci.server.views import BuildFilter, BuildView
@@ -19,6 +22,7 @@ from ci.web.rawlog import raw_log
 pages = Blueprint("pages", __name__)
 pages.before_request(refuse_cross_site)
 
+DEFAULT_PORT: Final = 80  # what a browser leaves out
 REFRESH_S: Final = 5  # how often a page without JavaScript loads itself while something runs
 
 
@@ -85,10 +89,8 @@ async def build(number: int) -> Response:
 @pages.post("/build/<number:number>/cancel")
 async def cancel_build(number: int) -> ResponseReturnValue:
     """End a build now. One that has just ended by itself is shown as it is."""
-    try:
+    with suppress(Conflict):
         await the_core().cancel(number)
-    except Conflict:
-        return _to_build(number, at_end=False)
     return _to_build(number, at_end=False)
 
 
@@ -113,7 +115,13 @@ async def agents() -> Response:
         return parts.no_news()
     # It says when each agent was heard, so it always ticks.
     v = parts.stamp(core, parts.EACH_LOOK)
-    context: dict[str, Any] = {"v": v, "now": core.now(), "agents": await core.agents()}
+    here = urlsplit("//" + request.headers["Host"])  # well-formed, by the gate in front of us
+    context: dict[str, Any] = {
+        "v": v,
+        "now": core.now(),
+        "agents": await core.agents(),
+        "here": {"host": here.hostname, "port": here.port or DEFAULT_PORT},
+    }
     if parts.wanted_part() is not None:
         return await parts.send_part("_agents.html", **context)
     return await parts.send_page("agents.html", **context, refresh_s=REFRESH_S)
@@ -139,12 +147,18 @@ def _to_build(number: int, *, at_end: bool = True) -> ResponseReturnValue:
     return redirect(url_for("pages.build", number=number, _anchor=anchor), HTTPStatus.SEE_OTHER)
 
 
+def _names(core: Core) -> list[str]:
+    """Name the repositories as readers may see them; the core knows them by these names, too."""
+    return [shown_url(name) for name in core.repositories]
+
+
 def _form(core: Core, filled: dict[str, str]) -> dict[str, Any]:
     """Say what the form for a new build holds."""
+    names = _names(core)
     return {
-        "repositories": list(core.repositories),
+        "repositories": names,
         "form": {
-            "repository": next(iter(core.repositories), ""),
+            "repository": next(iter(names), ""),
             "commit": core.config.default_commit,
             "command": core.config.default_command,
             **filled,
@@ -165,7 +179,7 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
         "waiting": {view.build.number: view for view in waiting},
         "counts": await core.counts(),
         "several": len(core.repositories) > 1,
-        "names": list(core.repositories),
+        "names": _names(core),
         "now": core.now(),
         "v": ticking if running else resting,
         "refresh_s": REFRESH_S if running or waiting else None,

@@ -11,6 +11,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from html import escape
 from itertools import islice
 from typing import Any, Final
@@ -298,6 +299,10 @@ def _long_colour(parameters: list[int]) -> int | None:
     return None
 
 
+_KEPT_COLOURS: Final = 4096  # a program uses few colours, again and again
+
+
+@lru_cache(_KEPT_COLOURS)
 def _nearest(red: int, green: int, blue: int) -> int:
     def distance(index: int) -> int:
         other = _PALETTE[index]

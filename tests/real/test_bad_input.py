@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -174,3 +175,115 @@ def test_pages_refuse_as_well(site: Site, repository: Repository) -> None:
         assert answer.status_code == 403
     assert http.get(f"{server.url}/build/77", headers={"Accept": "text/html"}).status_code == 404
     assert server.get("/api/builds").json()["builds"] == []
+
+
+def send_raw(server: Server, raw: bytes, until: bytes | None = None) -> bytes:
+    """Send bytes and read what comes: until `until`, or until the server closes the connection."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(raw)
+        while (until is None or until not in answer) and (piece := client.recv(65536)):
+            answer += piece
+    return answer
+
+
+def test_an_agents_host_that_is_none_is_refused(server: Server) -> None:
+    """A server that took it would call it, and fail in a place where nobody expects that."""
+    before = state(server)
+    for host in ("a..b", "a" * 64, "1:2:3", "::::", "-x", "x-", "[::1", "http://[x]/", "a b", "."):
+        body = json.dumps({"host": host, "port": 9}).encode()
+        for path in ("/notify_agent", "/notify-agent", "/api/notify_agent"):
+            assert refuse(server, "POST", path, body)["field"] == "host", host
+    assert state(server) == before
+    assert server.running
+
+
+def test_an_agent_that_can_never_be_called_harms_nobody(site: Site, repository: Repository) -> None:
+    """A name that is well-formed, but that no resolver and no codec can make sense of."""
+    server = site.server(repository.path)
+    server.start()
+    for host in ("xn--a", "no-such-host.invalid", "1.2.3.400", "_", "9" * 63, "::ffff:1.2.3.4"):
+        answer = server.post("/notify_agent", {"host": host, "port": 9})
+        assert answer.status_code in (200, 422), host
+    time.sleep(2)  # for the first calls of these agents to fail
+    assert server.running
+    assert server.get("/api/agents").status_code == 200
+    assert "Traceback" not in server.words
+
+
+def test_odd_host_headers(server: Server) -> None:
+    """On every kind of address, with and without a body: 4xx in JSON, and the words say why."""
+    before = state(server)
+    hosts = {
+        "x" * 64: 400, "a..b": 400, "a b": 400, "": 400, ".": 400, "[::1": 400, "a:b": 400,
+        "1:2:3": 400, "\xe9.example": 400, "u@127.0.0.1": 400, "a/b": 400, "evil.example": 421,
+        "xn--a": 421, "localhost.evil.example": 421, "127.0.0.1.evil.example:80": 421,
+    }  # fmt: skip
+    for host, status in hosts.items():
+        for line in ("GET / ", "GET /nope ", "GET /static/style.css ", "GET /healthz ",
+                     "POST /api/builds ", "POST /notify_agent ", "DELETE /api/ "):  # fmt: skip
+            body = '{"commit":"main","command":"true","host":"h","port":9}' * line.startswith(
+                "POST"
+            )
+            answer = send_raw(
+                server,
+                f"{line}HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: text/html\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n{body}".encode("latin-1"),
+            )
+            head, _, content = answer.partition(b"\r\n\r\n")
+            assert head.startswith(f"HTTP/1.1 {status} ".encode()), (line, host, answer)
+            if content:  # a byte that no header may have is refused by Hypercorn, without words
+                error = json.loads(content)["error"]
+                assert error["field"] == "Host"
+                assert status == 400 or "hostNames" in error["message"]
+    answer = send_raw(server, b"GET / HTTP/1.0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    for host in ("127.0.0.1", f"localhost:{server.port}", "demo.localhost", "[::1]:80",
+                 "10.0.0.7:65535"):  # fmt: skip
+        raw = f"GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        assert b"agents_online" in send_raw(server, raw.encode()), host
+    assert state(server) == before
+    assert "Traceback" not in server.words
+
+
+def test_a_large_body_for_a_wrong_host_gets_its_answer(server: Server) -> None:
+    """The client has not finished writing when it is refused; it must still hear why."""
+    answer = server.site.http.post(
+        f"{server.url}/api/builds", content=b"x" * 900_000, headers={"Host": "evil.example"}
+    )
+    assert answer.status_code == 421
+
+
+def test_a_websocket_is_refused(server: Server) -> None:
+    """A handshake on any address, good or broken: 4xx."""
+    before = state(server)
+    good = (
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    )
+    broken = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    for path in ("/", "/nope", "/api/builds", "/build/1", "/notify_agent", "/static/style.css"):
+        for host in ("127.0.0.1", "evil.example", "x" * 64):
+            for headers in (good, broken):
+                raw = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n"
+                answer = send_raw(server, raw.encode(), until=b"\r\n\r\n")
+                assert answer.startswith(b"HTTP/1.1 4"), (path, host, answer)
+    assert state(server) == before
+    assert "Traceback" not in server.words
+
+
+def test_a_web_page_cannot_play_an_agent(server: Server) -> None:
+    """What only browsers send shuts the routes of agents, whatever it says."""
+    before = state(server)
+    body = json.dumps({"host": "h", "port": 9, "id": "1.1.1", "status": "success"}).encode()
+    for path in ("/notify_agent", "/notify-agent", "/notify_build_result", "/notify-build-result",
+                 "/notify_build_log?id=1.1.1&offset=0", "/api/notify_agent"):  # fmt: skip
+        for name, value in (
+            ("Origin", "http://evil.example"), ("Origin", "null"), ("Origin", server.url),
+            ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-origin"),
+            ("Sec-Fetch-Site", "none"),
+        ):  # fmt: skip
+            answer = server.site.http.post(server.url + path, content=body, headers={name: value})
+            assert answer.status_code == 403, (path, name, value)
+            assert answer.json()["error"]["message"]
+    assert state(server) == before

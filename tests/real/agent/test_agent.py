@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import signal
 import socket
 import subprocess
@@ -55,7 +57,12 @@ class _Handler(BaseHTTPRequestHandler):
             result = httpx.Response(200, content=body).json()
             if "log" in result:
                 self.server.logs[result["id"]] = result["log"].encode()
-            self.server.results[result["id"]] = result
+            log = self.server.logs.get(result["id"], b"")[: result["log_size"]]
+            if hashlib.sha256(log).hexdigest() == result["log_sha256"]:
+                self.server.results[result["id"]] = result
+            else:
+                self.server.logs.pop(result["id"], None)
+                status, answer = 409, b'{"size": 0}'
         self.send_response(status)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
@@ -146,6 +153,24 @@ def test_cancel_leaves_no_survivor(agent: Program, server: Server, repository: R
     assert result["reason"] == "canceled"
 
 
+def test_a_survivor_that_prints_on_does_not_hold_up_the_result(
+    agent: Program, server: Server, repository: Repository, tmp_path: Path
+) -> None:
+    """With a clean environment, an own session and no parent left nobody finds it."""
+    agent.start()
+    endless = f"echo $$ >{tmp_path}/pid; while :; do echo x; sleep 0.01; done"
+    command = f"env -i PATH=$PATH setsid sh -c '{endless}' & sleep 1; echo end"
+    assert build(agent, repository, command) == 202
+    wait_until((tmp_path / "pid").exists, "it prints")
+    try:
+        result = wait_until(lambda: server.results.get("1.1.1"), "the result", 10)
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert result is not None
+    assert result["exit_code"] == 0
+    assert b"end\n" in server.logs["1.1.1"][: result["log_size"]]
+
+
 def test_stopped_it_finishes_and_takes_nothing(
     agent: Program, server: Server, repository: Repository
 ) -> None:
@@ -180,11 +205,16 @@ def test_wrong_starts_are_one_line(agent: Program, site: Site, tmp_path: Path) -
         taken.listen()
         port = taken.getsockname()[1]
         agent.start()
+        (tmp_path / "y" / "home_id").mkdir(parents=True)
+        (tmp_path / "z").mkdir()
+        (tmp_path / "z" / "spool").touch()
         for flags, word in [
             ([f"--port={port}", f"--data-dir={tmp_path / 'x'}"], f"port = {port}"),
             (["--port=0", f"--data-dir={agent.data}"], "dataDir"),
             (["--slots=0"], "slots"),
             (["--data-dir=/proc/x"], "dataDir"),
+            (["--port=0", f"--data-dir={tmp_path / 'y'}"], "dataDir"),
+            (["--port=0", f"--data-dir={tmp_path / 'z'}"], "dataDir"),
         ]:
             done = subprocess.run(
                 [sys.executable, "-m", "ci.agent", *flags],

@@ -80,6 +80,17 @@ async def test_every_health_path_says_how_it_is(stage: Stage, path: str) -> None
     assert said["disk_free"] > 0
 
 
+@pytest.mark.parametrize("header", ["Origin", "sec-fetch-site"])
+async def test_a_web_page_starts_nothing(stage: Stage, header: str) -> None:
+    """A browser on this machine reaches this port, whatever page it shows."""
+    async with stage.agent() as (_, http):
+        answer = await http.post("/build", json=job(), headers={header: "cross-site"})
+        looked = await http.get("/status", headers={header: "cross-site"})
+    assert answer.status_code == looked.status_code == 403
+    assert set(answer.json()["error"]) == {"field", "message"}
+    assert stage.machine.started == []
+
+
 @pytest.mark.parametrize("shown", [None, "Bearer wrong", "Basic abc", "Bearer äbc"])
 async def test_a_wrong_token_starts_nothing(stage: Stage, shown: str | None) -> None:
     """`/build` runs commands: only the server may say which."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -256,6 +258,65 @@ async def test_what_was_never_answered_is_removed(stage: Stage) -> None:
     async with stage.agent():
         await trio.sleep(1)
         assert stage.kept == []
+
+
+async def test_what_can_not_be_removed_stops_nobody(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container that a build ran as root leaves files that only root may remove."""
+
+    def refuse(path: Path) -> None:
+        path.lstat()
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    (stage.folder / "spool" / "5.1.1").mkdir(parents=True)
+    (stage.folder / "work" / "6.1.1" / "deep").mkdir(parents=True)
+    for count in (1, 2):
+        async with stage.agent() as (_, http):
+            assert (await http.post("/build", json=job(f"{count}.1.1"))).status_code == 202
+            assert (await stage.server.wait_result(count))["status"] == "success"
+            await trio.sleep(1)
+    assert stage.server.registrations[-1]["attempts"] == []
+    assert "work/6.1.1" in stage.kept
+
+
+async def test_stray_files_stop_nobody(stage: Stage) -> None:
+    """Somebody looked around in the data folder."""
+    for name in ("spool", "work"):
+        (stage.folder / name).mkdir()
+        (stage.folder / name / "notes").write_text("mine")
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job())
+        assert (await stage.server.wait_result())["status"] == "success"
+
+
+@pytest.mark.parametrize(
+    "error", [UnicodeEncodeError("ascii", "ä", 0, 1, "not in range"), ValueError("a bug")]
+)
+async def test_an_attempt_that_breaks_ends_nothing_else(stage: Stage, error: Exception) -> None:
+    """Its build is told what happened; the others and the agent go on."""
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job("1.1.1", "sleep 5"))
+        await trio.sleep(1)
+        stage.machine.start_error = error
+        await http.post("/build", json=job("2.1.1"))
+        broken = await stage.server.wait_result()
+        assert (broken["id"], broken["reason"]) == ("2.1.1", "internal")
+        assert str(error) in broken["message"]
+        assert (await stage.server.wait_result(2))["status"] == "success"
+    assert stage.kept == []
+
+
+async def test_the_command_of_an_attempt_that_breaks_is_ended(stage: Stage) -> None:
+    """Nobody else would: its slot is given to another build."""
+    stage.machine.wait_error = OSError(24, "Too many open files")
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="sleep 1000", silence_s=100))
+        result = await stage.server.wait_result()
+    assert result["reason"] == "internal"
+    assert "Too many open files" in result["message"]
+    assert not any(command.alive for command in stage.machine.running.values())
 
 
 @pytest.mark.parametrize("id", ["../../etc", "a/b", "-rf", ".", "x" * 65, "ä"])

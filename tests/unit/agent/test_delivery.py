@@ -85,6 +85,79 @@ async def test_a_result_before_its_log_is_sent_again_after_it(stage: Stage) -> N
     assert stage.server.count(RESULT) == 2
 
 
+async def test_a_server_that_wants_it_again_and_again_is_given_time(stage: Stage) -> None:
+    """The first time it has lost something; from the second on it is a refusal."""
+    again = [httpx.Response(409, json={"size": 0})] * 4
+    async with stage.agent() as (_, http):
+        stage.server.answers[RESULT] = again
+        await build(stage, http, "echo 123; sleep 2")
+        await stage.server.wait_result()
+    times = [when for when, path in stage.server.requests if path == RESULT]
+    assert times[1] - times[0] < 1
+    assert times[-1] - times[0] == pytest.approx(180, abs=1)
+    assert stage.server.logs["1.1.1"] == b"123\n"
+
+
+async def test_what_a_survivor_prints_is_no_part_of_the_log(stage: Stage) -> None:
+    """The log is what was there when the build ended, however much its file has grown since."""
+    stage.machine.survivor_output = b"x\n"
+    async with stage.agent() as (_, http):
+        await build(stage, http, "echo begin; sleep 2; echo end")
+        await trio.sleep(1)
+        stage.server.down = True
+        await trio.sleep(60)
+    stage.server.down = False
+    stage.server.requests.clear()
+    async with stage.agent():
+        with trio.fail_after(5):
+            result = await stage.server.wait_result()
+    assert b"end\n" in stage.server.logs["1.1.1"][: result["log_size"]]
+    assert stage.server.count(RESULT) <= 2
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+async def test_nor_of_one_that_rides_along(stage: Stage, foreign: bool) -> None:
+    """Size, hash and text are of the same bytes."""
+    stage.machine.survivor_output = b"x\n"
+    stage.server.foreign = foreign
+    async with stage.agent() as (_, http):
+        stage.server.down = True
+        await http.post("/build", json=job(command="echo 1", protocol=int(not foreign)))
+        await trio.sleep(60)
+    stage.server.down = False
+    async with stage.agent():
+        result = await stage.server.wait_result()
+    assert len(result["log"]) == result["log_size"]
+
+
+async def test_a_log_that_got_shorter_is_delivered_as_it_is(stage: Stage) -> None:
+    """A command may cut its own output; the server takes what is left from the start."""
+    async with stage.agent() as (_, http):
+        await build(stage, http, "echo 12345; sleep 2; sleep 2")
+        await trio.sleep(1)
+        (stage.folder / "spool" / "1.1.1" / "log").write_bytes(b"new")
+        with trio.fail_after(5):
+            assert (await stage.server.wait_result())["log_size"] == 3
+    assert stage.server.logs["1.1.1"] == b"new"
+
+
+async def test_a_log_that_can_not_be_read_holds_up_no_other(stage: Stage) -> None:
+    """It is tried again after a minute; the agent and its other builds go on."""
+    async with stage.agent() as (_, http):
+        await build(stage, http, "echo 1; sleep 5")
+        await trio.sleep(1)
+        path = stage.folder / "spool" / "1.1.1" / "log"
+        path.rename(path.with_name("aside"))
+        path.mkdir()
+        await trio.sleep(10)
+        await http.post("/build", json=job("2.1.1"))
+        assert (await stage.server.wait_result())["id"] == "2.1.1"
+        path.rmdir()
+        path.with_name("aside").rename(path)
+        with trio.fail_after(61):
+            assert (await stage.server.wait_result(2))["id"] == "1.1.1"
+
+
 async def test_a_large_log_goes_in_pieces(stage: Stage) -> None:
     """None over the limit, then a result without it."""
     text = "x" * (2 * MAX_LOG_CHUNK + 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 
 import pytest
 
@@ -39,6 +40,22 @@ def test_a_limit_is_said_as_people_say_it(seconds: float, words: str) -> None:
     """Seconds while they are few."""
     assert words in ending.stopped(Reason.TIMEOUT, seconds, None).message
     assert words in ending.stopped(Reason.SILENCE, None, seconds).message
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+@pytest.mark.parametrize("limit", [None, math.inf, math.nan, 1e308, 0.0])
+def test_every_stop_has_a_sentence(reason: Reason, limit: float | None) -> None:
+    """Whatever the limits are, those of other reasons included."""
+    assert ending.stopped(reason, limit, limit).message.endswith(".")
+
+
+def test_an_error_is_said_in_one_sentence() -> None:
+    """Also one of a nursery, and one that quotes all that it was given."""
+    inner = OSError(errno.ENOSPC, "x")
+    assert ending.broken(ExceptionGroup("g", [ExceptionGroup("h", [inner])])) == ending.no_space()
+    message = ending.broken(ValueError("x" * 100_000)).message
+    assert "ValueError: xxx" in message
+    assert len(message) < 1000
 
 
 def test_a_full_disk_is_told_from_other_troubles() -> None:

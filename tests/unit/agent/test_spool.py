@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from ci.agent.spool import Folder, Spool, Ticket, folder_name, remove_tree
+import pytest
+
+from ci.agent.spool import Folder, Spool, Ticket, folder_name, remove_or_leave, remove_tree
 from ci.model import CommitInfo, Outcome, Reason, Status
 from ci.wire.job import Job
 
@@ -76,3 +79,51 @@ def test_read_only_folders_are_removed(tmp_path: Path) -> None:
     remove_tree(tmp_path / "top")
     remove_tree(tmp_path / "top")
     assert not (tmp_path / "top").exists()
+
+
+def test_files_and_links_are_removed_and_what_they_name_is_not(tmp_path: Path) -> None:
+    """A build may put anything in the place of its workspace."""
+    (tmp_path / "file").touch()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "nothing")
+    for name in ("file", "link", "nowhere"):
+        remove_tree(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_stray_file_in_the_spool_is_left(tmp_path: Path) -> None:
+    """Nobody knows whose it is; the attempts beside it are found."""
+    spool = Spool(tmp_path)
+    spool.folder("1.1.1").create(TICKET)
+    (tmp_path / "0-notes").write_text("mine")
+    (tmp_path / "2.1.1" / "job.json").mkdir(parents=True)  # as good as one that can't be read
+    assert [ticket.job.id for _, ticket in spool.kept()] == ["1.1.1"]
+    assert (tmp_path / "0-notes").exists()
+    assert (tmp_path / "2.1.1").exists()
+
+
+def test_what_can_not_be_removed_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of another user, that is; those who run the tests may be allowed everything."""
+    spool = Spool(tmp_path)
+    (tmp_path / "2.1.1").mkdir()
+    folder = spool.folder("1.1.1")
+    folder.create(TICKET)
+    monkeypatch.setattr(shutil, "rmtree", _refuse)
+    assert len(spool.kept()) == 1
+    folder.remove()
+    assert spool.kept() == []
+    remove_or_leave(tmp_path)
+    assert (tmp_path / "2.1.1").exists()
+
+
+def test_the_job_goes_first_or_nothing_goes(tmp_path: Path) -> None:
+    """Else a job whose end was forgotten would be run again."""
+    (tmp_path / "job.json").mkdir()
+    (tmp_path / "result.json").touch()
+    Folder(tmp_path).remove()
+    assert (tmp_path / "result.json").exists()
+
+
+def _refuse(path: Path) -> None:
+    raise PermissionError(13, "Permission denied", str(path))

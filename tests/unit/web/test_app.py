@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import httpx
 import pytest
 
-from ci.web.app import TOP
+from ci.web.app import TOP, create_app
+from tests.fakes.asgi import AppTransport
 from tests.fakes.core import FakeCore
 from tests.unit.web.conftest import BROWSER
 
@@ -130,3 +132,45 @@ def test_vendored_files_are_what_they_say() -> None:
 def test_the_style_sheet_stays_small() -> None:
     """It is read before the first page is shown."""
     assert (TOP / "static" / "style.css").stat().st_size < 20_000
+
+
+async def test_only_the_servers_own_names_are_answered(core: FakeCore) -> None:
+    """Whatever the address; without a list every well-formed name is fine."""
+    app: Any = create_app(core, 4 << 20, frozenset({"ci.test"}))
+    transport = AppTransport(app)
+    for path in ("/", "/nope", "/api/builds", "/static/style.css", "/healthz"):
+        for host, refused in (
+            ("ci.test", None), ("127.0.0.1:8080", None), ("evil.example", 421), ("x" * 64, 400),
+        ):  # fmt: skip
+            async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+                answer = await client.get(path, headers=BROWSER | {"Host": host})
+            if refused:
+                assert answer.status_code == refused
+                assert answer.json()["error"]["field"] == "Host"
+            else:
+                assert answer.status_code in (200, 404)
+
+
+@pytest.mark.parametrize("host", ["ci_server:8080", "ci.test", "[::1]:8080"])
+async def test_own_pages_may_ask_by_any_name_of_the_server(
+    client: httpx.AsyncClient, host: str
+) -> None:
+    """An old browser says only Origin, a new one too where there is no TLS; "null" is nobody."""
+    for origin, status in ((f"http://{host}", 303), ("null", 403), ("http://evil.example", 403)):
+        answer = await client.post("/builds", data=FORM, headers={"Host": host, "Origin": origin})
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("host", "flags"),
+    [
+        ("ci_server:8080", "--server-host ci_server --server-port 8080"),
+        ("ci.test", "--server-host ci.test --server-port 80"),
+        ("[::1]", "--server-host ::1 --server-port 80"),
+    ],
+)
+async def test_the_first_agents_command_is_ready_to_be_copied(
+    client: httpx.AsyncClient, host: str, flags: str
+) -> None:
+    """With the address by which the reader found the server."""
+    assert flags in (await client.get("/agents", headers={"Host": host})).text

@@ -329,3 +329,25 @@ async def test_pages_without_javascript_load_themselves_while_something_runs(
     core.end(1, Status.SUCCESS, exit_code=0)
     for path in ("/", "/build/1"):
         assert 'http-equiv="refresh"' not in check(await client.get(path))
+
+
+async def test_a_password_in_an_url_is_never_shown() -> None:
+    """Not on a page, not in the API, not in a choice; the choices still work."""
+    urls = ["https://user:hunter2@example.org/one.git", "https://hunter2@example.org/two.git"]
+    core = FakeCore(ServerConfig.check({"repositories": urls}))
+    shown = "https://example.org/two.git"
+    async with open_client(core) as client:
+        await ask(client, repository=shown)
+        core.rename(1, urls[1])  # a build of a time when names still had their passwords
+        for path in ("/", "/?repository=" + shown, "/build/1", "/api/builds", "/api/builds/1"):
+            answer = await client.get(path, headers=BROWSER)
+            assert answer.status_code == 200
+            assert shown in answer.text
+            assert "hunter2" not in answer.text
+        assert f"<option selected>{shown}" in check(await client.get(f"/?repository={shown}"))
+        html = check(await ask(client, repository=shown, commit=""), 422)
+        assert f"<option selected>{shown}" in html
+        assert "hunter2" not in html
+    core = FakeCore(ServerConfig.check({"repository": urls[0]}))
+    async with open_client(core) as client:
+        assert "of <code>https://example.org/one.git</code>" in check(await client.get("/"))

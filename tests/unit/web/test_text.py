@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ci.web import text
 from ci.web.text import MAX_ROW_BYTES, PLAIN, Place, Style, line_html, read_style, rows, unfinished
 
 # Bytes as commands print them: text, line ends, colours, and broken pieces of all of these.
@@ -150,3 +151,15 @@ def test_a_character_that_is_still_being_written_is_left_out() -> None:
     row = unfinished(b"5 " + euro, Place(line=3))
     assert row is not None
     assert (row.number, unescape(row.html)) == (3, "5 €")
+
+
+def test_a_colour_is_compared_with_the_palette_once() -> None:
+    """A log of many colours must not keep the event loop busy; what is kept is bounded."""
+    text._nearest.cache_clear()
+    for _ in range(50):
+        assert shown(b"\x1b[38;2;250;10;10mx\x1b[38;5;196my") == (
+            '<span class="f9">x</span><span class="f9">y</span>'
+        )
+    found = text._nearest.cache_info()
+    assert (found.misses, found.hits) == (2, 98)
+    assert found.maxsize is not None

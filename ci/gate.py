@@ -1,0 +1,139 @@
+"""The gate in front of an app: refuses what no handler should meet."""
+
+from __future__ import annotations
+
+import json
+import re
+from http import HTTPStatus
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Final
+
+import trio
+from hypercorn.typing import (
+    ASGIFramework,
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    HTTPScope,
+    Scope,
+)
+
+# What is read of a body that the gate refuses: a client that still writes when its connection is
+# closed sees a broken connection, not the answer.
+REFUSED_BODY_BYTES: Final = 1 << 20
+REFUSED_BODY_S: Final = 2.0
+
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(
+    rf"(?:(?P<name>(?=[^:]{{1,253}}(?::|\Z)){_LABEL}(?:\.{_LABEL})*)\.?|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+)
+MAX_PORT: Final = 65535
+_MAX_SHOWN_CHARS: Final = 100  # of a header in an answer
+
+
+class Gate:
+    """Refuses, in front of an app, what Quart stumbles over and what browsers are tricked into.
+
+    Quart reads the Host header before any handler of ours can catch what is wrong with it; a
+    WebSocket has no handler at all. `hosts` guards against DNS rebinding: a page of another site
+    whose name suddenly points to this machine is not bound by the browser's rules between sites,
+    but the browser still sends that name. None takes any well-formed name; else the Host must be
+    an address, `localhost` (or end with it) or one of `hosts`.
+    """
+
+    def __init__(self, app: ASGIFramework, hosts: frozenset[str] | None) -> None:
+        self._app = app
+        self._hosts = None if hosts is None else {_plain(name) for name in hosts}
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        """Answer a request that is refused; let the app answer any other."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": None})
+            return
+        if scope["type"] == "http" and (refusal := self._refusal(scope)) is not None:
+            await _refuse(scope, receive, send, *refusal)
+            return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, scope: HTTPScope) -> tuple[HTTPStatus, str] | None:
+        """Say why the Host header is not taken, or None."""
+        given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if len(given) != 1 or not given[0]:
+            message = "is missing; send the name or address by which this server was called"
+            return HTTPStatus.BAD_REQUEST, f"Host: {message}"
+        name = _host_name(given[0])
+        shown = repr(given[0][:_MAX_SHOWN_CHARS])
+        if name is None:
+            message = f"{shown} is no host name or address; call this server by its own"
+            return HTTPStatus.BAD_REQUEST, f"Host: {message}"
+        if self._hosts is None or name in self._hosts or _is_safe(name):
+            return None
+        message = (
+            f"{shown} is no name of this server; call it by its address, "
+            "or, if the name is right, add it to hostNames in server-conf.json"
+        )
+        return HTTPStatus.MISDIRECTED_REQUEST, f"Host: {message}"
+
+
+def _plain(name: str) -> str:
+    """Names are the same in any case, and with the dot of the root."""
+    return name.lower().removesuffix(".")
+
+
+def _host_name(host: str) -> str | None:
+    """Take the port from a Host header; None when the rest is no name and no address."""
+    match = _HOST.fullmatch(host)
+    if match is None or int(match["port"] or 0) > MAX_PORT:
+        return None
+    if (name := match["name"]) is not None:
+        return _plain(name)
+    return match["ipv6"] if _is_address(match["ipv6"]) else None
+
+
+def _is_safe(name: str) -> bool:
+    """Whether no other site can have this name: an address, or one that never leaves a machine."""
+    return _is_address(name) or name == "localhost" or name.endswith(".localhost")
+
+
+def _is_address(name: str) -> bool:
+    for kind in (IPv4Address, IPv6Address):
+        try:
+            kind(name)
+        except AddressValueError:
+            continue
+        return True
+    return False
+
+
+async def _refuse(
+    scope: HTTPScope,
+    receive: ASGIReceiveCallable,
+    send: ASGISendCallable,
+    status: HTTPStatus,
+    message: str,
+) -> None:
+    await _read_away(receive)
+    body = json.dumps({"error": {"field": "Host", "message": message}}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    if scope["http_version"].startswith("1"):  # HTTP/2 has no such header
+        headers.append((b"connection", b"close"))
+    await send(
+        {"type": "http.response.start", "status": status, "headers": headers, "trailers": False}
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _read_away(receive: ASGIReceiveCallable) -> None:
+    count = 0
+    with trio.move_on_after(REFUSED_BODY_S):
+        while count < REFUSED_BODY_BYTES:
+            message = await receive()
+            if message["type"] != "http.request" or not message["more_body"]:
+                break
+            count += len(message["body"])
