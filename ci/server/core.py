@@ -259,10 +259,6 @@ class Server:
         Raises GivenUp, LogGap when bytes of its log are missing, Rejected, StoreFailed.
         """
         outcome = result.outcome()
-        if outcome.reason is Reason.CANCELED:
-            # What we cancel is over here before its agent hears of it; so nobody asked for this.
-            message = "Its agent ended it although nobody had canceled it."
-            outcome = replace(outcome, reason=Reason.AGENT_LOST, message=message)
         attempt = await self._store.attempt(result.id)
         if attempt is None:
             raise GivenUp(f"there is no attempt {result.id[:100]}", field="id")
@@ -271,6 +267,10 @@ class Server:
             if attempt.status.ended:
                 size = attempt.log_size
             else:
+                if outcome.reason is Reason.CANCELED:
+                    # What we cancel is over here before its agent hears of it.
+                    message = "Its agent ended it although nobody had canceled it."
+                    outcome = replace(outcome, reason=Reason.AGENT_LOST, message=message)
                 size = await self._logs.seal(
                     result.id, result.inline_log, outcome.log_size, result.log_sha256
                 )
