@@ -28,6 +28,7 @@ from pydantic.alias_generators import to_camel
 
 from ci.errors import ConfigError
 from ci.model import commit_problem
+from ci.repository import absolute_url, repository_problem, shown_url
 from ci.wire.fields import no_bool
 
 SECRET_KEYS = frozenset({"agentToken", "apiToken"})  # never shown, not even when wrong
@@ -193,7 +194,7 @@ class ServerConfig(_Config):
         """Name → URL, the default one first. Paths are made absolute, names show no password."""
         named = {self.repository: self.repository} if self.repository else {}
         return {
-            shown_url(name): _absolute(url) for name, url in (named | self.repositories).items()
+            shown_url(name): absolute_url(url) for name, url in (named | self.repositories).items()
         }
 
 
@@ -254,40 +255,6 @@ class AgentConfig(_Config):
     def shown_name(self) -> str:
         """The name on the pages."""
         return self.name or f"{socket.gethostname()}-{self.port}"
-
-
-SCHEMES = ("http", "https", "ssh", "git", "file")
-_SCP_LIKE = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9._-]+:[^-].*")
-
-
-def repository_problem(url: str) -> str | None:
-    """Say why git must not be given `url`, or None when it may."""
-    if not url or len(url) > 2000 or not url.isprintable() or url[0] in "- ":
-        return "is no URL or path of a repository"
-    scheme, colons, rest = url.partition("://")
-    if colons:
-        if scheme.lower() not in SCHEMES or not rest or rest[0] == "-":
-            return f"has none of the schemes {', '.join(SCHEMES)}"
-        return None
-    if "::" in url.split("/", 1)[0]:
-        return "names a git remote helper, which could run any program"
-    if url[0] == "~" and not _SCP_LIKE.fullmatch(url):
-        try:
-            Path(url).expanduser()
-        except RuntimeError:
-            return "begins with the name of a user that this machine does not have"
-    return None
-
-
-def shown_url(url: str) -> str:
-    """The URL without user name and password, which are nobody's business."""
-    return re.sub(r"(?<=://)[^/\s@]+@", "", url)
-
-
-def _absolute(url: str) -> str:
-    if "://" in url or _SCP_LIKE.fullmatch(url):
-        return url
-    return str(Path(url).expanduser().resolve())
 
 
 def _flag(key: str) -> str:

@@ -13,9 +13,9 @@ from ci import blocking
 from ci.agent.git import Git
 from ci.agent.mirror import BRANCHES, TAGS, Mirror, mirror_name
 from ci.agent.spool import remove_tree
-from ci.config import repository_problem
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
+from ci.repository import repository_problem
 
 _CONFIG: Final = """\
 [core]

@@ -7,7 +7,6 @@ keeps them open holds nobody up.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +16,7 @@ import trio
 from ci.agent import processes
 from ci.agent.environment import nested_cookie, own_environment
 from ci.errors import CheckoutFailed
+from ci.repository import shown_url
 
 KILL_GRACE_S: Final = 1.0  # git removes its temporary files within this after a SIGTERM
 STOP_LIMIT_S: Final = 3.0  # to end git's processes when nobody waits for them any more
@@ -40,7 +40,6 @@ _LFS_SETTINGS: Final = (
     "filter.lfs.process=git-lfs filter-process",
     "filter.lfs.required=true",
 )
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s@]+@")
 _NOISE: Final = ("hint:", "remote: Enumerating", "remote: Counting", "remote: Compressing")
 
 
@@ -111,9 +110,4 @@ def last_words(answer: Answer) -> str:
     said = [line for line in lines if line and not line.startswith(_NOISE)][-_SHOWN_LINES:]
     if not said and answer.code < 0:
         return f"it was ended by signal {-answer.code}"
-    return without_secrets("\n".join(said)[-_SHOWN_CHARS:] or f"exit code {answer.code}")
-
-
-def without_secrets(text: str) -> str:
-    """Take user names and passwords out of URLs."""
-    return _CREDENTIALS.sub("", text)
+    return shown_url("\n".join(said)[-_SHOWN_CHARS:] or f"exit code {answer.code}")

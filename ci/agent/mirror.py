@@ -10,10 +10,11 @@ from typing import Final
 import trio
 
 from ci import blocking
-from ci.agent.git import Git, without_secrets
+from ci.agent.git import Git
 from ci.agent.spool import remove_tree
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
+from ci.repository import shown_url
 
 BRANCHES: Final = "refs/heads/"
 TAGS: Final = "refs/tags/"
@@ -34,7 +35,7 @@ class Mirror:
     def __init__(self, path: Path, url: str) -> None:
         self.path = path
         self._url = url
-        self._shown_url = without_secrets(url)
+        self._shown_url = shown_url(url)
         self._changing = trio.Lock()
 
     async def find(self, git: Git, commit: str) -> CommitInfo:
@@ -131,7 +132,7 @@ class Mirror:
 
 def mirror_name(url: str) -> str:
     """Name the folder of a mirror: readable, and different for different URLs."""
-    readable = re.sub(r"[^0-9A-Za-z]+", "-", without_secrets(url).removesuffix(".git"))
+    readable = re.sub(r"[^0-9A-Za-z]+", "-", shown_url(url).removesuffix(".git"))
     return f"{readable.strip('-')[-60:]}-{hashlib.sha256(url.encode()).hexdigest()[:12]}.git"
 
 

@@ -14,8 +14,8 @@ from quart import Response
 from quart_trio import QuartTrio
 
 import ci
-from ci.config import shown_url
 from ci.gate import Gate
+from ci.repository import shown_url
 from ci.serve import finish_body
 from ci.web import words
 from ci.web.api import api

@@ -7,8 +7,8 @@ from typing import Any
 
 from quart import Response
 
-from ci.config import shown_url
 from ci.model import Attempt
+from ci.repository import shown_url
 from ci.server.views import AgentView, BuildView, Health
 from ci.web.words import iso
 

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from quart import Blueprint, Response, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
-from ci.config import shown_url
 from ci.errors import Conflict, Rejected
 from ci.model import Status
+from ci.repository import shown_url
 from ci.server.views import BuildFilter, BuildView
 from ci.web import logview, parts, query
 from ci.web.body import read_form, refuse_cross_site

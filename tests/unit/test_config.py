@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.config import AgentConfig, ServerConfig, repository_problem
+from ci.config import AgentConfig, ServerConfig
 from ci.errors import ConfigError
+from ci.repository import repository_problem
 
 TOP = Path(__file__).parent.parent.parent
 

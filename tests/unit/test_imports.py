@@ -22,6 +22,7 @@ BASE = (
     "ci.logfile",
     "ci.model",
     "ci.program",
+    "ci.repository",
     "ci.serve",
     "ci.wire",
 )
@@ -44,9 +45,10 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.model": (),
     "ci.logfile": ("ci.errors",),
     "ci.program": ("ci.errors", "ci.log"),
+    "ci.repository": (),
     "ci.wire": ("ci.errors", "ci.model", "ci.wire"),
     "ci.wire.fields": ("ci.errors",),
-    "ci.config": ("ci.errors", "ci.model", "ci.wire.fields"),
+    "ci.config": ("ci.errors", "ci.model", "ci.repository", "ci.wire.fields"),
     # The two programs, which never meet but on the wire, and the pages.
     "ci.agent": (*BASE, "ci.agent"),
     "ci.server": (*BASE, "ci.server"),
