@@ -149,7 +149,7 @@ class Server:
         why = self._fleet.why_waiting()
         return tuple(
             BuildView(
-                build,
+                self._with_log_size(build, attempts[build.number]),
                 tuple(attempts[build.number]),
                 queue_position=places.get(build.number),
                 waiting_for=why if build.status is Status.WAITING else None,
@@ -279,6 +279,12 @@ class Server:
             self._fleet.over(result.id, True)  # late, but now its slot is free
             raise
         log.info("result taken", attempt=result.id, status=str(outcome.status))
+
+    def _with_log_size(self, build: Build, attempts: Sequence[Attempt]) -> Build:
+        """Say how much there is of a log whose size the store was not told: it may still grow."""
+        if build.log_size is not None or not attempts:
+            return build
+        return replace(build, log_size=self._logs.size(attempts[-1].id))
 
     def _phase(self, build: Build, attempts: Sequence[Attempt]) -> str | None:
         if build.status is not Status.RUNNING or not attempts:

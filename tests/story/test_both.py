@@ -23,6 +23,7 @@ async def test_a_build_runs_and_its_log_arrives_while_it_runs(
     assert await world.log(number) == b"one\n"
     await trio.sleep(10)
     running = (await world.server.build(number)).build
+    assert running.log_size == 4, "known while it runs, too"
     assert running.commit_hash == hash_of("main"), "known while it runs"
 
     view = await world.wait_build(number)
