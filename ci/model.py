@@ -60,6 +60,8 @@ TRY_AGAIN: Final = frozenset(
     {Reason.AGENT_LOST, Reason.AGENT_RESTARTED, Reason.AGENT_STOPPING, Reason.DISK_FULL}
 )
 
+MAX_NUMBER: Final = 2**63 - 1  # of a build: what the store can hold
+
 MAX_ATTEMPTS: Final = 3  # a build that takes three agents down is not given a fourth
 
 JOB_NAME: Final = "build"  # the one job of a build

@@ -17,7 +17,7 @@ import trio
 
 from ci.config import ServerConfig
 from ci.errors import GivenUp, NotFound, Rejected, StoreFailed, TooLarge
-from ci.model import Agent, Attempt, Build, BuildRequest, Reason, Status, commit_problem
+from ci.model import MAX_NUMBER, Agent, Attempt, Build, BuildRequest, Reason, Status, commit_problem
 from ci.server.client import AgentClient, Http
 from ci.server.fleet import Fleet
 from ci.server.logs import Logs
@@ -30,7 +30,6 @@ from ci.wire.registration import Registration, write_welcome
 from ci.wire.result import MAX_LOG_CHUNK, Result
 
 MAX_PRIORITY = 1000  # both ways from 0, the usual one
-MAX_NUMBER = 2**63 - 1  # what the store can hold; no build has more
 HEALTH_S = 5.0  # a disk that takes longer for one write is no healthy one
 
 log = structlog.get_logger()

@@ -1,6 +1,6 @@
 """One agent's life while it answers.
 
-run_link
+Link.run
 ├─ heartbeat        asks /status; three misses raise AgentLost and with it end all the rest
 ├─ slot             lease → hand over → wait until it is over; one task per slot
 ├─ …

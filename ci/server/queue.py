@@ -60,7 +60,7 @@ class Queue:
     async def lease(self, taker: Taker) -> AsyncIterator[Hold]:
         """Wait for a job that `taker` may have, and lease it to him.
 
-        If the block is left, however, before `taken` was set, the job waits again.
+        If the block is left before `taken` was set, in whatever way, the job waits again.
         """
         hold = Hold(await self._wait_lease(taker))
         try:

@@ -9,10 +9,9 @@ from quart import request
 from werkzeug.routing import BaseConverter, ValidationError
 
 from ci.errors import Rejected
-from ci.model import Status
+from ci.model import MAX_NUMBER, Status
 from ci.server.views import DEFAULT_LIMIT, MAX_LIMIT, BuildFilter
 
-MAX_NUMBER: Final = 2**63 - 1  # what the store can hold
 _DIGITS = re.compile(r"[0-9]{1,19}")
 MAX_TEXT_CHARS: Final = 1000  # of a filter; commits, branches and names are far shorter
 

@@ -98,7 +98,7 @@ def _upgrade(connection: Connection) -> None:
             "it was written by a newer version; start that one, or restore a back-up"
         )
     from alembic import command  # noqa: PLC0415  see the docstring
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415  as above
 
     config = Config()
     config.set_main_option("script_location", "ci.server.store:migrations")
