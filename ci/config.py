@@ -65,6 +65,7 @@ Folder = Annotated[Path, AfterValidator(_folder)]
 Port = Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=65535)]
 Seconds = Annotated[float, BeforeValidator(no_bool), Field(gt=0, le=10**9, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=1000)]
+Builds = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=10**6)]
 Bytes = Annotated[int, BeforeValidator(no_bool), Field(ge=1024, le=1 << 40)]
 Token = Annotated[str, AfterValidator(_token)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
@@ -149,6 +150,9 @@ class ServerConfig(_Config):
     heartbeat_seconds: Seconds = Field(5, description="how often each agent is asked for a sign")
     grace_seconds: Seconds = Field(
         30, description="how long a lost agent's builds wait for it before another takes them"
+    )
+    max_waiting_builds: Builds = Field(
+        20_000, description="how many builds may wait; more are refused with 503 until fewer do"
     )
     max_body_bytes: Annotated[Bytes, Field(ge=2 << 20)] = Field(
         32 << 20, description="largest request body; also the largest log a foreign agent can send"

@@ -11,7 +11,8 @@ CIError
 │  ├─ Conflict          409  right in itself, but not now
 │  │  └─ LogGap         409  the log has another size; go on from there
 │  ├─ GivenUp           410  the attempt is over for us; kill it and drop it
-│  └─ StoreFailed       503  the disk says no just now; nothing was changed
+│  ├─ StoreFailed       503  the disk says no just now; nothing was changed
+│  └─ Busy              503  more is asked than can be taken just now; nothing was changed
 ├─ PeerError            the other end of the wire
 │  ├─ Unreachable       no answer, a 5xx or an unreadable one: try again
 │  └─ PeerRefused       it answered no
@@ -32,9 +33,13 @@ class ConfigError(CIError):
 
 
 class RequestError(CIError):
-    """A request that can't be met. `field` is the name in the request, or None."""
+    """A request that can't be met. `field` is the name in the request, or None.
+
+    `retry_after_s` are the seconds after which to ask again, where that helps.
+    """
 
     http_status = 400
+    retry_after_s: int | None = None
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
@@ -96,6 +101,14 @@ class StoreFailed(RequestError):
     """The store could not write, for example because its disk is full; nothing was changed."""
 
     http_status = 503
+    retry_after_s = 10  # a person has to make room; asked more often, a full disk gets no better
+
+
+class Busy(RequestError):
+    """More is asked than can be taken just now; nothing was changed."""
+
+    http_status = 503
+    retry_after_s = 5  # a place in line gets free whenever an agent begins another build
 
 
 class PeerError(CIError):

@@ -53,6 +53,7 @@ def create_blueprint(server: Server) -> Blueprint:
 
     @blueprint.errorhandler(RequestError)
     async def say_no(error: RequestError) -> tuple[Response, int]:
+        # No Retry-After, on purpose: agents back off by themselves, each at its own pace.
         answer: dict[str, object] = {"error": {"field": error.field, "message": error.message}}
         if isinstance(error, LogGap):
             answer["size"] = error.size

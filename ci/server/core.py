@@ -94,7 +94,7 @@ class Server:
         """Accept a build and return it with its number; it is on disk, and will end.
 
         `repository` is a name or URL of the configuration, None the default one.
-        Raises Rejected with the field that is wrong, and StoreFailed.
+        Raises Rejected with the field that is wrong, Busy when too many wait already, StoreFailed.
         """
         name, url = self._find_repository(repository)
         if problem := commit_problem(commit):
@@ -105,12 +105,12 @@ class Server:
             message = f"priority: must be between -{MAX_PRIORITY} and {MAX_PRIORITY}"
             raise Rejected(message, field="priority")
         request = BuildRequest(name, url, commit, command, priority)
-        build = await self._store.accept(request)
+        build = await self._store.accept(request, self.config.max_waiting_builds)
         log.info("build accepted", build=build.number, repository=name, commit=commit)
         return build
 
     async def rerun(self, number: int) -> Build:
-        """Accept the same build once more, with a new number. Raises NotFound, Rejected."""
+        """Accept the same build once more, with a new number. Raises NotFound, Rejected, Busy."""
         old = (await self.build(number)).build
         return await self.submit(
             repository=old.repository,
@@ -144,7 +144,7 @@ class Server:
         """Return everything about each of some builds, with as many queries as for one."""
         attempts = await self._store.attempts_of([build.number for build in builds])
         waiting = [build.number for build in builds if build.status is Status.WAITING]
-        places = await self._store.places(waiting) if waiting else {}
+        places = self._store.places(waiting)
         why = self._fleet.why_waiting()
         return tuple(
             BuildView(

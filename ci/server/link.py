@@ -288,5 +288,5 @@ async def end_attempt(store: Store, id: str, outcome: Outcome) -> None:
         attempt=id,
         reason=str(outcome.reason),
         why=outcome.message,
-        again=ended.again,
+        again=ended.again is not None,
     )

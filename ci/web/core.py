@@ -35,13 +35,13 @@ class Core(Protocol):
     async def submit(
         self, *, repository: str | None, commit: str, command: str, priority: int = 0
     ) -> Build:
-        """Take a new build. Raises Rejected."""
+        """Take a new build. Raises Rejected, Busy."""
 
     async def cancel(self, number: int) -> Build:
         """End a build now. Raises NotFound, Conflict."""
 
     async def rerun(self, number: int) -> Build:
-        """Take a new build that asks for the same. Raises NotFound, Rejected."""
+        """Take a new build that asks for the same. Raises NotFound, Rejected, Busy."""
 
     async def build(self, number: int) -> BuildView:
         """Say all about a build. Raises NotFound."""

@@ -27,7 +27,15 @@ def add_failures(app: Quart) -> None:
 
 
 async def _request_error(error: RequestError) -> Response:
-    return await _failure(error.http_status, error.message, error.field)
+    response = await _failure(error.http_status, error.message, error.field)
+    return retry_later(response, error)
+
+
+def retry_later(response: Response, error: RequestError) -> Response:
+    """Say when to ask again, if the error says so."""
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 async def _http_error(error: HTTPException) -> Response:

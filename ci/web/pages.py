@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 from quart import Blueprint, Response, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
-from ci.errors import Conflict, Rejected
+from ci.errors import Busy, Conflict, Rejected, StoreFailed
 from ci.model import Status
 from ci.repository import shown_url
 from ci.server.views import BuildFilter, BuildView
 from ci.web import logview, parts, query
 from ci.web.body import read_form, refuse_cross_site
 from ci.web.core import Core, the_core
+from ci.web.failures import retry_later
 from ci.web.rawlog import raw_log
 
 pages = Blueprint("pages", __name__)
@@ -51,8 +52,8 @@ async def new_build() -> ResponseReturnValue:
             commit=form.get("commit", "").strip(),
             command=form.get("command", "").strip(),
         )
-    except Rejected as error:
-        return await parts.send_page(
+    except (Rejected, Busy, StoreFailed) as error:
+        page = await parts.send_page(
             "index.html",
             error.http_status,
             **_form(core, form.to_dict()),
@@ -60,6 +61,7 @@ async def new_build() -> ResponseReturnValue:
             **(await _list(core, BuildFilter()) | {"refresh_s": None}),
             error=error,
         )
+        return retry_later(page, error)
     return _to_build(build.number)
 
 

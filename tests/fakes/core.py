@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ci.config import ServerConfig
-from ci.errors import Conflict, NotFound, Rejected
+from ci.errors import Busy, Conflict, NotFound, Rejected
 from ci.model import Agent, AgentState, Attempt, Build, Reason, Status, attempt_id, commit_problem
 from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
 
@@ -21,6 +21,7 @@ class FakeCore:
         self.config = config or ServerConfig.check({"repository": "https://example.org/demo.git"})
         self.clock: datetime | None = START
         self.healthy = True
+        self.full = False  # as many builds wait as may
         self.queries = 0  # how often anything was asked that costs a look into a store
         self._version = 1
         self._views: dict[int, BuildView] = {}
@@ -51,6 +52,8 @@ class FakeCore:
             raise Rejected(f"commit: {problem}", field="commit")
         if not command or "\x00" in command:
             raise Rejected("command: is empty or has a NUL character", field="command")
+        if self.full:
+            raise Busy("7 builds wait already, which is the limit")
         build = Build(
             number=len(self._views) + 1,
             repository=name,

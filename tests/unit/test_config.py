@@ -33,6 +33,7 @@ SERVER_VALUES: dict[str, tuple[Any, str]] = {
     "silenceTimeoutSeconds": (1.5, "1.5"),
     "heartbeatSeconds": (0.5, "0.5"),
     "graceSeconds": (7, "7"),
+    "maxWaitingBuilds": (500, "500"),
     "maxBodyBytes": (4194304, "4194304"),
     "hostNames": (["ci.example.org"], "ci.example.org"),
     "defaultCommit": ("trunk", "trunk"),

@@ -17,6 +17,7 @@ from ci.model import (
     MAX_ATTEMPTS,
     TRY_AGAIN,
     Attempt,
+    Build,
     CommitInfo,
     Lease,
     Outcome,
@@ -33,10 +34,10 @@ _MANY = {1: "One attempt was", 2: "Two attempts were", 3: "Three attempts were"}
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What the end of an attempt meant: with `again` its build waits for another one."""
+    """What the end of an attempt meant: `again` is its build if that waits for another one."""
 
     attempt: Attempt
-    again: bool
+    again: Build | None = None
 
 
 def get(connection: Connection, id: str) -> Attempt | None:
@@ -98,14 +99,16 @@ def lease(connection: Connection, agent: str, now: datetime) -> Lease | None:
     return Lease(attempt, build)
 
 
-def put_back(connection: Connection, id: str) -> bool:
-    """Undo a lease that its agent never took; its id is not used again. False if it is over."""
+def put_back(connection: Connection, id: str) -> Build | None:
+    """Undo a lease that its agent never took; its id is not used again.
+
+    Returns the build, which waits again, or None if the attempt is over.
+    """
     attempt = get(connection, id)
     if attempt is None or attempt.status is not Status.RUNNING:
-        return False
+        return None
     connection.execute(delete(attempts).where(attempts.c.id == id))
-    _wait_again(connection, attempt, message="")
-    return True
+    return _wait_again(connection, attempt, message="")
 
 
 def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> Ended:
@@ -132,21 +135,20 @@ def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> End
         raise GivenUp(f"there is no attempt {id}", field="id")
     if not changed:
         if _repeats(attempt, outcome):
-            return Ended(attempt, again=False)
+            return Ended(attempt)
         raise GivenUp(f"attempt {id} is over: {attempt.reason}", field="id")
     if outcome.commit is not None:
         _note_commit(connection, attempt.build, outcome.commit)
     if outcome.reason in TRY_AGAIN:
         lost = _lost_attempts(connection, attempt)
         if len(lost) < MAX_ATTEMPTS:
-            _wait_again(connection, attempt, message=outcome.message)
-            return Ended(attempt, again=True)
+            return Ended(attempt, again=_wait_again(connection, attempt, outcome.message))
         agents = ", ".join(each.agent for each in lost)
         message = f"{_MANY[MAX_ATTEMPTS]} lost (agents {agents}). The last one: {outcome.message}"
         _end_build(connection, attempt, outcome, message, now)
     else:
         _end_build(connection, attempt, outcome, outcome.message, now)
-    return Ended(attempt, again=False)
+    return Ended(attempt)
 
 
 def cancel(connection: Connection, number: int, now: datetime) -> tuple[str, ...]:
@@ -196,7 +198,7 @@ def _lost_attempts(connection: Connection, attempt: Attempt) -> tuple[Attempt, .
     return tuple(a for a in of_build if a.job == attempt.job and a.reason in TRY_AGAIN)
 
 
-def _wait_again(connection: Connection, attempt: Attempt, message: str) -> None:
+def _wait_again(connection: Connection, attempt: Attempt, message: str) -> Build | None:
     change(connection, jobs, _job(attempt), Status.WAITING)
     change(
         connection,
@@ -207,6 +209,7 @@ def _wait_again(connection: Connection, attempt: Attempt, message: str) -> None:
         agent=None,
         message=message,
     )
+    return build_rows.get(connection, attempt.build)
 
 
 def _end_build(

@@ -15,13 +15,14 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from ci import blocking
-from ci.errors import StoreFailed
+from ci.errors import Busy, StoreFailed
 from ci.model import Agent, Attempt, Build, BuildRequest, CommitInfo, Lease, Outcome, Status
 from ci.server.store import agents, attempts, builds
 from ci.server.store.attempts import Ended
 from ci.server.store.database import Database, open_database
+from ci.server.store.line import read_line
 from ci.server.store.tables import health
-from ci.server.store.writer import Writer
+from ci.server.store.writer import MAX_BATCH, Writer
 from ci.server.views import BuildFilter, BuildPage
 
 T = TypeVar("T")
@@ -57,6 +58,7 @@ class Store:
 
     def __init__(self, database: Database, writer: Writer, now: Callable[[], datetime]) -> None:
         self._reader = database.reader
+        self._line = read_line(database.reader)
         self._writer = writer
         self._now = now
         self._news = News(waiting=lambda: None, over=lambda _id, _delivered: None)
@@ -70,32 +72,54 @@ class Store:
         """Grows with every commit that a page might show."""
         return self._writer.version
 
-    async def accept(self, request: BuildRequest) -> Build:
-        """Store a new build and return it with its number."""
-        return await self._writer.run(
-            lambda c: builds.accept(c, request, self._now()),
-            then=lambda _build: self._news.waiting(),
-        )
+    async def accept(self, request: BuildRequest, max_waiting: int | None = None) -> Build:
+        """Store a new build and return it with its number.
+
+        Raises Busy when `max_waiting` builds wait already, or too many changes.
+        """
+        if max_waiting is not None and len(self._line) >= max_waiting:
+            raise _line_is_full(max_waiting)
+
+        def accept(connection: Connection) -> Build:
+            # The line knows nothing yet of what is in the same batch, so near the limit the store
+            # is asked. Of many that come at once, none gets past it.
+            if (
+                max_waiting is not None
+                and len(self._line) + MAX_BATCH > max_waiting
+                and builds.waiting(connection) >= max_waiting
+            ):
+                raise _line_is_full(max_waiting)
+            return builds.accept(connection, request, self._now())
+
+        return await self._writer.run(accept, then=self._waits, refusable=True)
 
     async def cancel(self, number: int) -> None:
         """Cancel a build. Raises NotFound, Conflict."""
 
         def tell(ids: tuple[str, ...]) -> None:
+            self._line.remove(number)
             for id in ids:
                 self._news.over(id, False)
 
-        await self._writer.run(lambda c: attempts.cancel(c, number, self._now()), then=tell)
+        await self._writer.run(
+            lambda c: attempts.cancel(c, number, self._now()), then=tell, refusable=True
+        )
 
     async def lease(self, agent: str) -> Lease | None:
         """Give the next waiting job to `agent`, or None."""
-        return await self._writer.run(lambda c: attempts.lease(c, agent, self._now()))
+
+        def leave(lease: Lease | None) -> None:
+            if lease is not None:
+                self._line.remove(lease.build.number)
+
+        return await self._writer.run(lambda c: attempts.lease(c, agent, self._now()), then=leave)
 
     async def put_back(self, id: str) -> None:
         """Undo a lease that its agent never took."""
 
-        def tell(undone: bool) -> None:
-            if undone:
-                self._news.waiting()
+        def tell(build: Build | None) -> None:
+            if build is not None:
+                self._waits(build)
 
         await self._writer.run(lambda c: attempts.put_back(c, id), then=tell)
 
@@ -107,8 +131,8 @@ class Store:
 
         def tell(ended: Ended) -> None:
             self._news.over(id, delivered)
-            if ended.again:
-                self._news.waiting()
+            if ended.again is not None:
+                self._waits(ended.again)
 
         return await self._writer.run(
             lambda c: attempts.end(c, id, outcome, self._now()), then=tell
@@ -165,17 +189,23 @@ class Store:
 
     async def unfinished(self) -> dict[Status, int]:
         """Count the builds that wait and those that run."""
-        return await self._read(builds.unfinished)
+        running = await self._read(builds.running)
+        return {Status.WAITING: len(self._line), Status.RUNNING: running}
 
-    async def places(self, numbers: Collection[int]) -> dict[int, int]:
+    def places(self, numbers: Collection[int]) -> dict[int, int]:
         """Return the place in line of those builds that wait; 1 is the next."""
-        return await self._read(lambda c: builds.places(c, numbers))
+        return self._line.places(numbers)
 
     async def page(self, wanted: BuildFilter) -> BuildPage:
         """Return the newest builds that fit. A search for a text may read every row: a thread."""
         if wanted.text is None:
             return await self._read(lambda c: builds.page(c, wanted))
         return await blocking.run(self._search, wanted)
+
+    def _waits(self, build: Build) -> None:
+        """Note that a build has begun to wait, and tell so."""
+        self._line.add(build.number, build.priority)
+        self._news.waiting()
 
     def _search(self, wanted: BuildFilter) -> BuildPage:
         try:
@@ -193,6 +223,13 @@ class Store:
 
 
 _READ_FAILURES = (OperationalError, sqlalchemy.exc.TimeoutError)
+
+
+def _line_is_full(limit: int) -> Busy:
+    return Busy(
+        f"{limit} builds wait already, which is the limit (maxWaitingBuilds); "
+        "nothing was stored, try again later"
+    )
 
 
 def _read_failed(error: Exception) -> StoreFailed:

@@ -15,11 +15,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from ci import blocking
-from ci.errors import StoreFailed
+from ci.errors import Busy, StoreFailed
 
 T = TypeVar("T")
 
 MAX_BATCH = 256  # so that one transaction never holds the file for long
+# Orders that may wait for their turn: about two seconds of work, which nobody takes for a hang.
+MAX_ORDERS = 1000
 
 
 class _Order:
@@ -63,16 +65,24 @@ class Writer:
         *,
         then: Callable[[T], None] | None = None,
         shown: bool = True,
+        refusable: bool = False,
     ) -> T:
         """Return what `work(connection)` returned, once it is on disk.
 
         `work` is one transaction: when it raises, nothing of it stays. `then(result)` is called
         right after the commit; it belongs to the commit, not to the caller, who may have left.
-        Raises what `work` raises, and StoreFailed when the disk says no.
+        Raises what `work` raises, StoreFailed when the disk says no, and Busy when too many wait
+        already and the work is `refusable`: what people ask for. What our own tasks have to write
+        is never refused, and bounded by the number of slots.
         Cancellation: the work may still be done, and then `then` is called as well.
         """
         if self._ended:
             raise StoreFailed("the store is closed")
+        if refusable and len(self._waiting) >= MAX_ORDERS:
+            raise Busy(
+                f"the store can't keep up: {len(self._waiting)} changes wait to be written; "
+                "nothing was changed, try again"
+            )
         order = _Order(work, then, shown=shown)
         self._waiting.append(order)
         self._wake.set()

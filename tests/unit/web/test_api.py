@@ -42,6 +42,18 @@ async def test_a_build_is_accepted(client: httpx.AsyncClient) -> None:
     assert (await client.get("/api/builds/1")).json() == build
 
 
+async def test_a_full_queue_says_when_to_ask_again(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """503 with Retry-After and a sentence; nothing is stored."""
+    core.full = True
+    answer = await post(client, GOOD)
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "7 builds wait already" in answer.json()["error"]["message"]
+    assert (await client.get("/api/builds")).json()["builds"] == []
+
+
 async def test_an_ended_build_says_how(client: httpx.AsyncClient, core: FakeCore) -> None:
     """With its attempts."""
     await post(client, GOOD)

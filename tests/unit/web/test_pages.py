@@ -102,6 +102,23 @@ async def test_a_wrong_form_is_shown_again(
     assert 'http-equiv="refresh"' not in html
 
 
+async def test_a_full_queue_keeps_what_was_typed(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """503 and when to try again, on the form; the page does not load itself over it."""
+    core.full = True
+    answer = await ask(client, command="keep <me>")
+    html = check(answer, 503)
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "7 builds wait already" in html
+    assert "keep &lt;me&gt;" in html
+    assert 'http-equiv="refresh"' not in html
+    core.full = False
+    await ask(client)
+    core.full = True
+    answer = await client.post("/build/1/rerun", headers=BROWSER)
+    assert "7 builds wait already" in check(answer, 503)
+    assert int(answer.headers["Retry-After"]) > 0
+
+
 async def test_a_form_in_a_wrong_encoding_is_no_failure(client: httpx.AsyncClient) -> None:
     """Bytes that are no text, and none at all."""
     headers = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -244,8 +244,8 @@ async def test_priority_then_age(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         for priority in (0, 5, -1, 5):
             await store.accept(BuildRequest("demo", "/srv/demo", "main", "x", priority))
-        assert await store.places([1, 2, 3, 4, 99]) == {2: 1, 4: 2, 1: 3, 3: 4}
-        assert await store.places([3]) == {3: 4}
+        assert store.places([1, 2, 3, 4, 99]) == {2: 1, 4: 2, 1: 3, 3: 4}
+        assert store.places([3]) == {3: 4}
         assert [(await lease(store)).build for _ in range(4)] == [2, 4, 1, 3]
 
 

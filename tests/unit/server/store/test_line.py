@@ -1,0 +1,89 @@
+"""The line in memory is the line in the store, whatever happened."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import trio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ci import blocking
+from ci.errors import Conflict, NotFound
+from ci.model import Agent, BuildRequest, Lease, Outcome, Reason, Status
+from ci.server.store.line import Line, read_line
+from ci.server.store.store import Store, open_store
+
+NOW = datetime(2030, 1, 2, tzinfo=UTC)
+AGENT = Agent("one", "h", 1, 1, (), "0", "b", "h", True, False, NOW, NOW)
+GOOD = Outcome(Status.SUCCESS, Reason.EXITED, exit_code=0, log_size=0)
+LOST = Outcome(Status.ERROR, Reason.AGENT_LOST, "Agent one was lost.")
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["accept", "accept", "lease", "put back", "lose", "end", "cancel"]),
+        st.integers(-2, 2),
+    ),
+    max_size=40,
+)
+
+
+@given(priorities=st.dictionaries(st.integers(1, 99), st.integers(-3, 3)))
+def test_places_follow_priority_and_age(priorities: dict[int, int]) -> None:
+    """Whoever asks, of all or of one."""
+    line = Line()
+    for number, priority in priorities.items():
+        line.add(number, priority)
+    order = sorted(priorities, key=lambda number: (-priorities[number], number))
+    assert line.places(range(200)) == {number: n for n, number in enumerate(order, 1)}
+    assert len(line) == len(priorities)
+    for number in order[::2]:
+        line.remove(number)
+        line.remove(number)
+    assert line.places(order) == {number: n for n, number in enumerate(order[1::2], 1)}
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+@given(steps=STEPS)
+def test_the_line_is_that_of_the_store(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
+) -> None:
+    """After any order of events, places and count are what a restart would read."""
+    folder = tmp_path_factory.mktemp("store")
+    with blocking.inline():
+        trio.run(_take_steps, folder, steps)
+
+
+async def _take_steps(folder: Path, steps: list[tuple[str, int]]) -> None:
+    async with open_store(folder, lambda: NOW) as store:
+        await store.save_agent(AGENT)
+        leases: list[Lease] = []
+        for step, choice in steps:
+            await _take(store, leases, step, choice)
+            fresh = read_line(store._reader)
+            numbers = range(1, len(steps) + 1)
+            assert store.places(numbers) == fresh.places(numbers)
+            counts = await store.unfinished()
+            assert (counts[Status.WAITING], counts[Status.RUNNING]) == (len(fresh), len(leases))
+
+
+async def _take(store: Store, leases: list[Lease], step: str, choice: int) -> None:
+    if step == "accept":
+        await store.accept(BuildRequest("demo", "/srv/demo", "main", "true", choice))
+    elif step == "lease":
+        lease = await store.lease("one")
+        leases.extend([lease] if lease else [])
+    elif step == "cancel":
+        number = 3 + choice
+        with suppress(Conflict, NotFound):  # and then it holds no lease
+            await store.cancel(number)
+        leases[:] = [lease for lease in leases if lease.build.number != number]
+    elif leases:
+        id = leases.pop(choice % len(leases)).attempt.id
+        if step == "put back":
+            await store.put_back(id)
+        else:
+            await store.end(id, LOST if step == "lose" else GOOD, delivered=True)
