@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, event, inspect, text
+from sqlalchemy import Connection, create_engine, event, inspect, select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool
 
 from ci.errors import StoreError
-from ci.server.store.tables import SCHEMA
+from ci.server.store.tables import SCHEMA, metadata
 
 FILE_NAME = "ci.sqlite3"
 _BUSY_MS = 10_000  # waits so long for another program, such as a back-up, that holds the file
@@ -41,11 +41,14 @@ def open_database(folder: Path) -> Database:
             path = folder / FILE_NAME
             writer = _connection(path, opened, writes=True)
             _upgrade(writer)
+            _check_tables(writer)
             writer.commit()
             database = Database(writer, _connection(path, opened, writes=False))
         except (OSError, DatabaseError, sqlite3.Error) as error:
             cause = getattr(error, "orig", None) or error
-            raise StoreError(f"data folder {folder}: can't be used ({cause})") from error
+            raise StoreError(
+                f"data folder {folder}: can't be used ({cause}); mend that, or restore a back-up"
+            ) from error
         opened.pop_all()  # it is the caller's now
         return database
 
@@ -86,7 +89,10 @@ def _open_file(path: Path) -> sqlite3.Connection:
 
 
 def _upgrade(connection: Connection) -> None:
-    """Run the migrations that are missing. Alembic is imported only when there are any: 90 ms."""
+    """Run the migrations that are missing, all in the one transaction that is open.
+
+    Alembic is imported only when there are any: 90 ms.
+    """
     found = None
     if inspect(connection).has_table("alembic_version"):
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -99,8 +105,20 @@ def _upgrade(connection: Connection) -> None:
         )
     from alembic import command  # noqa: PLC0415  see the docstring
     from alembic.config import Config  # noqa: PLC0415  as above
+    from alembic.util import CommandError  # noqa: PLC0415  as above
 
     config = Config()
     config.set_main_option("script_location", "ci.server.store:migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreError(
+            f"the store has schema {found}, which no version ever had; restore a back-up"
+        ) from error
+
+
+def _check_tables(connection: Connection) -> None:
+    """Make sure that the tables are there: the schema's name alone proves nothing."""
+    for table in metadata.sorted_tables:
+        connection.execute(select(table).limit(0))
