@@ -231,7 +231,9 @@ class Attempt:
 
     async def _find_command(self) -> None:
         if self._ticket.machine_boot == self._tools.runner.boot_id:
-            self._command = await self._tools.runner.find(self._folder, self._ticket.cookie)
+            self._command = await self._tools.runner.find(
+                self._folder, self._ticket.cookie, self._workspace
+            )
         self._cause = self._cause or await blocking.run(self._folder.stop)
         log.info("picked up", attempt=self.id, started=self._command is not None)
 

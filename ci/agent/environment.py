@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Final
 
-from ci.agent.processes import COOKIE
 from ci.wire.job import Job
 
 _OUR_PREFIXES: Final = ("CI_AGENT_", "CI_SERVER_")  # settings, tokens among them
@@ -79,9 +78,3 @@ def own_environment() -> dict[str, str]:
         folders = kept["PATH"].split(os.pathsep)
         kept["PATH"] = os.pathsep.join(folder for folder in folders if folder != programs)
     return kept
-
-
-def nested_cookie(cookie: str) -> str:
-    """Add `cookie` to the one that this agent runs under, if it is part of a build itself."""
-    outer = os.environ.get(COOKIE)
-    return f"{outer}.{cookie}" if outer else cookie

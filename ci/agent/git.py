@@ -13,8 +13,8 @@ from typing import Final
 
 import trio
 
-from ci.agent import processes
-from ci.agent.environment import nested_cookie, own_environment
+from ci.agent import processes, survivors
+from ci.agent.environment import own_environment
 from ci.errors import CheckoutFailed
 from ci.repository import shown_url
 
@@ -67,7 +67,6 @@ class Git:
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_ALLOW_PROTOCOL": "http:https:ssh:git" + (":file" if local else ""),
             "LC_ALL": "C",
-            processes.COOKIE: nested_cookie(cookie),
         }
         settings = _SETTINGS + (_LFS_SETTINGS if shutil.which("git-lfs") else ())
         self._beginning = ["git", *(word for setting in settings for word in ("-c", setting))]
@@ -79,21 +78,22 @@ class Git:
         pid = None
         try:
             try:
-                arguments_of_git = [*self._beginning, *arguments]
-                pid = processes.spawn(arguments_of_git, self._environment, stdout, stderr)
+                words = [*self._beginning, *arguments]
+                pid = processes.spawn(words, self._environment, self._cookie, stdout, stderr)
             except FileNotFoundError:
                 raise CheckoutFailed("git is not installed on this agent") from None
             status = await processes.wait_end(pid, None)
             pid = None
             code = os.waitstatus_to_exitcode(status) if status is not None else -1
-            words = os.pread(stderr, _OUTPUT_LIMIT, 0).decode("utf-8", "replace")
-            return Answer(code, os.pread(stdout, _OUTPUT_LIMIT, 0), words)
+            said = os.pread(stderr, _OUTPUT_LIMIT, 0).decode("utf-8", "replace")
+            return Answer(code, os.pread(stdout, _OUTPUT_LIMIT, 0), said)
         finally:
             os.close(stdout)
             os.close(stderr)
             if pid is not None:
                 with trio.move_on_after(STOP_LIMIT_S, shield=True):
-                    await processes.end_all(self._cookie, pid, KILL_GRACE_S)
+                    mine = survivors.Belongings(self._cookie, pid)
+                    await survivors.end_all(mine, KILL_GRACE_S)
                 processes.reap(pid)
 
     async def must(self, purpose: str, *arguments: str) -> bytes:

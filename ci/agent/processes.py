@@ -1,66 +1,84 @@
-"""Processes by /proc: starting one in its own session, waiting for it, ending all it left behind.
+"""Processes by /proc: starting one in its own session, waiting for it, signalling just that one.
 
-Linux only: pidfd, /proc/PID/environ and sessions are what makes "no survivor" true. Whatever is
-started carries a cookie, a random word in its environment, which all its descendants inherit;
-it finds those that left the session and whose parents are gone.
+Linux only: pidfd, sessions and /proc are what makes "no survivor" true. Whatever is started for an
+attempt is marked by a cookie, a random word, in two ways that all its descendants inherit:
+
+- in its environment, where a person sees it, and which a program may clear;
+- as the limit RLIMIT_LOCKS, a number that nothing changes by accident: it outlives `env -i`, a
+  new session, the death of all parents, closed files and another folder.
+
+Who belongs to an attempt, and how all of that is ended, is in `survivors.py`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import resource
 import signal
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import structlog
 import trio
 
 from ci import blocking
 
 COOKIE: Final = "CI_COOKIE"  # the environment variable that marks what belongs to an attempt
 
-POLL_S: Final = 0.02  # between two looks at processes that were told to end
-KILL_LIMIT_S: Final = 15.0  # a process that hangs in the kernel can't be ended by anybody
+# RLIMIT_LOCKS of linux/resource.h. Linux has not enforced it since 2.4.25, so it is free for us.
+_MARK_LIMIT: Final = 10
+_MARKS: Final = 1 << 61  # the lowest mark, and how many there are; nobody allows so many locks
+NO_MARK: Final = 0
 
 # In the middle of its exec a process shows an empty environment for some microseconds, or until
 # the disk has brought the first page of the program.
 EXEC_POLL_S: Final = 0.001
 EXEC_POLLS: Final = 20
 
+# Python ignores SIGPIPE and SIGXFSZ, `nohup` SIGHUP, a shell's `&` SIGINT and SIGQUIT, and that is
+# inherited: a build's program would not die of them.
+_CAN_BE_IGNORED: Final = [
+    number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)
+]
+
 _PROC: Final = Path("/proc")
 _KERNEL_THREAD: Final = 0x00200000  # PF_KTHREAD of linux/sched.h
 _STAT: Final = re.compile(
-    rb"(?P<pid>\d+) \(.*\) (?P<state>\S) (?P<parent>\d+) (?P<group>\d+) (?P<session>\d+) "
-    rb"\S+ \S+ (?P<flags>\d+) (?:\S+ ){12}(?P<born>\d+) ",
+    rb"(?P<pid>\d+) \((?P<name>.*)\) (?P<state>\S) (?P<parent>\d+) (?P<group>\d+) (?P<session>\d+) "
+    rb"(?P<terminal>-?\d+) \S+ (?P<flags>\d+) (?:\S+ ){12}(?P<born>\d+) ",
     re.DOTALL,
 )
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A living process. `born` tells it from a later one with the same number."""
+    """A living process. `born` tells it from a later one with the same number.
+
+    `terminal` is 0 when it has none.
+    """
 
     pid: int
     parent: int
     group: int
     session: int
+    terminal: int
     born: int
+    name: str = field(compare=False)  # which its next exec changes
 
 
 def spawn(
     arguments: list[str],
     environment: Mapping[str, str],
+    cookie: str,
     stdout: int | Path,
     stderr: int | None = None,
 ) -> int:
-    """Start a program in its own session, without input; return its process id.
+    """Start a program in its own session, without input, marked by `cookie`; return its process id.
 
     `stdout` is a descriptor, or a file that is appended to; `stderr` goes there too unless it is
     a descriptor. Raises OSError, for example when the arguments are too long.
@@ -76,15 +94,16 @@ def spawn(
     actions.append((os.POSIX_SPAWN_DUP2, 1 if stderr is None else stderr, 2))
     # A child that kept our listening socket would hold the port after our death.
     actions += [(os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inheritable()]
-    return os.posix_spawnp(
-        arguments[0],
-        arguments,
-        environment,
-        file_actions=actions,
-        setsid=True,
-        setsigmask=[],
-        setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores them, and that is inherited
-    )
+    with _marked(cookie):
+        return os.posix_spawnp(
+            arguments[0],
+            arguments,
+            {**environment, COOKIE: _nested(cookie)},
+            file_actions=actions,
+            setsid=True,
+            setsigmask=[],
+            setsigdef=_CAN_BE_IGNORED,
+        )
 
 
 async def wait_end(pid: int, cookie: str | None) -> int | None:
@@ -116,52 +135,6 @@ def reap(pid: int) -> int | None:
     return status if reaped else None
 
 
-async def end_all(cookie: str, leader: int | None, grace_s: float) -> None:
-    """End everything that belongs to an attempt: SIGTERM, then after `grace_s` SIGKILL.
-
-    Returns when none is left, or logs an error after KILL_LIMIT_S of killing. Cancellation: stops
-    ending them.
-    """
-    seen: set[Process] = set()
-    killing_at = trio.current_time() + grace_s
-    while found := await blocking.run(belonging, cookie, leader):
-        now = trio.current_time()
-        if now > killing_at + KILL_LIMIT_S:
-            log.error("processes left", pids=[process.pid for process in found])
-            return
-        for process in found:
-            if now >= killing_at:
-                _send(process, signal.SIGKILL)
-            elif process not in seen:
-                _send(process, signal.SIGTERM)
-                _send(process, signal.SIGCONT)  # one that is stopped could not end
-        seen.update(found)
-        await trio.sleep(POLL_S)
-    for process in seen:
-        reap(process.pid)  # ours, or adopted where we are the first process of a container
-
-
-def belonging(cookie: str, leader: int | None) -> list[Process]:
-    """Find what carries `cookie`, is in the session or group of `leader`, or descends from those.
-
-    `leader` is the process id of a session's leader, perhaps long gone.
-    """
-    living = _living()
-    found = {pid for pid in living if carries(pid, cookie)}
-    # A leader without the cookie is another program that was given the number since.
-    if leader is not None and (leader not in living or leader in found):
-        found |= {pid for pid, at in living.items() if leader in (at.session, at.group)}
-    children: dict[int, list[int]] = {}
-    for process in living.values():
-        children.setdefault(process.parent, []).append(process.pid)
-    open_ends = list(found)
-    while open_ends:
-        fresh = [pid for pid in children.get(open_ends.pop(), ()) if pid not in found]
-        found.update(fresh)
-        open_ends += fresh
-    return [living[pid] for pid in found]
-
-
 def carries(pid: int, cookie: str) -> bool:
     """Whether `pid` lives and was started with `cookie` in its environment."""
     for _ in range(EXEC_POLLS):
@@ -169,10 +142,25 @@ def carries(pid: int, cookie: str) -> bool:
             environment = (_PROC / str(pid) / "environ").read_bytes()
         except OSError:
             return False  # gone, or another user's
-        if environment or _look(pid) is None:
+        if environment or look(pid) is None:
             return cookie.encode() in environment
         time.sleep(EXEC_POLL_S)
     return False
+
+
+def mark(cookie: str) -> int:
+    """Turn a cookie into the number that marks its processes."""
+    digest = hashlib.sha256(cookie.encode()).digest()
+    return _MARKS + int.from_bytes(digest[:8], "big") % _MARKS
+
+
+def mark_of(pid: int) -> int:
+    """Read the mark of a process, which may be one that is ours; NO_MARK when it has none."""
+    try:
+        soft, _ = resource.prlimit(pid, _MARK_LIMIT)
+    except OSError:  # gone, or another user's
+        return NO_MARK
+    return soft if soft >= _MARKS else NO_MARK
 
 
 def boot_id() -> str:
@@ -185,35 +173,60 @@ def now() -> float:
     return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
-def _living() -> dict[int, Process]:
-    found = {}
-    for name in os.listdir(_PROC):  # noqa: PTH208 - a Path for each process costs more than this
-        if name.isdigit() and (process := _look(int(name))):
-            found[process.pid] = process
-    return found
+def numbers() -> list[int]:
+    """List the numbers of all processes."""
+    return [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208 - a Path for each costs more than this
 
 
-def _look(pid: int) -> Process | None:
+def look(pid: int) -> Process | None:
+    """Look at one process; None when it has ended, reaped by its parent or not."""
     try:
         fields = _STAT.match((_PROC / str(pid) / "stat").read_bytes())
     except OSError:
         return None
-    if fields is None or fields["state"] in b"ZX":  # ended, and not yet reaped by its parent
+    if fields is None or fields["state"] in b"ZX":
         return None
     if int(fields["flags"]) & _KERNEL_THREAD:
         return None
-    return Process(pid, *(int(fields[key]) for key in ("parent", "group", "session", "born")))
+    return Process(
+        pid=pid,
+        parent=int(fields["parent"]),
+        group=int(fields["group"]),
+        session=int(fields["session"]),
+        terminal=int(fields["terminal"]),
+        born=int(fields["born"]),
+        name=fields["name"].decode("utf-8", "backslashreplace"),
+    )
 
 
-def _send(process: Process, number: signal.Signals) -> None:
+def send(process: Process, number: signal.Signals) -> None:
     """Signal exactly this process: its number may have been given to another since."""
     with suppress(ProcessLookupError, PermissionError):
         descriptor = os.pidfd_open(process.pid)
         try:
-            if (same := _look(process.pid)) and same.born == process.born:
+            if (same := look(process.pid)) and same.born == process.born:
                 signal.pidfd_send_signal(descriptor, number)
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def _marked(cookie: str) -> Iterator[None]:
+    """Carry the mark of `cookie` for a moment, so that a child inherits it."""
+    soft, hard = resource.getrlimit(_MARK_LIMIT)
+    # Somebody may have set a real limit, or the system may know none: the environment must do.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(_MARK_LIMIT, (mark(cookie), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(_MARK_LIMIT, (soft, hard))
+
+
+def _nested(cookie: str) -> str:
+    """Add `cookie` to the one that this agent runs under, if it is part of a build itself."""
+    outer = os.environ.get(COOKIE)
+    return f"{outer}.{cookie}" if outer else cookie
 
 
 def _inheritable() -> list[int]:

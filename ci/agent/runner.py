@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,8 +19,8 @@ import trio
 
 from ci import blocking
 from ci.agent import processes
-from ci.agent.environment import nested_cookie
 from ci.agent.spool import Folder
+from ci.agent.survivors import Belongings, end_all
 
 START_LIMIT_S: Final = 2.0  # a supervisor writes its number within milliseconds of its start
 START_POLL_S: Final = 0.05
@@ -66,7 +66,7 @@ class Runner(Protocol):
     async def start(self, order: Order) -> Command:
         """Start a command. Raises OSError when that is impossible."""
 
-    async def find(self, folder: Folder, cookie: str) -> Command | None:
+    async def find(self, folder: Folder, cookie: str, workspace: Path) -> Command | None:
         """Find the command of an earlier life of the agent, alive or gone.
 
         Returns None when it was never started; what had been prepared for it is ended then.
@@ -91,25 +91,25 @@ class ShellRunner:
         """Start a command under its supervisor. Raises OSError."""
         arguments = ["sh", str(_SCRIPT), str(order.folder.path), str(order.workspace)]
         pid = processes.spawn(
-            [*arguments, order.command],
-            {**order.environment, processes.COOKIE: nested_cookie(order.cookie)},
-            order.folder.log,
+            [*arguments, order.command], order.environment, order.cookie, order.folder.log
         )
         await trio.lowlevel.cancel_shielded_checkpoint()
-        return _Supervised(order.folder, order.cookie, pid, self._kill_grace_s, own=True)
+        mine = Belongings(order.cookie, pid, order.folder.path, order.workspace)
+        return _Supervised(order.folder, mine, pid, self._kill_grace_s, own=True)
 
-    async def find(self, folder: Folder, cookie: str) -> Command | None:
+    async def find(self, folder: Folder, cookie: str, workspace: Path) -> Command | None:
         """Find a supervisor by its file; one that is just starting is given START_LIMIT_S."""
+        mine = Belongings(cookie, None, folder.path, workspace)
         with trio.move_on_after(START_LIMIT_S):
             while (pid := folder.pid()) is None:
-                if not await blocking.run(processes.belonging, cookie, None):
+                if not await blocking.run(mine.find):
                     break
                 await trio.sleep(START_POLL_S)
         pid = folder.pid()
         if pid is None:  # git of an unfinished checkout, or nothing at all
-            await processes.end_all(cookie, None, self._kill_grace_s)
+            await end_all(mine, self._kill_grace_s)
             return None
-        return _Supervised(folder, cookie, pid, self._kill_grace_s, own=False)
+        return _Supervised(folder, replace(mine, leader=pid), pid, self._kill_grace_s, own=False)
 
     async def has_space(self, folder: Folder) -> bool:
         """Whether the disk has more than FULL_DISK_BYTES left."""
@@ -123,20 +123,20 @@ class _Supervised:
     """A command by the number of its supervisor, which is its session's as well."""
 
     def __init__(
-        self, folder: Folder, cookie: str, pid: int, kill_grace_s: float, *, own: bool
+        self, folder: Folder, mine: Belongings, pid: int, kill_grace_s: float, *, own: bool
     ) -> None:
         self._folder = folder
-        self._cookie = cookie
+        self._mine = mine
         self._pid = pid
         self._kill_grace_s = kill_grace_s
         self._own = own  # our child, and not yet reaped
 
     async def wait(self) -> int | None:
-        await processes.wait_end(self._pid, None if self._own else self._cookie)
+        await processes.wait_end(self._pid, None if self._own else self._mine.cookie)
         self._own = False
         return self._folder.exit_code()
 
     async def kill(self) -> None:
-        await processes.end_all(self._cookie, self._pid, self._kill_grace_s)
+        await end_all(self._mine, self._kill_grace_s)
         processes.reap(self._pid)  # it may have ended between two looks
         self._own = False

@@ -80,7 +80,12 @@ class FakeRunner:
         await trio.lowlevel.cancel_shielded_checkpoint()
         return command
 
-    async def find(self, folder: Folder, cookie: str) -> FakeCommand | None:  # noqa: ARG002 - no files
+    async def find(
+        self,
+        folder: Folder,  # noqa: ARG002 - no files
+        cookie: str,
+        workspace: Path,  # noqa: ARG002 - no processes
+    ) -> FakeCommand | None:
         """Find a command by its cookie."""
         await trio.lowlevel.checkpoint()
         return self._machine.running.get(cookie)

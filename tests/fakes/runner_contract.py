@@ -130,7 +130,7 @@ class RunnerContract:
         with trio.move_on_after(0.2):
             await started.wait()
         assert bench.alive(order.cookie)
-        found = await bench.runner().find(order.folder, order.cookie)
+        found = await bench.runner().find(order.folder, order.cookie, order.workspace)
         assert found is not None
         assert await found.wait() == 3
         assert order.folder.log.read_bytes() == b"1\n2\n"
@@ -141,7 +141,7 @@ class RunnerContract:
         """Its exit code waited on the disk for the next agent."""
         order = make_order(tmp_path, "exit 4")
         await (await self.run(bench, order)).wait()
-        found = await bench.runner().find(order.folder, order.cookie)
+        found = await bench.runner().find(order.folder, order.cookie, order.workspace)
         assert found is not None
         assert await found.wait() == 4
         await found.kill()
@@ -152,14 +152,14 @@ class RunnerContract:
         """The agent begins again at the checkout then."""
         order = make_order(tmp_path, "true")
         with trio.fail_after(SOON_S):
-            assert await bench.runner().find(order.folder, order.cookie) is None
+            assert await bench.runner().find(order.folder, order.cookie, order.workspace) is None
 
     async def test_a_picked_up_command_can_be_killed(self, bench: Bench, tmp_path: Path) -> None:
         """Cancel works after a restart of the agent as before."""
         order = make_order(tmp_path, "setsid sleep 1001 & echo up; sleep 1002")
         await self.run(bench, order)
         await wait_log(order, b"up\n")
-        found = await bench.runner().find(order.folder, order.cookie)
+        found = await bench.runner().find(order.folder, order.cookie, order.workspace)
         assert found is not None
         with trio.fail_after(NO_SURVIVOR_S):
             await found.kill()

@@ -15,6 +15,8 @@ import trio
 from ci.agent.runner import Runner, ShellRunner
 from tests.fakes.runner_contract import NO_SURVIVOR_S, RunnerContract, make_order, wait_log
 
+USUAL = (1 << 31) - 1  # signals as a bit mask; those above are the C library's own
+
 
 class RealBench:
     """This machine."""
@@ -66,8 +68,22 @@ class TestShellRunner(RunnerContract):
         order = make_order(tmp_path, "grep -E 'Sig(Ign|Blk)' /proc/self/status")
         await (await self.run(bench, order)).wait()
         _, blocked, _, ignored = order.folder.log.read_text().split()
-        usual = (1 << 31) - 1  # those above are the C library's own
-        assert not (int(blocked, 16) | int(ignored, 16)) & usual
+        assert not (int(blocked, 16) | int(ignored, 16)) & USUAL
+
+    async def test_what_the_agent_was_told_to_ignore_the_command_may_die_of(
+        self, bench: RealBench, tmp_path: Path
+    ) -> None:
+        """An agent under `nohup`, or behind a shell's `&`, hands none of it on."""
+        order = make_order(tmp_path, "grep SigIgn /proc/self/status")
+        ignored = (signal.SIGHUP, signal.SIGQUIT, signal.SIGINT)
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+        try:
+            started = await self.run(bench, order)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        await started.wait()
+        assert not int(order.folder.log.read_text().split()[1], 16) & USUAL
 
     async def test_the_environment_and_the_folder_are_as_ordered(
         self, bench: RealBench, tmp_path: Path
@@ -133,7 +149,7 @@ class TestShellRunner(RunnerContract):
         with subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)]) as agent:  # noqa: ASYNC220 - that short a start holds nobody up
             await wait_log(order, b"1\n")
             agent.send_signal(signal.SIGKILL)
-        found = await bench.runner().find(order.folder, order.cookie)
+        found = await bench.runner().find(order.folder, order.cookie, order.workspace)
         assert found is not None
         with trio.fail_after(NO_SURVIVOR_S):
             assert await found.wait() == 5
