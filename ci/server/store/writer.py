@@ -40,6 +40,10 @@ class _Order:
         self.done = trio.Event()
         self.result: outcome.Outcome[Any] | None = None
 
+    def fail(self, message: str) -> None:
+        """Note that it was not done. Each order has an error of its own: it is raised but once."""
+        self.result = outcome.Error(StoreFailed(message))
+
     def finish(self) -> None:
         """Do what follows from the commit, whether or not somebody still waits for it."""
         if self.then is not None and isinstance(self.result, outcome.Value):
@@ -103,21 +107,17 @@ class Writer:
                 await self._serve(batch)
         finally:
             self._ended = True
-            closed = outcome.Error(StoreFailed("the store was closed"))
             for order in batch + self._waiting:
                 if not order.done.is_set():
-                    order.result = closed  # it may be on disk, but nobody can tell now
+                    order.fail("the store was closed")  # it may be on disk: nobody can tell now
                     order.done.set()
 
     async def _serve(self, batch: list[_Order]) -> None:
         try:
             await blocking.run(self._commit, batch, limiter=self._limiter)
         except OperationalError as error:
-            failure = outcome.Error(
-                StoreFailed(f"the store can't write: {error.orig}; free space on its disk")
-            )
             for order in batch:
-                order.result = failure
+                order.fail(f"the store can't write: {error.orig}; free space on its disk")
         self.version += any(order.shown for order in batch)
         for order in batch:
             order.finish()

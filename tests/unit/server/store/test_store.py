@@ -129,6 +129,27 @@ async def test_a_full_disk_is_said_and_passes(tmp_path: Path) -> None:
         assert (await store.unfinished())[Status.WAITING] == 2
 
 
+async def test_a_full_disk_is_said_to_everybody_who_shared_the_commit(tmp_path: Path) -> None:
+    """Each of those who wrote at once hears StoreFailed, and not only the first one."""
+    async with opened(tmp_path) as store:
+        connection = store._writer._connection
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
+        connection.rollback()
+        told: list[StoreFailed] = []
+
+        async def accept() -> None:
+            try:
+                await store.accept(BuildRequest("demo", "/srv/demo", "main", "x" * 1_000_000))
+            except StoreFailed as error:
+                told.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(accept)
+        assert len(told) == 5
+        assert len(set(map(id, told))) == 5, "each has a traceback of its own"
+
+
 async def test_what_follows_a_commit_happens_without_its_caller(tmp_path: Path) -> None:
     """A caller who leaves while the disk works takes nothing with him."""
     async with opened(tmp_path) as store:
@@ -162,7 +183,8 @@ async def test_a_writer_that_crashes_leaves_nobody_waiting(tmp_path: Path) -> No
                         told.append(error)
 
             nursery.start_soon(accept)
-    assert len(told) == 1
+            nursery.start_soon(accept)
+    assert len(told) == 2
 
 
 async def test_a_read_that_fails_is_said(tmp_path: Path) -> None:
