@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from ci.errors import ConfigError
-from ci.model import commit_problem
+from ci.model import DEFAULT_LOG_LIMIT, MIN_LOG_LIMIT, commit_problem
 from ci.repository import absolute_url, repository_problem, shown_url
 from ci.wire.fields import no_bool
 
@@ -156,6 +156,11 @@ class ServerConfig(_Config):
     )
     max_body_bytes: Annotated[Bytes, Field(ge=2 << 20)] = Field(
         32 << 20, description="largest request body; also the largest log a foreign agent can send"
+    )
+
+    max_log_bytes: Annotated[Bytes, Field(ge=MIN_LOG_LIMIT)] = Field(
+        DEFAULT_LOG_LIMIT,
+        description="longest log of an attempt; of a longer one beginning and end are kept",
     )
 
     default_commit: str = Field("main", description="what the form asks for at first")

@@ -6,6 +6,7 @@ CIError
 │  ├─ Rejected          422  a field is missing or wrong
 │  │  ├─ NotFound       404  there is no such thing
 │  │  └─ TooLarge       413  more than the limit allows
+│  │     └─ LogFull     413  the log is as long as a log may be
 │  ├─ Unauthorized      401  the token is missing or wrong
 │  ├─ Forbidden         403  not from there: a web page asks what only a program may
 │  ├─ Conflict          409  right in itself, but not now
@@ -63,6 +64,14 @@ class TooLarge(Rejected):
     """A body or a field is over its limit."""
 
     http_status = 413
+
+
+class LogFull(TooLarge):
+    """The log on disk has `size` bytes, and nothing more is taken."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the log has {size} bytes: nothing more is taken", field="body")
+        self.size = size
 
 
 class Unauthorized(RequestError):

@@ -188,6 +188,9 @@ class Agent:
     last_seen: datetime
 
 
+MIN_LOG_LIMIT: Final = 64 << 10  # bytes of an attempt's log; with fewer nobody sees why it is red
+DEFAULT_LOG_LIMIT: Final = 512 << 20
+
 ATTEMPT_ID: Final = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})\.([1-9][0-9]{0,8})")
 
 

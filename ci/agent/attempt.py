@@ -2,7 +2,8 @@
 
 Attempt.run
 ├─ life        checkout → command → end of all processes → result.json → workspace removed
-│  └─ silence  while the command runs: has it printed anything of late?
+│  ├─ silence  while the command runs: has it printed anything of late?
+│  └─ trimming frees the disk of what is over the log's limit
 └─ delivery    log while it runs, then the result; afterwards the folder is removed
 
 What stops an attempt (cancel, time limits, a server that gave it up) cancels the *waiting*; the
@@ -32,15 +33,18 @@ from ci.agent.checkout import Checkout
 from ci.agent.delivery import Delivery
 from ci.agent.environment import command_environment
 from ci.agent.line import Line
+from ci.agent.output import Output
 from ci.agent.runner import Command, Order, Runner
 from ci.agent.spool import Folder, Ticket, remove_or_leave
+from ci.agent.trim import serve_trimming
 from ci.errors import CheckoutFailed, Conflict, GivenUp
-from ci.model import CommitInfo, Outcome, Reason
+from ci.model import DEFAULT_LOG_LIMIT, CommitInfo, Outcome, Reason
 from ci.wire.registration import AttemptState
 from ci.wire.result import MAX_LOG_CHUNK
 
 SILENCE_POLLS: Final = 20  # looks at the log within one silence limit
 MAX_SILENCE_POLL_S: Final = 1.0
+MAX_FOREIGN_LOG: Final = 8 << 20  # bytes; of more, all servers of others that are known refuse
 REDELIVERY_S: Final = 60.0  # after a failure of ours, which a person mends, if at all
 _GIT_DISK_FULL: Final = "No space left on device"
 
@@ -67,6 +71,8 @@ class Attempt:
         self._ticket = ticket
         self._folder = folder
         self._workspace = workspace
+        limit = DEFAULT_LOG_LIMIT if ticket.job.protocol > 0 else MAX_FOREIGN_LOG
+        self._output = Output(folder.log, ticket.job.log_limit or limit)
         self._tools = tools
         self._settled = trio.Event()  # it is on disk, or could not be put there
         self._refusal: OSError | None = None
@@ -86,7 +92,7 @@ class Attempt:
         return AttemptState(
             id=self.id,
             state=self._state,
-            log_size=logfile.size(self._folder.log),
+            log_size=min(logfile.size(self._folder.log), self._output.limit),
             commit_hash=commit.commit_hash,
             subject=commit.subject,
             author=commit.author,
@@ -100,7 +106,8 @@ class Attempt:
         try:
             self._commit = await blocking.run(self._folder.commit)
             # Not from 0: the server has most of it, at least all but one piece, or says so.
-            self._sent = max(0, logfile.size(self._folder.log) - MAX_LOG_CHUNK)
+            sent = await blocking.run(self._output.so_far, logfile.size(self._folder.log))
+            self._sent = max(0, sent.size - MAX_LOG_CHUNK)
         except OSError as error:  # it goes on without
             log.error("not remembered", attempt=self.id, error=str(error))
 
@@ -158,7 +165,7 @@ class Attempt:
         native = self.job.protocol > 0
         tools = self._tools
         delivery = Delivery(
-            self.id, self._folder.log, tools.line, tools.address, native=native, sent=self._sent
+            self.id, self._output, tools.line, tools.address, native=native, sent=self._sent
         )
         with self._delivering:
             await self._running.wait()
@@ -204,9 +211,13 @@ class Attempt:
             return None
 
     async def _contain(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
-        """Do `work`; its failure is an outcome too."""
+        """Do `work`, with the disk in mind; its failure is an outcome too."""
         try:
-            return await work()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(serve_trimming, self._output, self.id)
+                outcome = await work()
+                nursery.cancel_scope.cancel()
+            return outcome
         except Exception as error:
             log.exception("attempt broken", attempt=self.id)
             return ending.broken(error)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import httpx
 
-from ci.errors import GivenUp, LogGap, PeerRefused, Rejected, Unreachable
+from ci.errors import GivenUp, LogFull, LogGap, PeerRefused, Rejected, Unreachable
 from ci.wire.fields import read
 from ci.wire.registration import PATHS, Welcome
 from ci.wire.result import LOG_PATHS, RESULT_PATHS
@@ -53,7 +53,8 @@ class ServerClient:
     async def send_log(self, id: str, offset: int, data: bytes) -> int:
         """Send a piece of a log; return the size that the server has now.
 
-        Raises LogGap when the server wants another offset, GivenUp when it wants nothing more.
+        Raises LogGap when the server wants another offset, LogFull when it takes no more log,
+        GivenUp when it wants nothing more at all.
         """
         answer = await self._post(
             LOG_PATHS, data, "application/octet-stream", {"id": id, "offset": str(offset)}
@@ -108,6 +109,9 @@ def _checked(answer: httpx.Response) -> httpx.Response:
         raise GivenUp("the server has given this attempt up")
     if status == 409 and (size := _size(answer)) is not None:
         raise LogGap(size)
+    # Without a size it is no word of ours: a proxy with a limit of its own, which a person mends.
+    if status == 413 and (size := _size(answer)) is not None:
+        raise LogFull(size)
     raise PeerRefused(status, answer.text[:_MAX_SHOWN_BODY])
 
 

@@ -3,8 +3,8 @@
 The log goes by offset while the command runs, then the result. A small build's log rides along
 with its result: two requests in all. A server that others wrote is sent everything at the end.
 
-The log is the first `log_size` bytes of its file: what a process that survived the build's end
-may still print is no part of it.
+What the log is says `ci.agent.output`, by the file's size at the command's end: what a process that
+survived the build's end may still print is no part of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -21,16 +20,16 @@ import trio
 from ci import blocking, logfile
 from ci.agent.client import UNKNOWN_PATH
 from ci.agent.line import Line
-from ci.errors import LogGap, PeerRefused
+from ci.agent.output import Log, Output
+from ci.errors import LogFull, LogGap, PeerRefused
 from ci.model import Outcome
 from ci.wire.result import MAX_INLINE_LOG, MAX_LOG_CHUNK, write_result
 
 FOLLOW_S: Final = 0.1  # between two looks at the log; a line is on screen well within a second
 ANSWER_LIMIT_S: Final = 30.0  # for 1 MiB over a slow link
 FOREIGN_LIMIT_S: Final = 10.0  # at least one server of others never answers at all
-MAX_FOREIGN_LOG: Final = 8 << 20  # bytes; more would be refused by all that are known
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class NoLogCall(Exception):
@@ -47,7 +46,7 @@ class Delivery:
     def __init__(
         self,
         id: str,
-        path: Path,
+        output: Output,
         line: Line,
         address: Mapping[str, Any],
         *,
@@ -55,7 +54,7 @@ class Delivery:
         sent: int = 0,
     ) -> None:
         self._id = id
-        self._path = path
+        self._output = output
         self._line = line
         self._address = address
         self._native = native
@@ -63,46 +62,59 @@ class Delivery:
         self._offset = sent  # what the server has, as far as we know
         self._began = sent > 0  # whether any of the log was sent beside the result
         self._went_back = False
+        self._most: int | None = None  # bytes that the server takes, once it has said so
 
     async def follow(self, over: trio.Event) -> None:
         """Send what the log grows by until `over`. Raises GivenUp."""
+        seen = 0
         while not over.is_set():
             with trio.move_on_after(FOLLOW_S):
                 await over.wait()
-            if not over.is_set():
+            size = logfile.size(self._output.path)
+            if size != seen and not over.is_set():
+                seen = size
                 # Only what is there now: a fast command would keep us from seeing its end.
-                await self._send_log(logfile.size(self._path))
+                await self._send_log(await blocking.run(self._output.so_far, size))
 
     async def finish(self, outcome: Outcome) -> None:
         """Send the rest of the log and the result. Raises GivenUp."""
         while True:
-            size = logfile.size(self._path)
+            size = logfile.size(self._output.path)
             if outcome.log_size is not None:
                 size = min(size, outcome.log_size)
-            digest = await blocking.run(logfile.sha256, self._path, size)
-            text = await self._inline(size)
+            log = await blocking.run(self._output.whole, size)
+            text = await self._inline(log)
             if text is None:
-                await self._send_log(size)
-                text = await self._inline(size)  # the server may have turned out to be another's
-            body = self._body(replace(outcome, log_size=size), text, digest)
+                await self._send_log(log)
+                text = await self._inline(log)  # the server may have turned out to be another's
+            body = await blocking.run(self._body, outcome, log, text)
             try:
                 await self._line.insist("result", partial(self._send_result, body))
                 return
             except LogGap as gap:
                 await self._go_back("result", gap)
 
-    async def _send_log(self, end: int) -> None:
-        """Send what there is up to the offset `end`."""
-        while not self._is_foreign and min(logfile.size(self._path), end) > self._offset:
-            limit = min(end - self._offset, MAX_LOG_CHUNK)
-            chunk = await blocking.run(logfile.read, self._path, self._offset, limit)
+    async def _send_log(self, log: Log) -> None:
+        """Send what the server does not have of `log`."""
+        while not self._is_foreign and self._offset < self._taken(log).size:
+            chunk = await blocking.run(log.read, self._offset, MAX_LOG_CHUNK)
+            if not chunk:
+                return  # the command has cut its own output
             try:
                 self._offset = await self._line.insist("log", partial(self._send_chunk, chunk))
                 self._began = True
             except LogGap as gap:
                 await self._go_back("log", gap)
+            except LogFull as full:
+                logger.warning("log full", attempt=self._id, size=full.size)
+                self._began = True
+                self._offset = self._most = full.size
             except NoLogCall:
                 self._foreign = True
+
+    def _taken(self, log: Log) -> Log:
+        """Return the part of `log` that the server takes."""
+        return log if self._most is None else log.first(self._most)
 
     async def _go_back(self, what: str, gap: LogGap) -> None:
         """Go on from where the server says.
@@ -145,7 +157,7 @@ class Delivery:
         with trio.move_on_after(FOREIGN_LIMIT_S) as limit:
             await self._line.client.send_result(body)
         if limit.cancelled_caught:
-            log.warning("result not answered", attempt=self._id, after_s=FOREIGN_LIMIT_S)
+            logger.warning("result not answered", attempt=self._id, after_s=FOREIGN_LIMIT_S)
 
     @property
     def _is_foreign(self) -> bool:
@@ -154,32 +166,26 @@ class Delivery:
         welcome = self._line.welcome
         return self._foreign or (welcome is not None and welcome.protocol == 0)
 
-    async def _inline(self, size: int) -> str | None:
+    async def _inline(self, log: Log) -> str | None:
         """Return the log if it can ride along with the result, else None."""
-        if self._is_foreign:
-            return await blocking.run(_clipped, self._path, size)
-        if self._began or size > MAX_INLINE_LOG:
+        if not self._is_foreign and (self._began or log.size > MAX_INLINE_LOG):
             return None
-        data = await blocking.run(logfile.read, self._path, 0, size)
+        data = await blocking.run(b"".join, log.pieces())
         try:
-            return data.decode("utf-8")
+            return data.decode("utf-8", "replace" if self._is_foreign else "strict")
         except UnicodeDecodeError:
             return None  # only the bytes themselves are the log
 
-    def _body(self, outcome: Outcome, text: str | None, digest: str) -> dict[str, Any]:
-        body = write_result(self._id, outcome, text, digest, native=self._native)
+    def _body(self, outcome: Outcome, log: Log, text: str | None) -> dict[str, Any]:
+        """Make the result; reads the whole log, for its hash."""
+        log = self._taken(log)
+        outcome = replace(outcome, log_size=log.size)
+        if self._most is not None:
+            words = f"The server took no more than the first {log.size:,} bytes of the log."
+            outcome = replace(outcome, message=f"{outcome.message} {words}".lstrip())
+        body = write_result(self._id, outcome, text, log.sha256(), native=self._native)
         if not self._native:
             body |= self._address
             if self._line.welcome is not None and self._line.welcome.agent_id:
                 body["agentId"] = self._line.welcome.agent_id
         return body
-
-
-def _clipped(path: Path, size: int) -> str:
-    """Read a log for a server that takes it whole: its beginning and its end, if it is long."""
-    if size <= MAX_FOREIGN_LOG:
-        return logfile.read(path, 0, size).decode("utf-8", "replace")
-    half = MAX_FOREIGN_LOG // 2
-    first = logfile.read(path, 0, half).decode("utf-8", "replace")
-    last = logfile.read(path, size - half, half).decode("utf-8", "replace")
-    return f"{first}\n\n[... {size - 2 * half} bytes are left out here ...]\n\n{last}"

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from quart import Blueprint, Response, jsonify, request
 
-from ci.errors import LogGap, Rejected, RequestError, TooLarge
+from ci.errors import LogFull, LogGap, Rejected, RequestError, TooLarge
 from ci.server.core import Server
 from ci.wire import registration, result
 from ci.wire.registration import read_registration
@@ -55,7 +55,7 @@ def create_blueprint(server: Server) -> Blueprint:
     async def say_no(error: RequestError) -> tuple[Response, int]:
         # No Retry-After, on purpose: agents back off by themselves, each at its own pace.
         answer: dict[str, object] = {"error": {"field": error.field, "message": error.message}}
-        if isinstance(error, LogGap):
+        if isinstance(error, LogGap | LogFull):
             answer["size"] = error.size
         return jsonify(answer), error.http_status
 

@@ -16,7 +16,7 @@ import structlog
 import trio
 
 from ci.config import ServerConfig
-from ci.errors import GivenUp, NotFound, Rejected, StoreFailed, TooLarge
+from ci.errors import GivenUp, LogFull, NotFound, Rejected, StoreFailed, TooLarge
 from ci.model import MAX_NUMBER, Agent, Attempt, Build, BuildRequest, Reason, Status, commit_problem
 from ci.server.client import AgentClient, Http
 from ci.server.fleet import Fleet
@@ -27,7 +27,7 @@ from ci.server.store.store import News, Store, open_store
 from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
 from ci.wire.job import command_problem
 from ci.wire.registration import Registration, write_welcome
-from ci.wire.result import MAX_LOG_CHUNK, Result
+from ci.wire.result import LOG_MARK_ROOM, MAX_LOG_CHUNK, Result
 
 MAX_PRIORITY = 1000  # both ways from 0, the usual one
 HEALTH_S = 5.0  # a disk that takes longer for one write is no healthy one
@@ -242,7 +242,7 @@ class Server:
     async def append_log(self, id: str, offset: int, data: bytes) -> int:
         """Add a piece of an attempt's log and return the log's size.
 
-        Raises GivenUp, LogGap, TooLarge.
+        Raises GivenUp, LogGap, TooLarge, LogFull.
         """
         if len(data) > MAX_LOG_CHUNK:
             raise TooLarge(f"a piece of a log has at most {MAX_LOG_CHUNK} bytes", field="body")
@@ -250,6 +250,9 @@ class Server:
         if attempt is None or attempt.status.ended:
             raise GivenUp(f"attempt {id[:100]} is over or unknown", field="id")
         self._fleet.heard(attempt.agent)
+        size = self._logs.size(id)
+        if offset <= size and offset + len(data) > self.config.max_log_bytes + LOG_MARK_ROOM:
+            raise LogFull(size)
         return await self._logs.append(id, offset, data)
 
     async def finish(self, result: Result) -> None:

@@ -202,6 +202,7 @@ class Link:
             hold.lease,
             self._config.build_timeout_seconds,
             self._config.silence_timeout_seconds,
+            self._config.max_log_bytes,
             native=native,
         )
         waits = delays()

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from ci.errors import Rejected
-from ci.model import Lease, commit_problem
-from ci.wire.fields import PROTOCOL, Id, Line, Message, read, spelled
+from ci.model import MIN_LOG_LIMIT, Lease, commit_problem
+from ci.wire.fields import PROTOCOL, Id, Line, Message, Size, read, spelled
 
 PATH = "/build"
 MAX_COMMAND_BYTES = 100_000  # Linux takes 131,072 in one argument of a program
@@ -42,6 +42,7 @@ class Job(Message):
     env: dict[Line, str] = {}
     timeout_s: Limit | None = None
     silence_s: Limit | None = None
+    log_limit: Annotated[Size, Field(ge=MIN_LOG_LIMIT)] | None = None  # bytes
     protocol: int = 0
 
 
@@ -70,7 +71,9 @@ def command_problem(command: str) -> str | None:
     return None
 
 
-def write_job(lease: Lease, timeout_s: float, silence_s: float, *, native: bool) -> dict[str, Any]:
+def write_job(
+    lease: Lease, timeout_s: float, silence_s: float, log_limit: int, *, native: bool
+) -> dict[str, Any]:
     """Make the body of `/build`; for an agent of others with every spelling that any reads."""
     build, url = lease.build, lease.build.repository_url
     job: dict[str, Any] = {
@@ -81,6 +84,7 @@ def write_job(lease: Lease, timeout_s: float, silence_s: float, *, native: bool)
         "command": build.command,
         "timeout_s": timeout_s,
         "silence_s": silence_s,
+        "log_limit": log_limit,
         "protocol": PROTOCOL,
     }
     if native:

@@ -24,6 +24,8 @@ LOG_PATHS = ("/notify_build_log", "/notify-build-log")
 RESULT_PATHS = ("/notify_build_result", "/notify-build-result")
 
 MAX_LOG_CHUNK = 1 << 20  # bytes in one `/notify_build_log`
+# Bytes by which a log may be longer than its limit: the words that say what is left out.
+LOG_MARK_ROOM = 1 << 10
 MAX_INLINE_LOG = 1 << 16  # bytes of log that ride along with the result: two requests a build
 
 _GOOD_WORDS = ("true", "0", "success", "succeeded", "ok", "passed")

@@ -6,7 +6,8 @@ import httpx
 import pytest
 import trio
 
-from ci.wire.result import MAX_INLINE_LOG, MAX_LOG_CHUNK
+from ci.agent.attempt import MAX_FOREIGN_LOG
+from ci.wire.result import LOG_MARK_ROOM, MAX_INLINE_LOG, MAX_LOG_CHUNK
 from tests.fakes.runner import FakeMachine
 from tests.fakes.stage import Stage, job
 
@@ -237,6 +238,82 @@ async def test_a_server_of_others_that_never_answers_counts_as_told(stage: Stage
         await http.post("/build", json=job(protocol=0))
         await trio.sleep(60)
         assert stage.kept == []
+
+
+LIMIT = 64 << 10  # the least that a server may ask for
+LONG = "".join(f"line {number:06}\n" for number in range(50_000))
+
+
+async def test_of_a_log_over_its_limit_head_and_tail_are_sent(stage: Stage) -> None:
+    """The first words of the mark as soon as the limit is reached, the rest at the end."""
+    async with stage.agent() as (_, http):
+        write_log(stage.machine, LONG)
+        await http.post("/build", json=job(command="sleep 5", log_limit=LIMIT))
+        await trio.sleep(4)
+        early = stage.server.logs["1.1.1"]
+        assert early.endswith(b"which come at the end]\n")
+        assert stage.server.results == []
+        result = await stage.server.wait_result()
+    log = stage.server.logs["1.1.1"]
+    assert log.startswith(early)
+    assert b"bytes are left out here]\nline 0" in log[len(early) :]
+    assert log.endswith(b"line 049999\n")
+    assert result["log_size"] == len(log) < LIMIT + LOG_MARK_ROOM
+
+
+async def test_a_cut_log_is_the_same_in_every_life(stage: Stage) -> None:
+    """An agent that is killed before, during and after the cut sends no other byte."""
+    write_log(stage.machine, LONG[:1000])
+    command = f"sleep 2; echo '{LONG[1000:90_000]}'; sleep 2; echo end; sleep 2"
+    async with stage.agent() as (_, http):
+        answer = await http.post("/build", json=job(command=command, log_limit=LIMIT))
+        assert answer.status_code == 202
+        await trio.sleep(1)
+    for _ in range(2):
+        async with stage.agent():
+            await trio.sleep(2)
+    async with stage.agent():
+        result = await stage.server.wait_result()
+    log = stage.server.logs["1.1.1"]
+    assert (len(log), log[-4:]) == (result["log_size"], b"end\n")
+    assert stage.server.count(RESULT) == 1
+
+
+async def test_a_server_that_takes_no_more_log_gets_the_verdict(stage: Stage) -> None:
+    """Its limit was lowered meanwhile: the log ends there, and the result says so."""
+    async with stage.agent() as (_, http):
+        await build(stage, http, "echo 123; sleep 2; echo 456; sleep 2; exit 3")
+        await trio.sleep(1)
+        full = httpx.Response(413, json={"size": 4, "error": {"message": "full"}})
+        stage.server.answers[LOG] = [full]
+        result = await stage.server.wait_result()
+    assert stage.server.logs["1.1.1"] == b"123\n"
+    assert (result["log_size"], result["exit_code"]) == (4, 3)
+    assert result["message"] == "The server took no more than the first 4 bytes of the log."
+    assert stage.server.count(LOG) == 2
+
+
+async def test_a_proxy_that_takes_no_large_body_is_a_refusal(stage: Stage) -> None:
+    """Without a size it is not the server's word; a person mends it, and nothing is lost."""
+    async with stage.agent() as (_, http):
+        await build(stage, http, "echo 123; sleep 2")
+        stage.server.answers[LOG] = [httpx.Response(413, text="<h1>Too large</h1>")]
+        await stage.server.wait_result()
+    assert stage.server.logs["1.1.1"] == b"123\n"
+
+
+async def test_a_server_of_others_gets_the_head_and_the_tail(stage: Stage) -> None:
+    """So much as all that are known take."""
+    stage.server.foreign = True
+    text = "x" * 99 + "\n"
+    async with stage.agent() as (_, http):
+        write_log(stage.machine, text * 100_000)
+        await http.post("/build", json=job(command="echo end", protocol=0))
+        result = await stage.server.wait_result()
+    assert len(result["log"]) < MAX_FOREIGN_LOG + LOG_MARK_ROOM
+    assert "bytes are left out here]\nxxx" in result["log"]
+    assert result["log"].startswith(text)
+    assert result["log"].endswith(text + "end\n")
 
 
 def write_log(machine: FakeMachine, text: str, errors: str = "strict") -> None:

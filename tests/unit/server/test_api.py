@@ -16,7 +16,7 @@ from ci.config import ServerConfig
 from ci.model import Status
 from ci.server.core import Server, open_server
 from ci.server.run import create_server_app
-from ci.wire.result import MAX_LOG_CHUNK
+from ci.wire.result import LOG_MARK_ROOM, MAX_LOG_CHUNK
 from tests.fakes.asgi import AppTransport
 from tests.fakes.network import Network
 
@@ -53,6 +53,7 @@ async def setting(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Settin
             "dataDir": str(tmp_path),
             "agentToken": TOKEN,
             "maxBodyBytes": 3 << 20,
+            "maxLogBytes": 64 << 10,
             "hostNames": ["server"],
         }
     )
@@ -224,3 +225,16 @@ async def test_a_name_is_taken_while_its_agent_is_online(setting: Setting) -> No
     assert answer.json()["error"]["field"] == "name"
     assert (await setting.post("/notify_agent", AGENT | {"port": 9002})).status_code == 200
     assert (await setting.server.agents())[0].agent.port == 9002
+
+
+async def test_a_log_is_taken_up_to_its_limit(setting: Setting) -> None:
+    """And the words that say what is left out; of more, the answer names the size that is kept."""
+    most = setting.server.config.max_log_bytes + LOG_MARK_ROOM
+    path = "/notify_build_log?id=1.1.1&offset="
+    assert (await setting.post(path + "0", b"x" * (most - 1))).json() == {"size": most - 1}
+    over = await setting.post(f"{path}{most - 1}", b"yy")
+    assert (over.status_code, over.json()["size"]) == (413, most - 1)
+    assert (await setting.post(f"{path}{most - 1}", b"y")).json() == {"size": most}
+    assert (await setting.post(f"{path}{most - 1}", b"y")).json() == {"size": most}
+    gap = await setting.post(f"{path}{most + 5}", b"y")
+    assert (gap.status_code, gap.json()["size"]) == (409, most)
