@@ -7,7 +7,7 @@ run
 
 Both are children in sessions of their own, so that the terminal's Ctrl-C reaches only us and we
 stop them in order: the agent first, then the server. If one of them ends by itself, the other is
-stopped and its exit code is ours.
+stopped and its exit code is ours. If we are killed, so are they, by their standard input's end.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from ci.config import AgentConfig, ServerConfig
 from ci.demo import DEMO_COMMAND, DEMO_COMMIT, DEMO_NAME, make_demo
 from ci.errors import CIError
 from ci.listen import open_listener
+from ci.parent import STDIN_IS_PARENT
 
 SLOTS: Final = 2  # builds at once: one more than would let a slow build hide that others wait
 POLL_S: Final = 0.1  # between two looks at a page that is not there yet
@@ -138,9 +139,9 @@ async def open_child(
     """Start `python -m MODULE` in a session of its own. Nothing of it is left on leaving."""
     child = await trio.lowlevel.open_process(
         [sys.executable, "-m", module, *flags],
-        env=environment,
+        env={**environment, STDIN_IS_PARENT: "1"},
         start_new_session=True,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # which nobody writes to
     )
     try:
         yield child

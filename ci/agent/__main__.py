@@ -10,6 +10,7 @@ import trio
 
 from ci.agent.run import run_agent
 from ci.config import AgentConfig
+from ci.parent import run_with_parent
 from ci.program import run_program
 
 
@@ -17,7 +18,8 @@ def main() -> int:
     """Run an agent and return its exit code: 0 when it was stopped, 2 when it can't start."""
 
     def start() -> None:
-        trio.run(run_agent, AgentConfig.load(sys.argv[1:], os.environ, Path.cwd()))
+        config = AgentConfig.load(sys.argv[1:], os.environ, Path.cwd())
+        trio.run(run_with_parent, run_agent, config)
 
     return run_program("nursery-ci agent", start)
 

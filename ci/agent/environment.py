@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from ci.parent import STDIN_IS_PARENT
 from ci.wire.job import Job
 
 _OUR_PREFIXES: Final = ("CI_AGENT_", "CI_SERVER_")  # settings, tokens among them
@@ -21,6 +22,7 @@ _NOT_FOR_BUILDS: Final = frozenset(
         "MAKEFLAGS",  # an agent started by make would lend builds its job server
         "MFLAGS",
         "MAKELEVEL",
+        STDIN_IS_PARENT,
         "NOTIFY_SOCKET",  # systemd's, for the service's main process
         "WATCHDOG_PID",
         "WATCHDOG_USEC",

@@ -21,7 +21,7 @@ from ci.repository import shown_url
 KILL_GRACE_S: Final = 1.0  # git removes its temporary files within this after a SIGTERM
 STOP_LIMIT_S: Final = 3.0  # to end git's processes when nobody waits for them any more
 
-_SHOWN_LINES: Final = 5  # git says what is wrong in its last lines
+_SHOWN_LINES: Final = 5  # beside the one that says why it gave up
 _SHOWN_CHARS: Final = 1000
 _OUTPUT_LIMIT: Final = 16 << 20  # bytes; far more than the list of a repository's refs
 
@@ -105,9 +105,11 @@ class Git:
 
 
 def last_words(answer: Answer) -> str:
-    """Return what git said at its end, without secrets."""
+    """Return why git gave up, then what else it said at its end, without secrets."""
     lines = [line.strip() for line in answer.stderr.splitlines()]
-    said = [line for line in lines if line and not line.startswith(_NOISE)][-_SHOWN_LINES:]
+    said = [line for line in lines if line and not line.startswith(_NOISE)]
     if not said and answer.code < 0:
         return f"it was ended by signal {-answer.code}"
-    return shown_url("\n".join(said)[-_SHOWN_CHARS:] or f"exit code {answer.code}")
+    why = [line for line in said if line.startswith("fatal:")][:1]  # hints may follow it
+    rest = [line for line in said if line not in why][-_SHOWN_LINES:]
+    return shown_url("\n".join(why + rest)[:_SHOWN_CHARS] or f"exit code {answer.code}")

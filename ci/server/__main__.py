@@ -9,6 +9,7 @@ from pathlib import Path
 import trio
 
 from ci.config import ServerConfig
+from ci.parent import run_with_parent
 from ci.program import run_program
 from ci.server.run import run_server
 
@@ -17,7 +18,8 @@ def main() -> int:
     """Run the server and return its exit code: 0 when it was stopped, 2 when it can't start."""
 
     def start() -> None:
-        trio.run(run_server, ServerConfig.load(sys.argv[1:], os.environ, Path.cwd()))
+        config = ServerConfig.load(sys.argv[1:], os.environ, Path.cwd())
+        trio.run(run_with_parent, run_server, config)
 
     return run_program("nursery-ci server", start)
 

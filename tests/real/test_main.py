@@ -136,6 +136,23 @@ def test_if_one_dies_the_other_is_stopped(both: Both, module: str) -> None:
     assert not both.site.survivors()
 
 
+def test_killed_it_leaves_no_program_behind(both: Both) -> None:
+    """Nor a taken port: the next start goes on with the build that ran."""
+    both.start_both(CI_AGENT_NAME="one")
+    both.wait_greeting()
+    build = both.submit("echo begun; while [ ! -e go ]; do sleep 0.1; done; echo ended")
+    both.wait_log(build, b"begun")
+    programs = [both.child(module) for module in ("ci.server", "ci.agent")]
+    both.kill()
+    wait_until(lambda: not any(program.is_running() for program in programs), "both are gone")
+    both.start_both(CI_AGENT_NAME="one")
+    both.wait_greeting()
+    workspace = both.site.folder / "data" / "agent" / "work" / f"{build}.1.1"
+    (workspace / "go").touch()
+    assert both.wait_build(build)["status"] == "success"
+    assert both.log_of(build) == b"begun\nended\n"
+
+
 def test_the_next_start_has_the_builds_of_the_last(both: Both) -> None:
     """Everything is in the data folder."""
     both.start_both()

@@ -21,6 +21,7 @@ BASE = (
     "ci.log",
     "ci.logfile",
     "ci.model",
+    "ci.parent",
     "ci.program",
     "ci.repository",
     "ci.serve",
@@ -31,7 +32,7 @@ BASE = (
 # stands for all that is in it.
 INSIDE: dict[str, tuple[str, ...]] = {
     "ci": (),
-    "ci.__main__": ("ci.config", "ci.demo", "ci.errors", "ci.listen"),
+    "ci.__main__": ("ci.config", "ci.demo", "ci.errors", "ci.listen", "ci.parent"),
     "ci.demo": ("ci.errors",),
     # The base: what both ends share. Each one imports only those above it.
     "ci.backoff": (),
@@ -43,6 +44,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.listen": ("ci.errors",),
     "ci.log": ("ci.errors",),
     "ci.model": (),
+    "ci.parent": (),
     "ci.logfile": ("ci.errors",),
     "ci.program": ("ci.errors", "ci.log"),
     "ci.repository": (),
