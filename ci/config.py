@@ -66,6 +66,8 @@ Port = Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=65535)]
 Seconds = Annotated[float, BeforeValidator(no_bool), Field(gt=0, le=10**9, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=1000)]
 Builds = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=10**6)]
+Days = Annotated[float, BeforeValidator(no_bool), Field(gt=0, le=100_000)]
+Gigabytes = Annotated[float, BeforeValidator(no_bool), Field(gt=0, le=10**6)]
 Bytes = Annotated[int, BeforeValidator(no_bool), Field(ge=1024, le=1 << 40)]
 Token = Annotated[str, AfterValidator(_token)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
@@ -153,6 +155,15 @@ class ServerConfig(_Config):
     )
     max_waiting_builds: Builds = Field(
         20_000, description="how many builds may wait; more are refused with 503 until fewer do"
+    )
+    keep_builds: Builds | None = Field(
+        None, description="keep so many ended builds of each repository; all if absent"
+    )
+    keep_days: Days | None = Field(
+        None, description="keep a build so many days from its end; for ever if absent"
+    )
+    keep_gigabytes: Gigabytes | None = Field(
+        None, description="keep so much log of each repository, in 10^9 bytes; all if absent"
     )
     max_body_bytes: Annotated[Bytes, Field(ge=2 << 20)] = Field(
         32 << 20, description="largest request body; also the largest log a foreign agent can send"

@@ -23,6 +23,7 @@ from ci.server.fleet import Fleet
 from ci.server.logs import Logs
 from ci.server.member import Member
 from ci.server.queue import Queue
+from ci.server.retention import Retention, Rules
 from ci.server.store.store import News, Store, open_store
 from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
 from ci.wire.job import command_problem
@@ -57,7 +58,9 @@ async def open_server(
         fleet = Fleet(nursery, store=store, queue=queue, config=config, dial=dial, now=now)
         store.tell(News(waiting=queue.wake, over=fleet.over))
         await fleet.start()
-        yield Server(config, store, fleet, now)
+        logs = Logs(config.data_dir / "logs")
+        nursery.start_soon(Retention(store, logs, Rules.of(config), now).serve_rules)
+        yield Server(config, store, fleet, logs, now)
         nursery.cancel_scope.cancel()
 
 
@@ -69,6 +72,7 @@ class Server:
         config: ServerConfig,
         store: Store,
         fleet: Fleet,
+        logs: Logs,
         now: Callable[[], datetime],
     ) -> None:
         self.config = config
@@ -76,7 +80,7 @@ class Server:
         self.repositories = config.known_repositories
         self._store = store
         self._fleet = fleet
-        self._logs = Logs(config.data_dir / "logs")
+        self._logs = logs
         self._life = secrets.token_hex(4)
 
     def version(self) -> str:
@@ -132,7 +136,7 @@ class Server:
         """Return everything about a build. Raises NotFound."""
         build = await self._store.build(_in_range(number))
         if build is None:
-            raise NotFound(f"there is no build {number}", field="number")
+            raise await self._store.not_found(number)
         (view,) = await self.views([build])
         return view
 

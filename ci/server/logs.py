@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import trio
@@ -15,6 +17,15 @@ from ci.model import ATTEMPT_ID
 _BUILDS_PER_FOLDER = 1000
 _INDEX_STEP = 1 << 20  # bytes between two remembered line counts
 _INDEXED_LOGS = 64  # logs whose line counts are remembered; the pages that are open now
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """A log on the disk."""
+
+    id: str  # of its attempt
+    build: int
+    size: int  # bytes
 
 
 class Logs:
@@ -59,6 +70,19 @@ class Logs:
         async with self._counting:
             return await blocking.run(self._count, id, offset)
 
+    async def folders(self) -> list[Path]:
+        """Return the folders in which logs are, oldest first."""
+        return await blocking.run(_folders, self._folder)
+
+    async def files(self, folder: Path) -> list[LogFile]:
+        """Return the logs in one of the folders, in no order; what is no log is left out."""
+        return await blocking.run(_files, folder)
+
+    async def remove(self, id: str) -> None:
+        """Remove a log; one that is not there is fine."""
+        await blocking.run(lambda: self._path(id).unlink(missing_ok=True))
+        self._line_counts.pop(id, None)
+
     def _path(self, id: str) -> Path:
         parts = ATTEMPT_ID.fullmatch(id)
         if parts is None:
@@ -75,6 +99,21 @@ class Logs:
         while len(self._line_counts) > _INDEXED_LOGS:
             del self._line_counts[next(iter(self._line_counts))]
         return sum(counts[:steps]) + logfile.count_lines(path, steps * _INDEX_STEP, offset)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_dir())
+
+
+def _files(folder: Path) -> list[LogFile]:
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            id = entry.name.removesuffix(".log")
+            parts = ATTEMPT_ID.fullmatch(id)
+            if parts is not None and entry.name != id and entry.is_file():
+                found.append(LogFile(id, int(parts[1]), entry.stat().st_size))
+    return found
 
 
 @contextmanager

@@ -4,7 +4,7 @@ run_server
 ├─ signals          opened before serving, or an early SIGTERM is lost
 ├─ listening socket bound by us: a port in use is one line
 ├─ data folder      held against a second server
-├─ open_server      store (one writer), queue, fleet (a supervised task per agent)
+├─ open_server      store (one writer), queue, fleet (a supervised task per agent), retention
 └─ serve            Hypercorn, beside the fleet: if either crashes, the process ends
 
 Stopping is the nesting reversed: no more requests, then the fleet, then the store. Agents are

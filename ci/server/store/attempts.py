@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, delete, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from ci.errors import Conflict, GivenUp, NotFound
+from ci.errors import Conflict, GivenUp
 from ci.model import (
     MAX_ATTEMPTS,
     TRY_AGAIN,
@@ -26,6 +26,7 @@ from ci.model import (
     attempt_id,
 )
 from ci.server.store import builds as build_rows
+from ci.server.store import removal
 from ci.server.store.rows import change, to_attempt
 from ci.server.store.tables import IS_CURRENT, IS_WAITING, attempts, builds, jobs
 
@@ -166,7 +167,7 @@ def cancel(connection: Connection, number: int, now: datetime) -> tuple[str, ...
     if not change(connection, builds, key, Status.CANCELED, **end):
         build = build_rows.get(connection, number)
         if build is None:
-            raise NotFound(f"there is no build {number}", field="number")
+            raise removal.not_found(connection, number)
         raise Conflict(f"build {number} has ended: {build.status}", field="number")
     change(connection, jobs, jobs.c.build == number, Status.CANCELED)
     change(connection, attempts, attempts.c.build == number, Status.CANCELED, **end)

@@ -15,9 +15,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from ci import blocking
-from ci.errors import Busy, StoreFailed
+from ci.errors import Busy, NotFound, StoreFailed
 from ci.model import Agent, Attempt, Build, BuildRequest, CommitInfo, Lease, Outcome, Status
-from ci.server.store import agents, attempts, builds
+from ci.server.store import agents, attempts, builds, removal
 from ci.server.store.attempts import Ended
 from ci.server.store.database import Database, open_database
 from ci.server.store.line import read_line
@@ -154,6 +154,10 @@ class Store:
         """Note when each agent was last heard."""
         await self._writer.run(lambda c: agents.seen(c, times), shown=False)
 
+    async def remove(self, numbers: Collection[int]) -> None:
+        """Delete builds that have ended; those that have not are left alone."""
+        await self._writer.run(lambda c: removal.remove(c, numbers))
+
     async def check_writable(self) -> None:
         """Return if a write works."""
         row = {"id": 1, "checked_at": self._now()}
@@ -170,6 +174,14 @@ class Store:
     async def build(self, number: int) -> Build | None:
         """Return a build, or None."""
         return await self._read(lambda c: builds.get(c, number))
+
+    async def not_found(self, number: int) -> NotFound:
+        """Say why there is no build of that number."""
+        return await self._read(lambda c: removal.not_found(c, number))
+
+    async def removed(self, numbers: Collection[int]) -> set[int]:
+        """Return those of up to some thousand numbers whose builds were there and are no more."""
+        return await self._read(lambda c: removal.removed(c, numbers))
 
     async def attempts_of(self, numbers: Collection[int]) -> dict[int, list[Attempt]]:
         """Return the attempts of each build, oldest first."""
@@ -200,17 +212,22 @@ class Store:
         """Return the newest builds that fit. A search for a text may read every row: a thread."""
         if wanted.text is None:
             return await self._read(lambda c: builds.page(c, wanted))
-        return await blocking.run(self._search, wanted)
+        return await blocking.run(self._read_beside, lambda c: builds.page(c, wanted))
+
+    async def choose(self, choose: removal.Choose) -> list[int]:
+        """Let `choose` pick from the ended builds of each repository. It reads every row."""
+        return await blocking.run(self._read_beside, lambda c: removal.chosen(c, choose))
 
     def _waits(self, build: Build) -> None:
         """Note that a build has begun to wait, and tell so."""
         self._line.add(build.number, build.priority)
         self._news.waiting()
 
-    def _search(self, wanted: BuildFilter) -> BuildPage:
+    def _read_beside(self, work: Callable[[Connection], T]) -> T:
+        """Read in a thread, by a connection of its own."""
         try:
             with self._reader.engine.connect() as connection:
-                return builds.page(connection, wanted)
+                return work(connection)
         except _READ_FAILURES as error:
             raise _read_failed(error) from error
 

@@ -1,0 +1,83 @@
+"""What retention asks of the store: which builds have ended, and away with some of them.
+
+Each function is one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select
+
+from ci.errors import NotFound
+from ci.model import Status
+from ci.server.store.tables import attempts, builds, jobs
+
+_ENDED = sorted(status for status in Status if status.ended)
+_ROWS = 1000  # fetched at once, so that a long history is never in memory as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class EndedBuild:
+    """What a rule may want to know of a build."""
+
+    number: int
+    status: Status
+    finished_at: datetime
+
+
+Choose = Callable[[Iterable[EndedBuild]], Iterable[int]]
+
+
+def chosen(connection: Connection, choose: Choose) -> list[int]:
+    """Let `choose` pick from the ended builds of each repository, newest first; their numbers."""
+    numbers: list[int] = []
+    for repository in connection.execute(select(builds.c.repository).distinct()).scalars().all():
+        numbers += choose(_ended(connection, repository))
+    return numbers
+
+
+def _ended(connection: Connection, repository: str) -> Iterator[EndedBuild]:
+    rows = connection.execute(
+        select(builds.c.number, builds.c.status, builds.c.finished_at)
+        .where(builds.c.repository == repository, builds.c.status.in_(_ENDED))
+        .order_by(builds.c.number.desc())
+        .execution_options(yield_per=_ROWS)
+    )
+    for number, status, finished_at in rows:
+        yield EndedBuild(number, Status(status), finished_at)
+
+
+def remove(connection: Connection, numbers: Collection[int]) -> None:
+    """Delete builds that have ended, with all that belongs to them. The others are left alone."""
+    ended = select(builds.c.number).where(builds.c.number.in_(numbers), builds.c.status.in_(_ENDED))
+    gone = connection.execute(ended).scalars().all()
+    connection.execute(delete(attempts).where(attempts.c.build.in_(gone)))
+    connection.execute(delete(jobs).where(jobs.c.build.in_(gone)))
+    connection.execute(delete(builds).where(builds.c.number.in_(gone)))
+
+
+def removed(connection: Connection, numbers: Collection[int]) -> set[int]:
+    """Return those numbers that were given once, and whose builds are there no more."""
+    there = connection.execute(select(builds.c.number).where(builds.c.number.in_(numbers)))
+    newest = newest_number(connection)
+    return {number for number in numbers if number <= newest} - set(there.scalars())
+
+
+def newest_number(connection: Connection) -> int:
+    """Return the highest number that was ever given, also if its build is gone; 0 if none was."""
+    query = "SELECT seq FROM sqlite_sequence WHERE name = 'builds'"
+    return connection.exec_driver_sql(query).scalar() or 0
+
+
+def not_found(connection: Connection, number: int) -> NotFound:
+    """Say why there is no build of that number."""
+    why = f"there is no build {number}"
+    if number <= newest_number(connection):
+        why = (
+            f"build {number} is there no more: it was removed by the rules that say "
+            "how long builds are kept"
+        )
+    return NotFound(why, field="number")

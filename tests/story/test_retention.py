@@ -1,0 +1,58 @@
+"""Stories of old builds: the server removes them by itself, and says so to whoever asks."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import MockClock
+
+from ci.model import Status
+from ci.server.views import BuildFilter
+from tests.story.world import World
+
+DAY_S = 24 * 3600
+
+
+async def _numbers(world: World) -> list[int]:
+    return [build.number for build in (await world.server.builds(BuildFilter())).builds]
+
+
+async def test_old_builds_go_by_themselves(world: World, autojump_clock: MockClock) -> None:
+    """Within about an hour of the time that the rule says; what waits stays."""
+    await world.start_server(keepDays=1)
+    old = await world.submit()
+    await world.server.cancel(old)
+    waiting = await world.submit()
+    await trio.sleep(DAY_S - 3700)
+    assert await _numbers(world) == [waiting, old]
+    shown = world.server.version()
+    await trio.sleep(2 * 3700)
+    assert await _numbers(world) == [waiting]
+    assert world.server.version() != shown, "open pages are told"
+
+
+async def test_a_removed_build_says_so_everywhere(world: World, autojump_clock: MockClock) -> None:
+    """404 with the reason in words, on each address of it; its agent is told to drop it."""
+    await world.start_server()
+    agent = world.agent()
+    await agent.register()
+    for _ in range(2):
+        number = await world.submit()
+        await world.wait_count(agent.taken, number)
+        await agent.log(f"{number}.1.1", 0, b"red\n")
+        await agent.finish(f"{number}.1.1", exit_code=1, log_size=4)
+        await world.wait_build(number, Status.FAILURE)
+    await world.kill_server()
+    await world.start_server(keepBuilds=1)
+    await trio.sleep(1)
+    async with world.network.client("http://server:8080") as http:
+        for path in ("/build/1", "/build/1/log", "/build/1?part=head", "/api/builds/1/log"):
+            answer = await http.get(path)
+            assert (answer.status_code, "removed by the rules" in answer.text) == (404, True)
+        for path in ("/build/1/rerun", "/api/builds/1/cancel"):
+            answer = await http.post(path)
+            assert (answer.status_code, "removed by the rules" in answer.text) == (404, True)
+        assert "removed" not in (await http.get("/api/builds/3")).text
+        assert (await http.get("/build/2/log")).text == "red\n"
+    assert (await agent.log("1.1.1", 4, b"late")).status_code == 410
+    assert (await agent.finish("1.1.1", exit_code=1, log_size=4)).status_code == 410
+    assert await world.submit() == 3
