@@ -8,15 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import trio
-
 from ci import blocking, logfile
 from ci.errors import GivenUp, LogGap, StoreFailed
 from ci.model import ATTEMPT_ID
+from ci.server.lines import LineCounts
 
 _BUILDS_PER_FOLDER = 1000
-_INDEX_STEP = 1 << 20  # bytes between two remembered line counts
-_INDEXED_LOGS = 64  # logs whose line counts are remembered; the pages that are open now
+_COUNTED_LOGS = 256  # logs whose line counts are remembered: those that grow, or are on a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +31,14 @@ class Logs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._line_counts: dict[str, list[int]] = {}  # per log: lines in each full step
-        self._counting = trio.Lock()
+        self._lines: dict[str, LineCounts] = {}
 
     async def append(self, id: str, offset: int, data: bytes) -> int:
         """Add bytes and return the log's size. Raises LogGap."""
         with _failing_as_store():
-            return await blocking.run(logfile.append, self._path(id), offset, data)
+            size = await blocking.run(logfile.append, self._path(id), offset, data)
+        self._counts(id).add(offset, data)
+        return size
 
     async def read(self, id: str, offset: int, limit: int) -> bytes:
         """Return up to `limit` bytes from `offset`."""
@@ -62,13 +61,12 @@ class Logs:
                 return await blocking.run(_seal, self._path(id), inline, size, sha256)
             except LogGap as gap:
                 if gap.size == 0:
-                    self._line_counts.pop(id, None)
+                    self._lines.pop(id, None)
                 raise
 
     async def lines_before(self, id: str, offset: int) -> int:
         """Count the line ends in the first `offset` bytes; each byte is counted only once."""
-        async with self._counting:
-            return await blocking.run(self._count, id, offset)
+        return await self._counts(id).before(self._path(id), offset)
 
     async def folders(self) -> list[Path]:
         """Return the folders in which logs are, oldest first."""
@@ -81,7 +79,7 @@ class Logs:
     async def remove(self, id: str) -> None:
         """Remove a log; one that is not there is fine."""
         await blocking.run(lambda: self._path(id).unlink(missing_ok=True))
-        self._line_counts.pop(id, None)
+        self._lines.pop(id, None)
 
     def _path(self, id: str) -> Path:
         parts = ATTEMPT_ID.fullmatch(id)
@@ -89,16 +87,12 @@ class Logs:
             raise GivenUp(f"{id[:100]!r} is no attempt of this server", field="id")
         return self._folder / f"{int(parts[1]) // _BUILDS_PER_FOLDER:06}" / f"{id}.log"
 
-    def _count(self, id: str, offset: int) -> int:
-        path = self._path(id)
-        counts = self._line_counts.setdefault(id, [])
-        steps = min(offset, logfile.size(path)) // _INDEX_STEP
-        while len(counts) < steps:
-            start = len(counts) * _INDEX_STEP
-            counts.append(logfile.count_lines(path, start, start + _INDEX_STEP))
-        while len(self._line_counts) > _INDEXED_LOGS:
-            del self._line_counts[next(iter(self._line_counts))]
-        return sum(counts[:steps]) + logfile.count_lines(path, steps * _INDEX_STEP, offset)
+    def _counts(self, id: str) -> LineCounts:
+        """Return the line counts of a log; those that were asked for longest ago are forgotten."""
+        counts = self._lines[id] = self._lines.pop(id, LineCounts())
+        if len(self._lines) > _COUNTED_LOGS:
+            del self._lines[next(iter(self._lines))]
+        return counts
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -144,9 +144,10 @@ async def open_log(
     ended: bool,
     version: str,
 ) -> LogShown:
-    """Open a window that begins at the line at `begin`, or ends at `end`, or at the log's end."""
+    """Open a window that begins at `begin`, or ends at `end`, or at the log's end."""
     if begin is not None:
-        start, data = await _forwards(core, log, min(begin, log.size))
+        start = min(begin, log.size)
+        data = _first_lines(await _read(core, log, start, log.size))
     else:
         start, data = await _backwards(core, log, min(log.size if end is None else end, log.size))
     lines, inside = 0, False
@@ -154,6 +155,10 @@ async def open_log(
         lines = await core.log_lines_before(log.attempt, start)
         inside = await core.read_log(log.attempt, start - 1, 1) != b"\n"
     made, pending, after = _rows(log, data, Place(start, lines + 1, PLAIN, inside))
+    if begin is None and (rest := unfinished(data[after.offset - start :], after)) and not pending:
+        # What follows in the same line is in the window from which the reader came here.
+        made.append(rest)
+        after = Place(start + len(data), after.line, after.style, inside=True)
     read_to = start + len(data)
     at_end = read_to >= log.size
     return LogShown(
@@ -164,16 +169,6 @@ async def open_log(
         earlier=start > 0,
         later=None if at_end else after.offset,
     )
-
-
-async def _forwards(core: Core, log: LogView, begin: int) -> tuple[int, bytes]:
-    """Read a window from the first beginning of a line at or after `begin`."""
-    before = min(begin, 1)
-    data = await _read(core, log, begin - before, log.size)
-    # The byte before tells whether a line begins here. In the midst of an endless line: there.
-    skip = data.find(b"\n") + 1 if before else 0
-    skip = skip or before
-    return begin - before + skip, _first_lines(data[skip:])
 
 
 async def _backwards(core: Core, log: LogView, end: int) -> tuple[int, bytes]:

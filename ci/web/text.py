@@ -120,6 +120,11 @@ def rows(data: bytes, place: Place) -> tuple[list[Row], Place]:
             if len(data) - position <= MAX_ROW_BYTES:
                 break
             end = _character_start(data, position + MAX_ROW_BYTES)
+            if begun_again := _begun_again(data[position:end]):
+                # A progress bar: what stood here is gone by now, and was no row of its own.
+                _, style = line_html(data[position : position + begun_again], style)
+                position += begun_again
+                continue
         html, style = line_html(data[position:end], style)
         # The end of a line that filled its rows exactly is no row.
         if not (whole and inside and end == position):
@@ -145,6 +150,17 @@ def unfinished(data: bytes, place: Place) -> Row | None:
 def line_html(line: bytes, style: Style) -> tuple[Markup, Style]:
     """Make HTML of one line without its end, and say what style holds after it."""
     return _text_html(line.decode("utf-8", "replace"), style)
+
+
+def _begun_again(piece: bytes) -> int:
+    """Return where the last text of a piece of a line begins if it was begun again, else 0."""
+    end = len(piece)
+    while (carriage_return := piece.rfind(b"\r", 0, end)) >= 0:
+        text = piece[carriage_return + 1 : end].decode("utf-8", "replace")
+        if any(visible for visible, _ in _split(text)):
+            return carriage_return + 1
+        end = carriage_return
+    return 0
 
 
 def _character_start(data: bytes, cut: int) -> int:

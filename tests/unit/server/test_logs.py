@@ -6,11 +6,10 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ci.errors import GivenUp, LogGap
-from ci.server.logs import _INDEX_STEP, Logs
+from ci.server.lines import STEP_BYTES
+from ci.server.logs import Logs
 
 
 @pytest.mark.parametrize("id", ["", "1", "1.1", "../1.1.1", "1.1.1/x", "0.1.1", "1.1.1\n", "٣.1.1"])
@@ -38,22 +37,23 @@ async def test_sealing_checks_size_and_content(tmp_path: Path) -> None:
     assert await logs.seal("2.1.1", None, 0, hashlib.sha256().hexdigest()) == 0
 
 
-@given(
-    chunks=st.lists(st.integers(min_value=1, max_value=_INDEX_STEP), min_size=1, max_size=4),
-    asked=st.lists(st.floats(min_value=0, max_value=1), min_size=1, max_size=4),
-)
-def test_lines_are_counted_right_however_it_is_asked(
-    tmp_path_factory: pytest.TempPathFactory, chunks: list[int], asked: list[float]
-) -> None:
-    """While the log grows, from any offset, in any order."""
-    folder = tmp_path_factory.mktemp("logs")
-    logs = Logs(folder)
-    content = b""
-    path = logs._path("5.1.1")
-    path.parent.mkdir(parents=True)
-    for length in chunks:
-        content += (b"x" * (length % 7) + b"\n") * (length // 8 + 1)
-        path.write_bytes(content)
-        for part in asked:
-            offset = int(part * len(content))
-            assert logs._count("5.1.1", offset) == content[:offset].count(b"\n")
+async def test_lines_are_counted_as_they_come(tmp_path: Path) -> None:
+    """The first look at the end of a big log reads no more of it than of a small one."""
+    logs = Logs(tmp_path)
+    text = b"x\n" * 100_000
+    for number in range(20):
+        await logs.append("1.1.1", number * len(text), text)
+    logs._path("1.1.1").write_bytes(bytes(20 * len(text)))
+    whole_steps = 20 * len(text) // STEP_BYTES * STEP_BYTES
+    assert await logs.lines_before("1.1.1", whole_steps) == whole_steps // 2
+
+
+async def test_a_log_that_was_thrown_away_is_counted_anew(tmp_path: Path) -> None:
+    """Its bytes were not what was printed, and others come in their place."""
+    logs = Logs(tmp_path)
+    await logs.append("1.1.1", 0, b"a\nb\n")
+    assert await logs.lines_before("1.1.1", 4) == 2
+    with pytest.raises(LogGap):
+        await logs.seal("1.1.1", None, 4, "0" * 64)
+    await logs.append("1.1.1", 0, b"abc\n")
+    assert await logs.lines_before("1.1.1", 4) == 1

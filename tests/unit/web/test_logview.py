@@ -72,9 +72,9 @@ async def test_a_big_log_is_shown_from_its_end_with_right_numbers() -> None:
 
 
 async def test_a_window_begins_at_a_line() -> None:
-    """An offset within a line means the next one; one far behind the end means the end."""
+    """Links lead to lines. Within one it begins there, without a number; behind the end is none."""
     data = lines(100)
-    assert numbers(await window(data, begin=3)) == (2, 100)
+    assert numbers(await window(data, begin=3)) == (None, 100)
     assert numbers(await window(data, begin=7)) == (2, 100)
     assert (await window(data, begin=10**9)).rows == []
     assert (await window(data, end=0)).rows == []
@@ -89,6 +89,24 @@ async def test_one_endless_line_costs_one_window() -> None:
     shown = await window(data, begin=WINDOW_BYTES)
     assert shown.later is not None
     assert shown.later > WINDOW_BYTES
+
+
+async def test_no_byte_of_a_long_line_is_between_two_windows() -> None:
+    """By `later` from the first one, and by `earlier` from the last one."""
+    long = "".join(f"{number} é " for number in range(60_000))
+    data = f"{lines(5).decode()}{long}\nnext\n{long}\n{lines(5).decode()}".encode()
+    shown = await window(data, begin=0)
+    down = list(shown.rows)
+    while shown.later is not None:
+        shown = await window(data, begin=shown.later)
+        down += shown.rows
+    up = list(shown.rows)
+    while shown.earlier:
+        shown = await window(data, end=shown.tail.start)
+        up = shown.rows + up
+    for rows in (down, up):
+        assert "".join(row.html for row in rows).encode() == data.replace(b"\n", b"")
+        assert [row.number for row in rows if row.number] == list(range(1, 14))
 
 
 @given(st.lists(st.binary(max_size=30) | st.just(b"\n"), max_size=20))

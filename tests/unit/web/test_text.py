@@ -73,6 +73,36 @@ def test_an_endless_line_is_shown_in_rows(length: int, unit: bytes) -> None:
     assert end == Place(len(data), 3)
 
 
+@pytest.mark.parametrize("end", [b"\r", b"\x1b[K\r", b"\r\x1b[K"])
+@pytest.mark.parametrize("last", [b"", b"\n"])
+def test_a_long_progress_bar_leaves_no_debris(end: bytes, last: bytes) -> None:
+    """However often it was written over: one row, with what a terminal would show."""
+    data = b"".join(b"\x1b[32m%5d of 5000" % n + end for n in range(1, 5001)) + b"done" + last
+    assert len(data) > 4 * MAX_ROW_BYTES
+    made, after = rows(data, Place(line=7))
+    pending = unfinished(data[after.offset :], after)
+    (row,) = made if pending is None else [*made, pending]
+    assert (row.number, row.html) == (7, '<span class="f2">done</span>')
+    assert len(data) - after.offset <= MAX_ROW_BYTES
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"x" * 5000, b"\r", b"\n", b"\x1b[K", "é".encode() * 999]), max_size=40
+    ).map(b"".join),
+    st.integers(0, 100_000),
+)
+def test_long_lines_that_begin_again_may_be_split_anywhere(data: bytes, cut: int) -> None:
+    """The rows are the same, and each line has one with its number."""
+    at_once, end = rows(data, Place())
+    first, middle = rows(data[:cut], Place())
+    second, last = rows(data[middle.offset :], middle)
+    assert (first + second, last) == (at_once, end)
+    numbers = [row.number for row in at_once if row.number is not None]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) in (data.count(b"\n"), data.count(b"\n") + 1)
+
+
 @given(PRINTED)
 def test_each_line_has_its_row(data: bytes) -> None:
     """A complete line is one row, in order; what follows the last one is unfinished."""

@@ -1,0 +1,71 @@
+"""Lines are counted right, whoever counts them, and each byte once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci import blocking
+from ci.server.lines import STEP_BYTES, LineCounts
+
+CONTENT = b"".join(b"x" * (n % 997) + b"\n" for n in range(9000))  # some 4 steps
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, len(CONTENT)), st.integers(0, 2 * STEP_BYTES)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_lines_are_counted_right_however_it_is_asked(steps: list[tuple[bool, int, int]]) -> None:
+    """While the log grows, in any pieces, repeated or out of order, from any offset."""
+
+    async def count(path: Path) -> None:
+        counts, size = LineCounts(), 0
+        for grows, place, length in steps:
+            if grows:
+                offset = min(place, size)
+                data = CONTENT[offset : offset + length]
+                size = max(size, offset + len(data))
+                path.write_bytes(CONTENT[:size])
+                counts.add(offset, data)
+            else:
+                offset = min(place, size)
+                assert await counts.before(path, offset) == CONTENT[:offset].count(b"\n")
+
+    with TemporaryDirectory() as folder, blocking.inline():
+        trio.run(count, Path(folder) / "log")
+
+
+async def test_pieces_that_come_while_it_counts_are_counted_once(tmp_path: Path) -> None:
+    """A page asks for the lines of a log that grows at the same moment."""
+    path = tmp_path / "log"
+    path.write_bytes(CONTENT)
+    counts = LineCounts()
+    asked = [0, STEP_BYTES, len(CONTENT), STEP_BYTES - 1, len(CONTENT)]
+    found: dict[int, int] = {}
+
+    async def ask(offset: int) -> None:
+        found[offset] = await counts.before(path, offset)
+
+    async with trio.open_nursery() as nursery:
+        for offset in asked:
+            nursery.start_soon(ask, offset)
+        for offset in range(0, len(CONTENT), 50_000):
+            counts.add(offset, CONTENT[offset : offset + 50_000])
+            await trio.lowlevel.checkpoint()
+    assert found == {offset: CONTENT[:offset].count(b"\n") for offset in asked}
+
+
+@pytest.mark.parametrize("offset", [0, 5, STEP_BYTES, 10 * STEP_BYTES])
+async def test_a_log_that_is_shorter_than_asked_has_its_lines(tmp_path: Path, offset: int) -> None:
+    """An address may name any offset; a log may have been removed."""
+    (tmp_path / "log").write_bytes(b"a\nb\n")
+    assert await LineCounts().before(tmp_path / "log", offset) == min(offset, 4) // 2
+    assert await LineCounts().before(tmp_path / "none", offset) == 0
