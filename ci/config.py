@@ -13,7 +13,7 @@ import re
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NoReturn, Self
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, Self
 
 from pydantic import (
     AfterValidator,
@@ -72,6 +72,7 @@ Bytes = Annotated[int, BeforeValidator(no_bool), Field(ge=1024, le=1 << 40)]
 Token = Annotated[str, AfterValidator(_token)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
 Command = Annotated[str, Field(min_length=1, max_length=10_000)]
+LogFormat = Literal["text", "json"]
 
 
 class _Config(BaseModel):
@@ -112,6 +113,14 @@ class _Config(BaseModel):
             return cls.model_validate(dict(values))
         except ValidationError as error:
             _complain(cls, error.errors()[0], sources or {})
+
+    def shown(self) -> dict[str, object]:
+        """Every setting by its key, for the log: no token and no password in an URL."""
+        values = self.model_dump(mode="json", by_alias=True)
+        return {
+            key: "(set)" if key in SECRET_KEYS and value is not None else _without_password(value)
+            for key, value in values.items()
+        }
 
 
 class ServerConfig(_Config):
@@ -178,6 +187,7 @@ class ServerConfig(_Config):
     default_command: Command = Field(
         "make test", description="the command that the form begins with"
     )
+    log_format: LogFormat = Field("text", description="of the log lines: text, or json")
 
     @field_validator("default_commit")
     @classmethod
@@ -244,6 +254,7 @@ class AgentConfig(_Config):
     kill_grace_seconds: Seconds = Field(
         5, description="what a canceled command has between SIGTERM and SIGKILL"
     )
+    log_format: LogFormat = Field("text", description="of the log lines: text, or json")
 
     @field_validator("server_host", "host")
     @classmethod
@@ -275,6 +286,12 @@ class AgentConfig(_Config):
     def shown_name(self) -> str:
         """The name on the pages."""
         return self.name or f"{socket.gethostname()}-{self.port}"
+
+
+def _without_password(value: object) -> object:
+    if isinstance(value, dict):
+        return {shown_url(name): _without_password(url) for name, url in value.items()}
+    return shown_url(value) if isinstance(value, str) and "://" in value else value
 
 
 def _flag(key: str) -> str:

@@ -1,35 +1,44 @@
-"""Log lines for people and for grep: `time level event key=value`, on stderr."""
+"""Log lines on stderr, one for each event: `time level event key=value`, or one JSON object.
+
+The events of both programs, with their keys, are listed in docs/operation.md; a test compares.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import structlog
 
-_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.,:/+@%~[]()")
+_PLAIN: Final = frozenset(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.,:/+@%~[]()"
+)
+
+Renderer = Callable[[object, str, MutableMapping[str, Any]], str]
 
 
-def configure() -> None:
-    """Send structlog's events, and the warnings of libraries, to stderr, one line each."""
+def configure(form: str = "text") -> None:
+    """Send our events, and the warnings of libraries, to stderr. `form` is `text` or `json`."""
+    chosen = render_json if form == "json" else render
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            render,
+            chosen,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_Lines,
     )
-    logging.basicConfig(
-        level=logging.WARNING,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Foreign(chosen))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
 def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
@@ -41,7 +50,49 @@ def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> st
     return f"{line}\n{traceback}" if traceback else line
 
 
+def render_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    """Make one JSON object: `time`, `level`, `event`, then the keys; a traceback is one of them."""
+    first = {"time": event.pop("timestamp", ""), "level": event.pop("level", "")}
+    words = event.pop("event", "")
+    return json.dumps(first | {"event": words} | dict(event), default=str)
+
+
 def _shown(value: object) -> str:
     """Show a value in quotes, with escapes, unless it is one plain word."""
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
     return text if text and _PLAIN.issuperset(text) else repr(text)
+
+
+class _Lines:
+    """Writes to stderr, if it can.
+
+    Where it leads to a file, that file's disk may be full, and a reader may be gone. A line that
+    can't be written can't be told anywhere, and is no reason to end what the program does.
+    """
+
+    def msg(self, line: str) -> None:
+        """Write one event."""
+        with suppress(OSError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+
+class _Foreign(logging.Formatter):
+    """Makes a library's own record into a line like ours."""
+
+    def __init__(self, chosen: Renderer) -> None:
+        super().__init__()
+        self._render = chosen
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: dict[str, Any] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info:
+            event["exception"] = self.formatException(record.exc_info)
+        return self._render(None, "", event)

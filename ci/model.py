@@ -145,6 +145,7 @@ class Lease:
 
     attempt: Attempt
     build: Build
+    waits_again_since: datetime | None = None  # when its last attempt was lost, if one was
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,65 @@
-"""What both programs do at their outermost edge: one line for a person, and an exit code."""
+"""What both programs do at their outermost edge: log, start, and an exit code."""
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
 from collections.abc import Callable
+from typing import Protocol, TypeVar
 
-from ci import log
+import structlog
+
+from ci import log as log_lines
 from ci.errors import CIError, ConfigError, StoreError
+from ci.version import program_version
 
 CAN_NOT_START = 2  # the exit code of a wrong setting
+BROKEN = 1  # the exit code after a bug: the traceback is in the log
+
+log = structlog.get_logger()
 
 
-def run_program(name: str, start: Callable[[], None]) -> int:
-    """Run `start` and return the exit code: 0 when it was stopped, 2 when it can't start.
+class Settings(Protocol):
+    """A configuration, as far as this file looks into it."""
 
-    Only ConfigError and StoreError are for people; anything else is a bug and passes through.
+    @property
+    def log_format(self) -> str:
+        """`text` or `json`."""
+
+    def shown(self) -> dict[str, object]:
+        """Every setting that may be shown."""
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def run_program(name: str, load: Callable[[], S], run: Callable[[S], None]) -> int:
+    """Load the settings, run, and return the exit code: 0 when it was stopped.
+
+    2 when it can't start: ConfigError and StoreError are for people, in one line. 1 after
+    anything else, which is a bug.
     """
-    log.configure()
+    log_lines.configure()
+    as_json = False
     try:
-        start()
+        config = load()
+        log_lines.configure(config.log_format)
+        as_json = config.log_format == "json"
+        version, python = program_version(), platform.python_version()
+        log.info("starting", program=name, version=version, python=python, pid=os.getpid())
+        log.info("settings", **config.shown())
+        run(config)
     except* (ConfigError, StoreError) as group:
-        sys.stderr.write(f"{name}: {_first(group)}\n")
+        # Nobody has to look for it among other lines; only a machine wants it like them.
+        if as_json:
+            log.error("not started", error=str(_first(group)))
+        else:
+            sys.stderr.write(f"{name}: {_first(group)}\n")
         return_code = CAN_NOT_START
+    except* Exception:
+        log.exception("crashed")
+        return_code = BROKEN
     else:
         return_code = 0
     return return_code

@@ -17,11 +17,13 @@ from ci.program import run_program
 def main() -> int:
     """Run an agent and return its exit code: 0 when it was stopped, 2 when it can't start."""
 
-    def start() -> None:
-        config = AgentConfig.load(sys.argv[1:], os.environ, Path.cwd())
+    def load() -> AgentConfig:
+        return AgentConfig.load(sys.argv[1:], os.environ, Path.cwd())
+
+    def run(config: AgentConfig) -> None:
         trio.run(run_with_parent, run_agent, config)
 
-    return run_program("nursery-ci agent", start)
+    return run_program("nursery-ci agent", load, run)
 
 
 if __name__ == "__main__":

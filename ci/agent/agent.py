@@ -11,7 +11,6 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,10 +25,12 @@ from ci.agent.checkout import Checkout
 from ci.agent.client import Dial, ServerClient
 from ci.agent.home import Home
 from ci.agent.line import Line
+from ci.agent.metrics import Metrics
 from ci.agent.runner import Runner
 from ci.agent.spool import write_whole
 from ci.config import AgentConfig
 from ci.errors import ConfigError
+from ci.version import program_version
 from ci.wire.fields import PROTOCOL
 
 ID_BYTES: Final = 8
@@ -53,6 +54,7 @@ class Agent:
         self.boot_id = secrets.token_hex(ID_BYTES)
         self.home_id = home_id
         address = {"host": config.host, "port": config.port}
+        self.measured = line.metrics
         tools = Tools(runner, checkout, line, address)
         self.attempts = Attempts(config.data_dir.absolute(), config.slots, tools, nursery)
         self.home = Home(line, self.attempts, self.describe)
@@ -74,7 +76,7 @@ class Agent:
             "name": self.config.shown_name,
             "slots": attempts.slots,
             "labels": list(self.config.labels),
-            "version": _version(),
+            "version": program_version(),
             "boot_id": self.boot_id,
             "home_id": self.home_id,
             "protocol": PROTOCOL,
@@ -87,7 +89,6 @@ class Agent:
         attempts = self.attempts
         states = attempts.states()
         first = states[0].id if states else None
-        disk = await blocking.run(os.statvfs, self.config.data_dir)
         return {
             "name": self.config.shown_name,
             "home_id": self.home_id,
@@ -95,12 +96,28 @@ class Agent:
             "slots": attempts.slots,
             "attempts": [state.model_dump() for state in states],
             "load": os.getloadavg()[0],
-            "disk_free": disk.f_bavail * disk.f_frsize,
+            "disk_free": await self._disk_free(),
             "draining": attempts.draining,
+            "delivery_retries": self.measured.retries,
             "isBusy": attempts.busy >= attempts.slots,
             "buildId": first,
             "task": {"id": first, "buildId": first} if first else None,
         }
+
+    async def metrics(self) -> bytes:
+        """Return all metrics as Prometheus reads them."""
+        attempts = self.attempts
+        return self.measured.text(
+            states=[state.state for state in attempts.states()],
+            slots=attempts.slots,
+            busy=attempts.busy,
+            disk_free=await self._disk_free(),
+            silence_s=trio.current_time() - self.line.heard_at,
+        )
+
+    async def _disk_free(self) -> int:
+        disk = await blocking.run(os.statvfs, self.config.data_dir)
+        return disk.f_bavail * disk.f_frsize
 
 
 @asynccontextmanager
@@ -120,7 +137,7 @@ async def open_agent(
             home_id=home_id,
             runner=runner,
             checkout=checkout,
-            line=Line(ServerClient(http, config.agent_token)),
+            line=Line(ServerClient(http, config.agent_token), Metrics()),
             nursery=nursery,
         )
         with _data_folder(config.data_dir):
@@ -148,10 +165,3 @@ def _home_id(data_dir: Path) -> str:
     if not path.exists():
         write_whole(path, secrets.token_hex(ID_BYTES).encode(), durable=True)
     return path.read_text(encoding="ascii").strip()
-
-
-def _version() -> str:
-    try:
-        return version("nursery-ci")
-    except PackageNotFoundError:  # run from a checkout
-        return "0"

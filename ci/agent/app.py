@@ -8,6 +8,7 @@ from quart import Response, jsonify, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
+from ci import exposition
 from ci.errors import RequestError, TooLarge
 from ci.gate import Gate
 from ci.serve import finish_body
@@ -33,7 +34,8 @@ def create_app(agent: Agent) -> QuartTrio:
     async def note_server() -> None:
         refuse_browser(dict(request.headers))
         check_token(request.headers.get("Authorization", ""), agent.config.agent_token)
-        agent.line.heard()
+        if request.path != exposition.PATH:  # which is asked by others
+            agent.line.heard()
 
     @app.post(BUILD_PATH)
     async def build() -> tuple[Response, int]:
@@ -45,6 +47,10 @@ def create_app(agent: Agent) -> QuartTrio:
     async def cancel() -> tuple[Response, int]:
         agent.attempts.cancel(read_cancel(await _body()).id)
         return jsonify({}), 202
+
+    @app.get(exposition.PATH)
+    async def metrics() -> Response:
+        return Response(await agent.metrics(), content_type=exposition.CONTENT_TYPE)
 
     async def status() -> Response:
         return jsonify(await agent.status())

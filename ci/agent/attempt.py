@@ -39,6 +39,7 @@ from ci.agent.spool import Folder, Ticket, remove_or_leave
 from ci.agent.trim import serve_trimming
 from ci.errors import CheckoutFailed, Conflict, GivenUp
 from ci.model import DEFAULT_LOG_LIMIT, CommitInfo, Outcome, Reason
+from ci.repository import shown_url
 from ci.wire.registration import AttemptState
 from ci.wire.result import MAX_LOG_CHUNK
 
@@ -157,7 +158,12 @@ class Attempt:
             self._refusal = error
             self._settled.set()
             return False
-        log.info("accepted", attempt=self.id, commit=self.job.commit)
+        log.info(
+            "attempt accepted",
+            attempt=self.id,
+            repository=shown_url(self.job.repository),
+            commit=self.job.commit,
+        )
         return True
 
     async def _deliver(self, result: list[Outcome]) -> None:
@@ -173,7 +179,7 @@ class Attempt:
                 try:
                     await delivery.follow(self.over)
                     await delivery.finish(result[0])
-                    log.info("delivered", attempt=self.id)
+                    log.info("attempt delivered", attempt=self.id, next="its folder is removed")
                     break
                 except GivenUp:
                     self.drop()
@@ -182,10 +188,19 @@ class Attempt:
                     log.exception("delivery broken", attempt=self.id, again_in_s=REDELIVERY_S)
                     await trio.sleep(REDELIVERY_S)
         if self._dropped:
-            log.info("dropped", attempt=self.id)
+            log.info("attempt dropped", attempt=self.id, next="nothing of it is delivered")
 
     async def _keep(self, outcome: Outcome) -> None:
-        log.info("ended", attempt=self.id, status=outcome.status, reason=outcome.reason)
+        self._tools.line.metrics.ended.labels(outcome.status, outcome.reason).inc()
+        log.info(
+            "attempt ended",
+            attempt=self.id,
+            status=outcome.status,
+            reason=outcome.reason,
+            exit_code=outcome.exit_code,
+            duration_s=outcome.duration_s,
+            log_size=outcome.log_size,
+        )
         if not self._dropped:
             try:
                 await blocking.run(self._folder.save_outcome, outcome)
@@ -246,7 +261,7 @@ class Attempt:
                 self._folder, self._ticket.cookie, self._workspace
             )
         self._cause = self._cause or await blocking.run(self._folder.stop)
-        log.info("picked up", attempt=self.id, started=self._command is not None)
+        log.info("attempt picked up", attempt=self.id, started=self._command is not None)
 
     async def _after_crash(self) -> Outcome:
         """Find what is left after a start of the machine, which no process outlives."""
@@ -261,7 +276,7 @@ class Attempt:
             await trio.lowlevel.checkpoint()
             return await self._work()
         reason = self._cause or Reason.TIMEOUT
-        log.info("stopping", attempt=self.id, reason=reason)
+        log.info("attempt stopping", attempt=self.id, reason=reason)
         await blocking.run(self._folder.save_stop, reason)
         return ending.stopped(reason, self.job.timeout_s, self.job.silence_s)
 
@@ -282,6 +297,7 @@ class Attempt:
                 await self._start()
             except OSError as error:
                 return ending.refused(error)
+            log.info("command started", attempt=self.id)
         assert self._command is not None
         self._state = "running"
         self._running.set()
@@ -293,9 +309,13 @@ class Attempt:
 
     async def _check_out(self) -> None:
         self._state = "checkout"
+        began = trio.current_time()
         self._commit = await self._tools.checkout.make(
             self.job.repository, self.job.commit, self._workspace, self._ticket.cookie
         )
+        took_s = trio.current_time() - began
+        self._tools.line.metrics.checkout_s.observe(took_s)
+        log.info("commit found", attempt=self.id, commit=self._commit.commit_hash, took_s=took_s)
         await blocking.run(self._folder.save_commit, self._commit)
 
     async def _start(self) -> None:

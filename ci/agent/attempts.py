@@ -112,7 +112,7 @@ class Attempts:
         with trio.move_on_after(DELIVERY_LIMIT_S):
             await self._wait_until(lambda: not self._attempts)
         if self._attempts:
-            log.warning("results kept for the next start", ids=list(self._attempts))
+            log.warning("results kept for the next start", attempts=list(self._attempts))
 
     def _add(self, ticket: Ticket, folder: Folder) -> Attempt:
         workspace = self._work / folder.path.name

@@ -102,6 +102,7 @@ class Delivery:
                 return  # the command has cut its own output
             try:
                 self._offset = await self._line.insist("log", partial(self._send_chunk, chunk))
+                self._line.metrics.log_bytes.inc(len(chunk))
                 self._began = True
             except LogGap as gap:
                 await self._go_back("log", gap)
@@ -157,7 +158,12 @@ class Delivery:
         with trio.move_on_after(FOREIGN_LIMIT_S) as limit:
             await self._line.client.send_result(body)
         if limit.cancelled_caught:
-            logger.warning("result not answered", attempt=self._id, after_s=FOREIGN_LIMIT_S)
+            logger.warning(
+                "result not answered",
+                attempt=self._id,
+                after_s=FOREIGN_LIMIT_S,
+                next="it counts as taken",
+            )
 
     @property
     def _is_foreign(self) -> bool:

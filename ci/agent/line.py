@@ -10,14 +10,18 @@ import structlog
 import trio
 
 from ci.agent.client import ServerClient
+from ci.agent.metrics import Metrics
 from ci.backoff import delays
 from ci.errors import PeerRefused, Unreachable
+from ci.outage import Outage
 from ci.wire.registration import Welcome
 
 T = TypeVar("T")
 
 REFUSED_PAUSE_S: Final = 60.0  # a refusal is mended by a person, if at all
 REMIND_S: Final = 60.0  # between two log lines about the same outage
+REFUSED_REMIND_S: Final = 600.0  # between two log lines about the same refusal
+MAX_REFUSALS: Final = 100  # that are told apart; some answers never come twice
 
 log = structlog.get_logger()
 
@@ -25,13 +29,14 @@ log = structlog.get_logger()
 class Line:
     """The way to one server and back, shared by all that talk to it."""
 
-    def __init__(self, client: ServerClient) -> None:
+    def __init__(self, client: ServerClient, metrics: Metrics) -> None:
         self.client = client
+        self.metrics = metrics
         self.welcome: Welcome | None = None  # its answer to the last registration
         self.heard_at = -math.inf  # when the server last asked us something, in trio's seconds
         self._heard = trio.Event()
-        self._out_since: float | None = None
-        self._said_at = -math.inf
+        self._out = Outage(REMIND_S)
+        self._refusals: dict[tuple[str, str], Outage] = {}  # by what was asked, and the answer
 
     def heard(self) -> None:
         """Note that the server asked us something: whatever waits for it tries again at once."""
@@ -57,22 +62,28 @@ class Line:
                 await self.bear_refusal(what, str(error))
             else:
                 self._reached()
+                self._refusals = {key: it for key, it in self._refusals.items() if key[0] != what}
                 return answer
 
     async def bear_refusal(self, what: str, answer: str) -> None:
         """Say that the server refused `what`, and wait until it may be asked again."""
-        log.error("refused", what=what, answer=answer, again_in_s=REFUSED_PAUSE_S)
+        self.metrics.repeated(what)
+        if len(self._refusals) >= MAX_REFUSALS:
+            self._refusals.clear()
+        refusal = self._refusals.setdefault((what, answer), Outage(REFUSED_REMIND_S))
+        if (lasted_s := refusal.failed()) is not None:
+            log.error(
+                "refused", what=what, answer=answer, for_s=lasted_s, next="asked again each minute"
+            )
         await trio.sleep(REFUSED_PAUSE_S)
 
     async def _pause(self, what: str, error: Unreachable, wait_s: float) -> None:
-        now = trio.current_time()
-        if self._out_since is None:
-            self._out_since, self._said_at = now, now
-            log.warning("server unreachable", what=what, error=str(error))
-        elif now - self._said_at >= REMIND_S:
-            self._said_at = now
-            out_s = round(now - self._out_since)
-            log.warning("server still unreachable", for_s=out_s, what=what, error=str(error))
+        self.metrics.repeated(what)
+        lasted_s = self._out.failed()
+        if lasted_s == 0:
+            log.warning("server unreachable", what=what, error=str(error), next="tried for ever")
+        elif lasted_s is not None:
+            log.warning("server still unreachable", what=what, error=str(error), for_s=lasted_s)
         if error.retry_after_s is not None:
             await trio.sleep(error.retry_after_s)
             return
@@ -80,6 +91,5 @@ class Line:
             await self._heard.wait()
 
     def _reached(self) -> None:
-        if self._out_since is not None:
-            log.info("server reachable again", after_s=trio.current_time() - self._out_since)
-            self._out_since = None
+        if (lasted_s := self._out.over()) is not None:
+            log.info("server reachable again", after_s=lasted_s)

@@ -54,7 +54,7 @@ async def run_agent(config: AgentConfig) -> None:
                 log.info(
                     "listening",
                     url=f"http://{shown}:{port}",
-                    name=config.shown_name,
+                    agent=config.shown_name,
                     server=config.server_url,
                     data=str(config.data_dir),
                 )

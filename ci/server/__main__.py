@@ -17,11 +17,13 @@ from ci.server.run import run_server
 def main() -> int:
     """Run the server and return its exit code: 0 when it was stopped, 2 when it can't start."""
 
-    def start() -> None:
-        config = ServerConfig.load(sys.argv[1:], os.environ, Path.cwd())
+    def load() -> ServerConfig:
+        return ServerConfig.load(sys.argv[1:], os.environ, Path.cwd())
+
+    def run(config: ServerConfig) -> None:
         trio.run(run_with_parent, run_server, config)
 
-    return run_program("nursery-ci server", start)
+    return run_program("nursery-ci server", load, run)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ any two steps, never leaves a thing half done.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,17 +16,22 @@ from datetime import UTC, datetime
 import structlog
 import trio
 
+from ci import blocking
 from ci.config import ServerConfig
-from ci.errors import GivenUp, LogFull, NotFound, Rejected, StoreFailed, TooLarge
+from ci.errors import Busy, GivenUp, LogFull, NotFound, Rejected, StoreFailed, TooLarge
 from ci.model import MAX_NUMBER, Agent, Attempt, Build, BuildRequest, Reason, Status, commit_problem
 from ci.server.client import AgentClient, Http
 from ci.server.fleet import Fleet
+from ci.server.journal import Journal
 from ci.server.logs import Logs
 from ci.server.member import Member
+from ci.server.metrics import AgentSnapshot, Metrics, Snapshot
 from ci.server.queue import Queue
 from ci.server.retention import Retention, Rules
 from ci.server.store.store import News, Store, open_store
+from ci.server.store.tables import SCHEMA
 from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
+from ci.version import program_version
 from ci.wire.job import command_problem
 from ci.wire.registration import Registration, write_welcome
 from ci.wire.result import LOG_MARK_ROOM, MAX_LOG_CHUNK, Result
@@ -53,14 +59,32 @@ async def open_server(
     def dial(agent: Agent) -> AgentClient:
         return AgentClient(http, agent.host, agent.port, config.agent_token)
 
-    async with open_store(config.data_dir, now) as store, trio.open_nursery() as nursery:
+    journal = Journal(Metrics())
+    async with open_store(config.data_dir, now, journal) as store, trio.open_nursery() as nursery:
         queue = Queue(store)
-        fleet = Fleet(nursery, store=store, queue=queue, config=config, dial=dial, now=now)
+        fleet = Fleet(
+            nursery,
+            store=store,
+            queue=queue,
+            config=config,
+            dial=dial,
+            now=now,
+            journal=journal,
+        )
         store.tell(News(waiting=queue.wake, over=fleet.over))
         await fleet.start()
+        found = await store.unfinished()
+        log.info(
+            "store opened",
+            data=str(config.data_dir),
+            schema=SCHEMA,
+            waiting=found[Status.WAITING],
+            running=found[Status.RUNNING],
+            agents=len(fleet.members),
+        )
         logs = Logs(config.data_dir / "logs")
         nursery.start_soon(Retention(store, logs, Rules.of(config), now).serve_rules)
-        yield Server(config, store, fleet, logs, now)
+        yield Server(config, store, fleet, logs, now=now, journal=journal)
         nursery.cancel_scope.cancel()
 
 
@@ -73,14 +97,18 @@ class Server:
         store: Store,
         fleet: Fleet,
         logs: Logs,
+        *,
         now: Callable[[], datetime],
+        journal: Journal,
     ) -> None:
         self.config = config
         self.now = now
+        self.measured = journal.metrics
         self.repositories = config.known_repositories
         self._store = store
         self._fleet = fleet
         self._logs = logs
+        self._journal = journal
         self._life = secrets.token_hex(4)
 
     def version(self) -> str:
@@ -109,9 +137,11 @@ class Server:
             message = f"priority: must be between -{MAX_PRIORITY} and {MAX_PRIORITY}"
             raise Rejected(message, field="priority")
         request = BuildRequest(name, url, commit, command, priority)
-        build = await self._store.accept(request, self.config.max_waiting_builds)
-        log.info("build accepted", build=build.number, repository=name, commit=commit)
-        return build
+        try:
+            return await self._store.accept(request, self.config.max_waiting_builds)
+        except Busy as error:
+            self._journal.refused(error.message)
+            raise
 
     async def rerun(self, number: int) -> Build:
         """Accept the same build once more, with a new number. Raises NotFound, Rejected, Busy."""
@@ -129,7 +159,6 @@ class Server:
         Raises NotFound, and Conflict when it has ended already.
         """
         await self._store.cancel(_in_range(number))
-        log.info("build canceled", build=number)
         return (await self.build(number)).build
 
     async def build(self, number: int) -> BuildView:
@@ -205,6 +234,7 @@ class Server:
     async def health(self) -> Health:
         """Say whether builds can be taken and run, by writing to the store."""
         problems = []
+        began = trio.current_time()
         try:
             with trio.fail_after(HEALTH_S):
                 await self._store.check_writable()
@@ -212,9 +242,36 @@ class Server:
             problems.append(error.message)
         except trio.TooSlowError:
             problems.append(f"the store did not write within {HEALTH_S:g} s")
-        online = sum(member.online for member in self._fleet.members)
-        waiting = (await self._store.unfinished())[Status.WAITING]
-        return Health(tuple(problems), agents_online=online, builds_waiting=waiting)
+        write_s = trio.current_time() - began
+        members = self._fleet.members
+        online = sum(member.online for member in members)
+        counts = await self._store.unfinished()
+        return Health(
+            tuple(problems),
+            agents_online=online,
+            builds_waiting=counts[Status.WAITING],
+            version=program_version(),
+            agents_lost=len(members) - online,
+            builds_running=counts[Status.RUNNING],
+            oldest_waiting_s=await self._oldest_waiting_s(),
+            store_write_s=None if problems else write_s,
+        )
+
+    async def metrics(self) -> bytes:
+        """Return all metrics as Prometheus reads them."""
+        disk = await blocking.run(os.statvfs, self.config.data_dir)
+        return self.measured.text(
+            Snapshot(
+                builds=await self._store.unfinished(),
+                oldest_waiting_s=await self._oldest_waiting_s(),
+                agents={member.name: _measure(member) for member in self._fleet.members},
+                disk_free=disk.f_bavail * disk.f_frsize,
+            )
+        )
+
+    async def _oldest_waiting_s(self) -> float:
+        since = await self._store.oldest_waiting()
+        return 0.0 if since is None else max(0.0, (self.now() - since).total_seconds())
 
     # What agents call
 
@@ -257,7 +314,9 @@ class Server:
         size = self._logs.size(id)
         if offset <= size and offset + len(data) > self.config.max_log_bytes + LOG_MARK_ROOM:
             raise LogFull(size)
-        return await self._logs.append(id, offset, data)
+        size = await self._logs.append(id, offset, data)
+        self.measured.log_bytes.inc(len(data))
+        return size
 
     async def finish(self, result: Result) -> None:
         """Take the result of an attempt. An identical repeat is fine.
@@ -267,7 +326,9 @@ class Server:
         outcome = result.outcome()
         attempt = await self._store.attempt(result.id)
         if attempt is None:
-            raise GivenUp(f"there is no attempt {result.id[:100]}", field="id")
+            why = f"there is no attempt {result.id[:100]}"
+            self._journal.result_refused(result.id[:100], why)
+            raise GivenUp(why, field="id")
         self._fleet.heard(attempt.agent)
         try:
             if attempt.status.ended:
@@ -281,10 +342,11 @@ class Server:
                     result.id, result.inline_log, outcome.log_size, result.log_sha256
                 )
             await self._store.end(result.id, replace(outcome, log_size=size), delivered=True)
-        except GivenUp:
+        except GivenUp as error:
+            self._journal.result_refused(result.id, error.message)
             self._fleet.over(result.id, True)  # late, but now its slot is free
             raise
-        log.info("result taken", attempt=result.id, status=str(outcome.status))
+        self.measured.log_bytes.inc(len(result.inline_log or b""))
 
     def _with_log_size(self, build: Build, attempts: Sequence[Attempt]) -> Build:
         """Say how much there is of a log whose size the store was not told: it may still grow."""
@@ -323,6 +385,16 @@ class Server:
         names = ", ".join(known) or "none"
         message = f"repository: {wanted[:200]!r} is not configured; known: {names}"
         raise Rejected(message, field="repository")
+
+
+def _measure(member: Member) -> AgentSnapshot:
+    return AgentSnapshot(
+        member.state,
+        slots=member.agent.slots,
+        busy=len(member.watches),
+        disk_free=member.status.disk_free,
+        delivery_retries=member.status.delivery_retries,
+    )
 
 
 def _in_range(number: int) -> int:

@@ -17,13 +17,17 @@ from ci.backoff import delays
 from ci.config import ServerConfig
 from ci.errors import AgentLost, Conflict, NotFound, PeerRefused, StoreFailed, Unreachable
 from ci.model import Agent, AgentState, Attempt, Outcome, Reason, Status
+from ci.outage import Outage
 from ci.server.client import AgentClient
+from ci.server.journal import Journal
 from ci.server.link import ANSWER_S, Link, check_identity, end_attempt
 from ci.server.member import Member
 from ci.server.queue import Queue
 from ci.server.store.store import Store
 
 SEEN_INTERVAL_S = 60.0  # how often "last heard" is written down; a restart may forget this much
+
+UNSTORED_REMIND_S = 600.0  # between two log lines about what the store does not take
 
 # What ends a link and is tried again; anything else is a bug and ends the process.
 _PASSING = (AgentLost, Unreachable, PeerRefused, trio.TooSlowError, StoreFailed)
@@ -53,7 +57,9 @@ class Fleet:
         config: ServerConfig,
         dial: Callable[[Agent], AgentClient],
         now: Callable[[], datetime],
+        journal: Journal,
     ) -> None:
+        self._journal = journal
         self._nursery = nursery  # supervisors outlive the call that adds an agent
         self._store = store
         self._queue = queue
@@ -62,6 +68,7 @@ class Fleet:
         self._now = now
         self._members: dict[str, Member] = {}
         self._links: dict[str, trio.CancelScope] = {}
+        self._unstored = Outage(UNSTORED_REMIND_S)  # for the log
         self.changes = 0  # a version of what is believed of the agents
 
     async def start(self) -> None:
@@ -88,10 +95,14 @@ class Fleet:
         agent = await self._store.save_agent(said)
         member = self._members.get(said.name)
         if member is None:
-            log.info("agent is new", agent=agent.name, host=agent.host, port=agent.port)
+            _tell_registered(agent, new=True)
             self._doubt_neighbours(agent)
             return self._add(agent)
         moved = _essence(member.agent) != _essence(agent)
+        if moved:
+            _tell_registered(agent, new=False)
+        if draining and not member.status.draining:
+            log.info("agent drains", agent=agent.name, next="it gets no more builds")
         member.agent = agent
         member.status = member.status.model_copy(update={"draining": draining})
         member.changed()
@@ -107,7 +118,12 @@ class Fleet:
         member = self._members.get(name)
         if member is None:
             raise NotFound(f"there is no agent {name}", field="name")
+        changed = member.agent.paused != paused
         member.agent = await self._store.pause_agent(name, paused=paused)
+        if changed and paused:
+            log.info("agent paused", agent=name, next="it gets no more builds")
+        elif changed:
+            log.info("agent resumed", agent=name)
         member.changed()
         self.changes += 1
 
@@ -167,11 +183,13 @@ class Fleet:
                 continue  # it moved, or has other slots now: a fresh link at once
             except* _PASSING as group:
                 error = _first(group)
-            if member.online and not isinstance(error, StoreFailed):
-                waits = delays()
-                log.warning("agent lost", agent=member.name, error=str(error))
-            member.online = False
+            was_online, member.online = member.online, False
             member.problem = str(error) or f"no answer within {ANSWER_S:g} s"
+            if not isinstance(error, StoreFailed):
+                if was_online:
+                    waits = delays()
+                    self._journal.metrics.agents_lost.inc()
+                self._tell_lost(member)
             self.changes += 1
             with trio.move_on_after(await self._patience(member, next(waits))):
                 await called.wait()
@@ -185,7 +203,8 @@ class Fleet:
         check_identity(member, status)
         if _essence(member.agent) != _essence(agent):
             return
-        log.info("agent online", agent=member.name, url=client.url)
+        away_s = member.away.over()
+        log.info("agent online", agent=member.name, url=client.url, away_s=away_s)
         link = Link(
             member,
             client,
@@ -193,6 +212,7 @@ class Fleet:
             queue=self._queue,
             config=self._config,
             now=self._now,
+            journal=self._journal,
         )
         member.hear(self._now())
         member.status, member.online, member.problem = status, True, ""
@@ -205,6 +225,20 @@ class Fleet:
             finally:
                 del self._links[member.name]
 
+    def _tell_lost(self, member: Member) -> None:
+        """Say that an agent does not answer: at first, and then each hour."""
+        lost_s = member.away.failed()
+        if lost_s == 0:
+            log.warning(
+                "agent lost",
+                agent=member.name,
+                error=member.problem,
+                last_heard=member.last_heard.isoformat(timespec="seconds"),
+                next=f"what it runs is given up {self._config.grace_seconds:g} s after that",
+            )
+        elif lost_s is not None:
+            log.warning("agent still lost", agent=member.name, for_s=lost_s, error=member.problem)
+
     async def _patience(self, member: Member, wait_s: float) -> float:
         """Give up what a lost agent held if its grace is over; return the seconds to wait now."""
         grace_s = self._config.grace_seconds
@@ -213,12 +247,20 @@ class Fleet:
             held = await self._store.held(member.name)
             if held and grace_left_s > 0:
                 return min(wait_s, grace_left_s)
+            if held:
+                log.warning(
+                    "grace over",
+                    agent=member.name,
+                    grace_s=grace_s,
+                    attempts=[attempt.id for attempt in held],
+                    next="they are given up",
+                )
             message = f"Agent {member.name} has not answered for {grace_s:g} s ({member.problem})."
             for attempt in held:
                 outcome = Outcome(Status.ERROR, Reason.AGENT_LOST, message)
                 await end_attempt(self._store, attempt.id, outcome)
         except StoreFailed as error:
-            log.error("lost attempts not given up", agent=member.name, error=str(error))
+            self._tell_unstored("the end of lost attempts", error)
         return wait_s
 
     async def _remember_when_heard(self) -> None:
@@ -232,9 +274,14 @@ class Fleet:
             try:
                 await self._store.agents_seen(fresh)
             except StoreFailed as error:
-                log.error("times of agents not stored", error=str(error))
+                self._tell_unstored("when agents were heard", error)
             else:
+                self._unstored.over()
                 written = times
+
+    def _tell_unstored(self, what: str, error: StoreFailed) -> None:
+        if (lasted_s := self._unstored.failed()) is not None:
+            log.error("not stored", what=what, error=str(error), for_s=lasted_s, next="tried again")
 
     def why_waiting(self) -> str:
         """Say in one sentence what a build that waits is waiting for."""
@@ -253,6 +300,18 @@ class Fleet:
             return f"It waits for agent {ready[0].name}, which is busy."
         have = f"{len(ready)} agents have" if len(ready) > 1 else f"agent {ready[0].name} has"
         return f"It waits for a free slot: {have} {slots}, all busy."
+
+
+def _tell_registered(agent: Agent, *, new: bool) -> None:
+    log.info(
+        "agent registered",
+        agent=agent.name,
+        new=new,
+        host=agent.host,
+        port=agent.port,
+        slots=agent.slots,
+        version=agent.version,
+    )
 
 
 def _essence(agent: Agent) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -23,7 +24,9 @@ from ci.backoff import delays
 from ci.config import ServerConfig
 from ci.errors import AgentLost, GivenUp, PeerRefused, Unreachable
 from ci.model import CommitInfo, Outcome, Reason, Status
+from ci.outage import Outage
 from ci.server.client import AgentClient
+from ci.server.journal import Journal
 from ci.server.member import Member, Watch
 from ci.server.queue import Hold, Queue
 from ci.server.store.store import Store
@@ -36,6 +39,7 @@ MISS_INTERVAL_S = 1.0  # after a miss it is asked again sooner: the page tells w
 SILENT_HEARTBEATS = 3  # or so long without any sign of life, however few times it was asked
 ANSWER_S = 5.0  # an agent answers /status and /build at once: it only has to note it down
 OVERTIME_S = 120.0  # an attempt's own limit is its agent's to keep; this much later it is ours
+REFUSAL_REMIND_S = 600.0  # between two log lines about an agent that goes on to refuse
 GONE_S = 30.0  # how long a slot waits for a canceled command's processes to be gone
 _SERVER_ERROR = 500  # or more: a proxy, or a bug; nobody knows what happened behind it
 # What our agents answer when they can't take a job now; any other refusal is of the job itself.
@@ -57,6 +61,7 @@ class Link:
         queue: Queue,
         config: ServerConfig,
         now: Callable[[], datetime],
+        journal: Journal,
     ) -> None:
         self._member = member
         self._client = client
@@ -64,6 +69,8 @@ class Link:
         self._queue = queue
         self._config = config
         self._now = now
+        self._journal = journal
+        self._refusals = Outage(REFUSAL_REMIND_S)  # for the log
 
     async def run(self, status: AgentStatus) -> None:
         """Give the agent work until it is lost: ends by raising AgentLost, in a group.
@@ -95,7 +102,12 @@ class Link:
                 check_identity(self._member, status)
             except (Unreachable, PeerRefused, trio.TooSlowError) as error:
                 misses += 1
-                log.info("agent missed a heartbeat", agent=self._member.name, error=str(error))
+                log.info(
+                    "agent missed a heartbeat",
+                    agent=self._member.name,
+                    misses=misses,
+                    error=str(error) or f"no answer within {ANSWER_S:g} s",
+                )
                 if misses >= MISSES or self._silent():
                     raise AgentLost(str(error) or f"no answer within {ANSWER_S:g} s") from error
                 continue
@@ -104,6 +116,8 @@ class Link:
             changed = status.draining != self._member.status.draining
             self._member.status = status
             if changed:
+                if status.draining:
+                    log.info("agent drains", agent=self._member.name, next="it gets no more builds")
                 self._member.changed()
             await self._compare(status, asked_at)
 
@@ -145,12 +159,14 @@ class Link:
                 watch = await self._next()
                 refusals = delays()
                 self._member.problem = ""
+                if (lasted_s := self._refusals.over()) is not None:
+                    log.info("agent takes work again", agent=self._member.name, after_s=lasted_s)
             except Unreachable as error:
                 raise AgentLost(str(error)) from error
             except PeerRefused as error:
                 watch = None
                 self._member.problem = str(error)
-                log.warning("agent takes no work", agent=self._member.name, error=str(error))
+                self._tell_refusal(str(error))
                 with trio.move_on_after(next(refusals)):
                     await self._member.called.wait()
 
@@ -168,7 +184,14 @@ class Link:
                     hold.taken = True
                     return None
                 await self._hand_over(hold, watch)
+            except Unreachable:
+                self._journal.metrics.handover_failures.labels("unreachable").inc()
+                raise
+            except AgentLost:
+                self._journal.metrics.handover_failures.labels("no_answer").inc()
+                raise
             except PeerRefused as refusal:
+                self._journal.metrics.handover_failures.labels("refused").inc()
                 if not self._is_final(refusal):
                     raise
                 hold.taken = True
@@ -178,11 +201,21 @@ class Link:
                 return None
             else:
                 watch.since = trio.current_time()
-                log.info("build handed over", attempt=id, agent=self._member.name)
+                if not watch.over.is_set():  # else its end has overtaken the agent's answer
+                    self._journal.handed_over(hold.lease, self._now())
                 return watch
             finally:
                 if watch.since == math.inf:  # not handed over
                     self._member.watches.pop(id, None)
+
+    def _tell_refusal(self, error: str) -> None:
+        """Say that the agent takes no work: at first, and then now and then."""
+        lasted_s = self._refusals.failed()
+        name = self._member.name
+        if lasted_s == 0:
+            log.warning("agent takes no work", agent=name, error=error, next="it is asked again")
+        elif lasted_s is not None:
+            log.warning("agent still takes no work", agent=name, for_s=lasted_s, error=error)
 
     def _is_final(self, refusal: PeerRefused) -> bool:
         """Whether the agent will never take this job: else it would hold up all behind it."""
@@ -253,7 +286,13 @@ class Link:
             with trio.fail_after(ANSWER_S):
                 await self._client.cancel(id)
         except (Unreachable, PeerRefused, trio.TooSlowError) as error:
-            log.info("cancel not heard", attempt=id, agent=self._member.name, error=str(error))
+            log.info(
+                "cancel not heard",
+                attempt=id,
+                agent=self._member.name,
+                error=str(error) or f"no answer within {ANSWER_S:g} s",
+                next="it is asked again with a heartbeat",
+            )
 
     async def _give_up(self, id: str, reason: Reason, why: str) -> None:
         """End an attempt without its agent; its build waits again, unless too many were lost."""
@@ -280,14 +319,5 @@ def check_identity(member: Member, status: AgentStatus) -> None:
 
 async def end_attempt(store: Store, id: str, outcome: Outcome) -> None:
     """End an attempt by the server's own decision."""
-    try:
-        ended = await store.end(id, outcome, delivered=False)
-    except GivenUp:
-        return  # its result, or a cancel, came in at the same moment
-    log.warning(
-        "attempt ended by the server",
-        attempt=id,
-        reason=str(outcome.reason),
-        why=outcome.message,
-        again=ended.again is not None,
-    )
+    with suppress(GivenUp):  # its result, or a cancel, came in at the same moment
+        await store.end(id, outcome, delivered=False)

@@ -8,7 +8,10 @@ from datetime import datetime
 import trio
 
 from ci.model import Agent, AgentState
+from ci.outage import Outage
 from ci.wire.status import AgentStatus
+
+LOST_REMIND_S = 3600.0  # between two log lines about an agent that stays away
 
 
 class Watch:
@@ -41,6 +44,7 @@ class Member:
         self.last_heard: datetime = agent.last_seen
         self.watches: dict[str, Watch] = {}
         self.phases: dict[str, str] = {}  # attempt id → what the agent does with it
+        self.away = Outage(LOST_REMIND_S)  # for the log
         self.called = trio.Event()  # set, and made anew, when the agent registers
         self._gate = trio.Event()
 

@@ -28,6 +28,7 @@ from ci.serve import serve_app
 from ci.server.api import create_blueprint
 from ci.server.client import dial_http
 from ci.server.core import Server, open_server
+from ci.server.requests import count_requests
 from ci.web.app import create_app
 
 log = structlog.get_logger()
@@ -67,6 +68,7 @@ def create_server_app(server: Server) -> QuartTrio:
     hosts = names if names or is_loopback(config.host) else None
     app = create_app(server, config.max_body_bytes, hosts)
     app.register_blueprint(create_blueprint(server))
+    count_requests(app, server)
     return app
 
 

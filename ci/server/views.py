@@ -70,6 +70,11 @@ class Health:
     problems: tuple[str, ...]
     agents_online: int
     builds_waiting: int
+    version: str = ""
+    agents_lost: int = 0
+    builds_running: int = 0
+    oldest_waiting_s: float = 0.0  # since it was accepted; 0 when none waits
+    store_write_s: float | None = None  # how long a write took just now; None when it failed
 
     @property
     def ok(self) -> bool:

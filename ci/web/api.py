@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from quart import Blueprint, Response
 
+from ci import exposition
 from ci.web import as_json
 from ci.web.body import read_body, refuse_cross_site
 from ci.web.core import the_core
@@ -96,6 +97,14 @@ async def healthz() -> Response:
     """Answer 200 only when builds can be taken and run."""
     health = await the_core().health()
     return as_json.answer(as_json.health(health), 200 if health.ok else 503)
+
+
+@api.get(exposition.PATH)
+async def metrics() -> Response:
+    """Send all metrics."""
+    response = Response(await the_core().metrics(), content_type=exposition.CONTENT_TYPE)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 async def _created(number: int) -> Response:

@@ -100,5 +100,10 @@ def health(health: Health) -> dict[str, Any]:
         "ok": health.ok,
         "problems": list(health.problems),
         "agents_online": health.agents_online,
+        "agents_lost": health.agents_lost,
         "builds_waiting": health.builds_waiting,
+        "builds_running": health.builds_running,
+        "oldest_waiting_s": health.oldest_waiting_s,
+        "store_write_s": health.store_write_s,
+        "version": health.version,
     }

@@ -73,6 +73,9 @@ class Core(Protocol):
     async def health(self) -> Health:
         """Say whether builds can be taken and run."""
 
+    async def metrics(self) -> bytes:
+        """Return all metrics as Prometheus reads them."""
+
 
 def the_core() -> Core:
     """Return the core of the app that serves the present request."""

@@ -60,7 +60,7 @@ async def _failure(status: int, message: str, field: str | None) -> Response:
 
 def _wants_page() -> bool:
     """Say whether a person reads the answer: a browser names HTML, a program takes anything."""
-    if request.path.startswith("/api/") or request.path == "/healthz":
+    if request.path.startswith("/api/") or request.path in ("/healthz", "/metrics"):
         return False
     accepted = request.accept_mimetypes
     named = any(kind == "text/html" for kind, _ in accepted)

@@ -25,6 +25,7 @@ class AgentStatus(Message):
     load: Annotated[float, Field(ge=0, le=10**6, allow_inf_nan=False)] | None = None
     disk_free: Size | None = None
     draining: bool = False
+    delivery_retries: Size | None = None  # since its start
 
 
 def read_status(body: bytes) -> AgentStatus:

@@ -161,6 +161,10 @@ class FakeCore:
         """Be well or not."""
         return Health(() if self.healthy else ("the disk is full",), len(self._agents), 0)
 
+    async def metrics(self) -> bytes:
+        """Count nothing."""
+        return b"nothing 1\n"
+
     # What happens to builds, as tests want it.
 
     def start(self, number: int, agent: str = "oak") -> str:

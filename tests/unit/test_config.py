@@ -42,6 +42,7 @@ SERVER_VALUES: dict[str, tuple[Any, str]] = {
     "hostNames": (["ci.example.org"], "ci.example.org"),
     "defaultCommit": ("trunk", "trunk"),
     "defaultCommand": ("./test.sh -v", "./test.sh -v"),
+    "logFormat": ("json", "json"),
 }
 AGENT_VALUES: dict[str, tuple[Any, str]] = {
     "port": (82, "82"),
@@ -55,6 +56,7 @@ AGENT_VALUES: dict[str, tuple[Any, str]] = {
     "dataDir": ("/var/lib/agent", "/var/lib/agent"),
     "agentToken": ("t0ken", "t0ken"),
     "killGraceSeconds": (0.25, "0.25"),
+    "logFormat": ("json", "json"),
 }
 CASES: list[tuple[Kind, str, Any, str]] = [
     (kind, key, value, text)

@@ -35,10 +35,22 @@ _MANY = {1: "One attempt was", 2: "Two attempts were", 3: "Three attempts were"}
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What the end of an attempt meant: `again` is its build if that waits for another one."""
+    """What the end of an attempt meant: `again` is its build if that waits for another one.
+
+    With `repeated` it had ended so before, and nothing was changed.
+    """
 
     attempt: Attempt
     again: Build | None = None
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """A build that was canceled, with the ids of its attempts that were running."""
+
+    build: Build
+    ids: tuple[str, ...]
 
 
 def get(connection: Connection, id: str) -> Attempt | None:
@@ -97,7 +109,7 @@ def lease(connection: Connection, agent: str, now: datetime) -> Lease | None:
     )
     build = build_rows.get(connection, number)
     assert build is not None  # a job has a build, by its foreign key
-    return Lease(attempt, build)
+    return Lease(attempt, build, _lost_at(connection, attempt) if tries else None)
 
 
 def put_back(connection: Connection, id: str) -> Build | None:
@@ -136,7 +148,7 @@ def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> End
         raise GivenUp(f"there is no attempt {id}", field="id")
     if not changed:
         if _repeats(attempt, outcome):
-            return Ended(attempt)
+            return Ended(attempt, repeated=True)
         raise GivenUp(f"attempt {id} is over: {attempt.reason}", field="id")
     if outcome.commit is not None:
         _note_commit(connection, attempt.build, outcome.commit)
@@ -152,8 +164,8 @@ def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> End
     return Ended(attempt)
 
 
-def cancel(connection: Connection, number: int, now: datetime) -> tuple[str, ...]:
-    """Cancel a build; return the ids of its attempts that were running.
+def cancel(connection: Connection, number: int, now: datetime) -> Canceled:
+    """Cancel a build.
 
     Raises NotFound, and Conflict when the build has ended.
     """
@@ -164,21 +176,24 @@ def cancel(connection: Connection, number: int, now: datetime) -> tuple[str, ...
     started = connection.execute(select(builds.c.started_at).where(key)).scalar()
     if started is not None:
         end["duration_s"] = (now - started).total_seconds()
-    if not change(connection, builds, key, Status.CANCELED, **end):
-        build = build_rows.get(connection, number)
-        if build is None:
-            raise removal.not_found(connection, number)
+    changed = change(connection, builds, key, Status.CANCELED, **end)
+    build = build_rows.get(connection, number)
+    if build is None:
+        raise removal.not_found(connection, number)
+    if not changed:
         raise Conflict(f"build {number} has ended: {build.status}", field="number")
     change(connection, jobs, jobs.c.build == number, Status.CANCELED)
     change(connection, attempts, attempts.c.build == number, Status.CANCELED, **end)
-    return ids
+    return Canceled(build, ids)
 
 
-def note_commit(connection: Connection, id: str, commit: CommitInfo) -> None:
-    """Keep what an agent found behind the commit, if it still holds the attempt."""
+def note_commit(connection: Connection, id: str, commit: CommitInfo) -> Attempt | None:
+    """Keep what an agent found behind the commit; None if it does not hold the attempt."""
     attempt = get(connection, id)
-    if attempt is not None and attempt.status is Status.RUNNING:
-        _note_commit(connection, attempt.build, commit)
+    if attempt is None or attempt.status is not Status.RUNNING:
+        return None
+    _note_commit(connection, attempt.build, commit)
+    return attempt
 
 
 def _job(attempt: Attempt) -> ColumnElement[bool]:
@@ -192,6 +207,14 @@ def _repeats(attempt: Attempt, outcome: Outcome) -> bool:
         outcome.exit_code,
         outcome.log_size,
     )
+
+
+def _lost_at(connection: Connection, attempt: Attempt) -> datetime | None:
+    """When the last attempt before this one was lost; None when none was."""
+    query = select(attempts.c.finished_at).where(
+        attempts.c.build == attempt.build, attempts.c.job == attempt.job, ~IS_CURRENT
+    )
+    return connection.execute(query.order_by(attempts.c.try_number.desc()).limit(1)).scalar()
 
 
 def _lost_attempts(connection: Connection, attempt: Attempt) -> tuple[Attempt, ...]:

@@ -119,3 +119,9 @@ def running(connection: Connection) -> int:
     """Count the builds that run."""
     query = select(func.count()).select_from(builds).where(builds.c.status == Status.RUNNING)
     return connection.execute(query).scalar_one()
+
+
+def oldest_waiting(connection: Connection) -> datetime | None:
+    """When the oldest of the builds that wait was accepted: one step into an index."""
+    query = select(builds.c.created_at).where(builds.c.status == Status.WAITING)
+    return connection.execute(query.order_by(builds.c.number).limit(1)).scalar()

@@ -17,8 +17,10 @@ from sqlalchemy.exc import OperationalError
 from ci import blocking
 from ci.errors import Busy, NotFound, StoreFailed
 from ci.model import Agent, Attempt, Build, BuildRequest, CommitInfo, Lease, Outcome, Status
+from ci.server.journal import Journal
+from ci.server.metrics import Metrics
 from ci.server.store import agents, attempts, builds, removal
-from ci.server.store.attempts import Ended
+from ci.server.store.attempts import Canceled, Ended
 from ci.server.store.database import Database, open_database
 from ci.server.store.line import read_line
 from ci.server.store.tables import health
@@ -37,17 +39,21 @@ class News:
 
 
 @asynccontextmanager
-async def open_store(folder: Path, now: Callable[[], datetime]) -> AsyncIterator[Store]:
+async def open_store(
+    folder: Path, now: Callable[[], datetime], journal: Journal | None = None
+) -> AsyncIterator[Store]:
     """Open the store in `folder`, upgrade it if needed, and write until the block is left.
 
+    `journal` is told of each change to a build, and how long the disk took for it.
     Raises StoreError when the folder can't be used.
     """
+    journal = journal or Journal(Metrics())
     database = await blocking.run(open_database, folder)
     try:
         async with trio.open_nursery() as nursery:
-            writer = Writer(database.writer)
+            writer = Writer(database.writer, journal.metrics)
             nursery.start_soon(writer.serve_writes)
-            yield Store(database, writer, now)
+            yield Store(database, writer, now, journal)
             nursery.cancel_scope.cancel()
     finally:
         database.close()
@@ -56,11 +62,18 @@ async def open_store(folder: Path, now: Callable[[], datetime]) -> AsyncIterator
 class Store:
     """Builds, jobs, attempts and agents on disk. Every method may raise StoreFailed."""
 
-    def __init__(self, database: Database, writer: Writer, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        now: Callable[[], datetime],
+        journal: Journal,
+    ) -> None:
         self._reader = database.reader
         self._line = read_line(database.reader)
         self._writer = writer
         self._now = now
+        self._journal = journal
         self._news = News(waiting=lambda: None, over=lambda _id, _delivered: None)
 
     def tell(self, news: News) -> None:
@@ -91,14 +104,19 @@ class Store:
                 raise _line_is_full(max_waiting)
             return builds.accept(connection, request, self._now())
 
-        return await self._writer.run(accept, then=self._waits, refusable=True)
+        def tell(build: Build) -> None:
+            self._journal.accepted(build)
+            self._waits(build)
+
+        return await self._writer.run(accept, then=tell, refusable=True)
 
     async def cancel(self, number: int) -> None:
         """Cancel a build. Raises NotFound, Conflict."""
 
-        def tell(ids: tuple[str, ...]) -> None:
+        def tell(canceled: Canceled) -> None:
+            self._journal.canceled(canceled.build, canceled.ids)
             self._line.remove(number)
-            for id in ids:
+            for id in canceled.ids:
                 self._news.over(id, False)
 
         await self._writer.run(
@@ -108,17 +126,19 @@ class Store:
     async def lease(self, agent: str) -> Lease | None:
         """Give the next waiting job to `agent`, or None."""
 
-        def leave(lease: Lease | None) -> None:
+        def tell(lease: Lease | None) -> None:
             if lease is not None:
+                self._journal.leased(lease)
                 self._line.remove(lease.build.number)
 
-        return await self._writer.run(lambda c: attempts.lease(c, agent, self._now()), then=leave)
+        return await self._writer.run(lambda c: attempts.lease(c, agent, self._now()), then=tell)
 
     async def put_back(self, id: str) -> None:
         """Undo a lease that its agent never took."""
 
         def tell(build: Build | None) -> None:
             if build is not None:
+                self._journal.put_back(build, id)
                 self._waits(build)
 
         await self._writer.run(lambda c: attempts.put_back(c, id), then=tell)
@@ -130,6 +150,12 @@ class Store:
         """
 
         def tell(ended: Ended) -> None:
+            if not delivered:
+                self._journal.given_up(ended.attempt, again=ended.again is not None)
+            elif ended.repeated:
+                self._journal.result_repeated(ended.attempt)
+            else:
+                self._journal.result_taken(ended.attempt, again=ended.again is not None)
             self._news.over(id, delivered)
             if ended.again is not None:
                 self._waits(ended.again)
@@ -140,7 +166,12 @@ class Store:
 
     async def note_commit(self, id: str, commit: CommitInfo) -> None:
         """Keep what an agent found behind the commit that was asked for."""
-        await self._writer.run(lambda c: attempts.note_commit(c, id, commit))
+
+        def tell(attempt: Attempt | None) -> None:
+            if attempt is not None:
+                self._journal.commit_found(attempt, commit)
+
+        await self._writer.run(lambda c: attempts.note_commit(c, id, commit), then=tell)
 
     async def save_agent(self, agent: Agent) -> Agent:
         """Store what an agent said of itself."""
@@ -203,6 +234,10 @@ class Store:
         """Count the builds that wait and those that run."""
         running = await self._read(builds.running)
         return {Status.WAITING: len(self._line), Status.RUNNING: running}
+
+    async def oldest_waiting(self) -> datetime | None:
+        """When the oldest of the builds that wait was accepted; None when none waits."""
+        return await self._read(builds.oldest_waiting)
 
     def places(self, numbers: Collection[int]) -> dict[int, int]:
         """Return the place in line of those builds that wait; 1 is the next."""

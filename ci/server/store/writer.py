@@ -10,18 +10,24 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import outcome
+import structlog
 import trio
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from ci import blocking
 from ci.errors import Busy, StoreFailed
+from ci.outage import Outage
+from ci.server.metrics import Metrics
 
 T = TypeVar("T")
 
 MAX_BATCH = 256  # so that one transaction never holds the file for long
 # Orders that may wait for their turn: about two seconds of work, which nobody takes for a hang.
 MAX_ORDERS = 1000
+REMIND_S = 60.0  # between two log lines about a disk that still refuses
+
+log = structlog.get_logger()
 
 
 class _Order:
@@ -54,8 +60,10 @@ class _Order:
 class Writer:
     """Runs work on the one connection that writes."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, metrics: Metrics) -> None:
         self._connection = connection
+        self._metrics = metrics
+        self._outage = Outage(REMIND_S)
         self._waiting: list[_Order] = []
         self._wake = trio.Event()
         self._ended = False
@@ -113,14 +121,32 @@ class Writer:
                     order.done.set()
 
     async def _serve(self, batch: list[_Order]) -> None:
+        began = trio.current_time()
         try:
             await blocking.run(self._commit, batch, limiter=self._limiter)
         except OperationalError as error:
             for order in batch:
                 order.fail(f"the store can't write: {error.orig}; free space on its disk")
+            self._failed(str(error.orig))
+        else:
+            self._worked(trio.current_time() - began, len(batch))
         self.version += any(order.shown for order in batch)
         for order in batch:
             order.finish()
+
+    def _worked(self, seconds: float, changes: int) -> None:
+        self._metrics.commit_s.observe(seconds)
+        self._metrics.batch.observe(changes)
+        if (lasted_s := self._outage.over()) is not None:
+            log.info("store writes again", after_s=lasted_s)
+
+    def _failed(self, error: str) -> None:
+        self._metrics.failed_commits.inc()
+        lasted_s = self._outage.failed()
+        if lasted_s == 0:
+            log.error("store can't write", error=error, next="requests that change are refused")
+        elif lasted_s is not None:
+            log.error("store still can't write", for_s=lasted_s, error=error)
 
     def _commit(self, batch: list[_Order]) -> None:
         with self._connection.begin():
