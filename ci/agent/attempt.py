@@ -242,6 +242,9 @@ class Attempt:
             await self._find_command()
         if self._ticket.machine_boot != self._tools.runner.boot_id:
             return await self._after_crash()
+        # Its own end counts, even if its time is over by now: it may have come long ago.
+        if picked_up and self._cause is None and (code := await self._exit_code()) is not None:
+            return ending.exited(code)
         return await self._wait_or_stop()
 
     async def _clear_up(self, outcome: Outcome) -> Outcome:
@@ -265,8 +268,11 @@ class Attempt:
 
     async def _after_crash(self) -> Outcome:
         """Find what is left after a start of the machine, which no process outlives."""
-        code = await blocking.run(self._folder.exit_code)
+        code = await self._exit_code()
         return ending.exited(code) if code is not None else ending.machine_restarted()
+
+    async def _exit_code(self) -> int | None:
+        return await blocking.run(self._folder.exit_code)
 
     async def _wait_or_stop(self) -> Outcome:
         self._waiting.deadline = self._deadline()

@@ -203,6 +203,17 @@ async def test_an_end_while_the_agent_was_away_is_delivered(stage: Stage) -> Non
     assert result["log"] == "done\n"
 
 
+async def test_an_end_in_time_counts_although_the_agent_came_back_late(stage: Stage) -> None:
+    """The command's own end is its verdict; the limit is for what still runs."""
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="sleep 5; echo done; exit 3", timeout_s=20))
+        await trio.sleep(1)
+    await trio.sleep(60)
+    async with stage.agent():
+        result = await stage.server.wait_result()
+    assert (result["status"], result["exit_code"]) == ("failure", 3)
+
+
 async def test_killed_in_the_checkout_it_begins_again(stage: Stage) -> None:
     """Nothing was started, so nothing is lost."""
     stage.checkout.takes_s = 5
