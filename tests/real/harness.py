@@ -66,6 +66,7 @@ class Program:
         self.name = name
         self.log = site.folder / f"{name}.log"
         self.data = Path(str(flags["data-dir"]))
+        self.environment = dict(site.environment)
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -87,7 +88,7 @@ class Program:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.module, *(f"--{k}={v}" for k, v in flags.items())],
                 cwd=self.site.folder,
-                env=self.site.environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,126 @@
+"""What must be true of attempts: one decides, the lost ones change nothing, logs are exact."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+from ci.model import MAX_ATTEMPTS, TRY_AGAIN, Reason, Status
+from tests.torture.evidence import Evidence, Told, Try
+
+# The command was not ended by us: its log is all that it printed.
+_WHOLE: Final = frozenset({Reason.EXITED})
+
+
+def attempts_are_in_order(evidence: Evidence) -> Iterator[str]:
+    """Only the last attempt decides; those before it were lost, and not too many."""
+    for build in evidence.builds:
+        numbers = [int(each.id.rsplit(".", 1)[1]) for each in build.tries]
+        if numbers != sorted(set(numbers)):
+            yield f"build {build.number} has the attempts {numbers}, in this order"
+        for each in build.tries:
+            if not each.status.ended:
+                yield f"attempt {each.id} is still {each.status}"
+        for each in build.tries[:-1]:
+            if each.reason not in TRY_AGAIN:
+                yield f"attempt {each.id} ended by {each.reason}, and another one came after it"
+        if len(build.tries) > MAX_ATTEMPTS:
+            yield f"build {build.number} has {len(build.tries)} attempts"
+        yield from _same_end(build)
+
+
+def _same_end(build: Told) -> Iterator[str]:
+    if not build.tries:
+        if build.end.status is not Status.CANCELED:
+            yield f"build {build.number} is {build.end.status} without any attempt"
+        return
+    last = build.tries[-1]
+    lost_before = build.end.status is Status.CANCELED and last.reason in TRY_AGAIN
+    if last.end != build.end and not lost_before:
+        yield f"build {build.number} ended as {build.end}, and its last attempt as {last.end}"
+
+
+def commands_run_once(evidence: Evidence) -> Iterator[str]:
+    """Each run of a command belongs to an attempt, and no attempt runs its command twice."""
+    known = {each.id: build for build in evidence.builds for each in build.tries}
+    for attempt, count in Counter(run.attempt for run in evidence.runs).items():
+        if count > 1:
+            yield f"the command of attempt {attempt} was run {count} times"
+    for run in evidence.runs:
+        build = known.get(run.attempt)
+        if build is None:
+            yield f"attempt {run.attempt} was run, and nothing is known of it"
+        elif build.token != run.token:
+            yield f"attempt {run.attempt} has run {run.token}, and its build is {build.token}"
+
+
+def verdicts_are_the_commands(evidence: Evidence) -> Iterator[str]:
+    """An exit code is that of the command; one that ended by itself was not ended by a limit."""
+    runs = {run.attempt: run for run in evidence.runs}
+    for build in evidence.builds:
+        for each in build.tries:
+            run = runs.get(each.id)
+            ended = run.ended if run is not None else None
+            if each.reason is Reason.EXITED and ended != each.exit_code:
+                yield f"attempt {each.id} has exit code {each.exit_code}; its command: {ended}"
+            elif each.reason in (Reason.TIMEOUT, Reason.SILENCE) and ended is not None:
+                yield (
+                    f"attempt {each.id} is said to have been ended by {each.reason}; "
+                    f"its command ended by itself with {ended}"
+                )
+
+
+def logs_are_exact(evidence: Evidence) -> Iterator[str]:
+    """A log is what the command printed; of one that was killed, its beginning."""
+    for build in evidence.builds:
+        for each in build.tries:
+            yield from _compare(each)
+
+
+def _compare(each: Try) -> Iterator[str]:
+    if each.log is None:
+        yield f"attempt {each.id} has no log"
+        return
+    sizes = f"{each.log.log} bytes of log, {each.log.printed} were printed"
+    if each.reason in _WHOLE and not each.log.equal:
+        yield f"attempt {each.id}: {sizes}; alike are the first {each.log.common}"
+    elif each.reason is not Reason.CHECKOUT_FAILED and not each.log.fits:
+        yield f"attempt {each.id} ({each.reason}): {sizes}; they differ at {each.log.common}"
+    if each.log_size is not None and each.log_size != each.log.log:
+        yield f"attempt {each.id} is said to have {each.log_size} bytes of log; {sizes}"
+
+
+def the_given_up_stay_out(evidence: Evidence) -> Iterator[str]:
+    """In the order of the server's log, an attempt ends once; later results change nothing."""
+    ends: dict[str, list[str]] = defaultdict(list)
+    for event in evidence.events.get("server", ()):
+        match event.name:
+            case "attempt ended by the server":
+                ends[event.values["attempt"]].append("given up")
+            case "result taken":
+                ends[event.values["attempt"]].append(f"result {event.values['status']}")
+    for id, words in ends.items():
+        for before, after in itertools.pairwise(words):
+            if before != after or before == "given up":  # an identical result may come twice
+                yield f"attempt {id} ended twice: {before}, then {after}"
+    tries = {each.id: each for build in evidence.builds for each in build.tries}
+    for id, words in ends.items():
+        told = tries.get(id)
+        if told is None:
+            yield f"attempt {id} has ended ({words[0]}), and nothing is known of it"
+        elif words[0] != "given up" and words[0] != f"result {told.status}":
+            yield f"attempt {id} ended with {words[0]}, and is now {told.status}"
+
+
+def agents_accept_once(evidence: Evidence) -> Iterator[str]:
+    """An agent starts an attempt once, and no other agent does."""
+    takers: dict[str, list[str]] = defaultdict(list)
+    for program, events in evidence.events.items():
+        for event in events:
+            if program != "server" and event.name == "accepted":
+                takers[event.values["attempt"]].append(program)
+    for id, programs in takers.items():
+        if len(programs) > 1:
+            yield f"attempt {id} was accepted {len(programs)} times: {', '.join(programs)}"

@@ -1,0 +1,126 @@
+"""Does to the programs what the plan says, and undoes it."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from functools import partial
+from typing import Final
+
+from tests.real.harness import Program
+from tests.torture import disks
+from tests.torture.plan import Fault, FaultKind, Plan
+from tests.torture.proxy import FAIR, Weather
+from tests.torture.schedule import Schedule
+from tests.torture.stage import Stage
+
+# The jump is 26 hours there and, for every second fault, as much back.
+JUMP_S: Final = 26 * 3600.0
+STOP_LIMIT_S: Final = 30.0  # for a program that was told twice to stop
+_LOOK_S: Final = 0.5
+
+_ON_PROCESSES: Final = frozenset({FaultKind.KILL, FaultKind.TERM, FaultKind.FREEZE})
+
+_WEATHER: Final = {
+    FaultKind.CUT: Weather(cut=True),
+    FaultKind.SLOW: Weather(delay_s=0.7),
+    FaultKind.SILENT: Weather(silent=True),
+    FaultKind.LOSE: Weather(lose=0.5),
+    FaultKind.TWICE: Weather(twice=0.5),
+}
+
+
+class Tormentor:
+    """Carries out a plan's faults. `complaints` are things that went wrong while doing so."""
+
+    def __init__(self, stage: Stage, plan: Plan) -> None:
+        self._stage = stage
+        self._plan = plan
+        self._schedule = Schedule()
+        self._forward = True
+        self._stopping: set[str] = set()  # told to stop, and not started again yet
+        self._begins = dict.fromkeys(stage.programs, 0)  # where the log of this life begins
+        self.done: Counter[str] = Counter()
+        self.complaints: list[str] = []
+
+    def run(self) -> None:
+        """Do all of it; at the end every fault is undone and every program runs."""
+        for fault in self._plan.faults:
+            if fault.kind is FaultKind.FULL_DISK and not self._stage.has_disks:
+                continue
+            self._schedule.at(fault.at_s, partial(self._begin, fault))
+        self._schedule.run()
+
+    def _begin(self, fault: Fault) -> None:
+        if fault.kind in _ON_PROCESSES and not self._is_up(self._stage.programs[fault.target]):
+            return
+        self.done[fault.kind] += 1
+        self._schedule.after(fault.lasts_s, partial(self._end, fault))
+        if fault.kind in _WEATHER:
+            self._stage.proxies[fault.target].weather = _WEATHER[fault.kind]
+            return
+        program = self._stage.programs[fault.target]
+        match fault.kind:
+            case FaultKind.KILL:
+                program.kill()
+            case FaultKind.TERM:
+                self._stopping.add(program.name)
+                program.send(signal.SIGTERM)
+            case FaultKind.FREEZE:
+                program.send(signal.SIGSTOP)
+            case FaultKind.FULL_DISK:
+                disks.fill(program.data)
+            case FaultKind.CLOCK:
+                self._forward = not self._forward
+                self._stage.set_clock(program.name, -JUMP_S if self._forward else JUMP_S)
+
+    def _end(self, fault: Fault) -> None:
+        if fault.kind in _WEATHER:
+            self._stage.proxies[fault.target].weather = FAIR
+            return
+        program = self._stage.programs[fault.target]
+        match fault.kind:
+            case FaultKind.KILL:
+                self._start(program)
+            case FaultKind.TERM:
+                if program.running:
+                    program.send(signal.SIGTERM)  # it has had time enough for what runs
+                self._start_when_ended(program, self._schedule.now_s + STOP_LIMIT_S)
+            case FaultKind.FREEZE:
+                program.send(signal.SIGCONT)
+            case FaultKind.FULL_DISK:
+                disks.make_room(program.data)
+            case FaultKind.CLOCK:
+                self._stage.set_clock(program.name, 0)
+
+    def _is_up(self, program: Program) -> bool:
+        """Whether it runs and has come so far that it knows what SIGTERM means."""
+        if program.name in self._stopping:
+            return False
+        if program.running:
+            return b"listening" in program.log.read_bytes()[self._begins[program.name] :]
+        assert program.process is not None
+        code = program.process.returncode
+        self.complaints.append(f"{program.name} ended by itself with exit code {code}")
+        self._start(program)
+        return False
+
+    def _start(self, program: Program) -> None:
+        self._stopping.discard(program.name)
+        self._begins[program.name] = program.log.stat().st_size
+        program.start(wait=False)
+
+    def _start_when_ended(self, program: Program, until_s: float) -> None:
+        assert program.process is not None
+        if program.running and self._schedule.now_s < until_s:
+            self._schedule.after(_LOOK_S, partial(self._start_when_ended, program, until_s))
+            return
+        if program.running:
+            self.complaints.append(
+                f"{program.name} did not stop within {STOP_LIMIT_S:g} s of the second SIGTERM"
+            )
+            program.kill()
+        elif program.process.returncode != 0:
+            code = program.process.returncode
+            self.complaints.append(f"{program.name} ended on SIGTERM with exit code {code}")
+        self._start(program)

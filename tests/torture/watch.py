@@ -1,0 +1,74 @@
+"""Looks at a torture run while it goes on: statuses of builds, sizes of processes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from threading import Event, Thread
+from typing import Final
+
+import httpx
+import psutil
+
+from ci.model import Status
+from tests.torture.evidence import Sample
+from tests.torture.stage import Stage
+
+_LOOK_S: Final = 0.5
+_ANSWER_S: Final = 2.0  # a server that stands still is asked again later
+
+
+class Watch:
+    """Notes what it sees until it is stopped."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.seen: dict[int, list[Status]] = defaultdict(list)
+        self.samples: list[Sample] = []
+        self._stage = stage
+        self._pids: dict[str, list[int]] = defaultdict(list)
+        self._http = httpx.Client(base_url=stage.server.url, trust_env=False, timeout=_ANSWER_S)
+        self._stop = Event()
+        self._thread = Thread(target=self._run)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+        self._thread.join()
+        self._http.close()
+
+    def _run(self) -> None:
+        while not self._stop.wait(_LOOK_S):
+            self._look_at_builds()
+            self.samples += self.sample()
+
+    def _look_at_builds(self) -> None:
+        try:
+            answer = self._http.get("/api/builds", params={"limit": 200})
+        except httpx.TransportError:
+            return
+        if answer.status_code != 200:
+            return
+        for build in answer.json()["builds"]:
+            statuses, status = self.seen[build["number"]], Status(build["status"])
+            if statuses[-1:] != [status]:
+                statuses.append(status)
+
+    def sample(self) -> list[Sample]:
+        """Measure each program that runs."""
+        found = []
+        for name, program in self._stage.programs.items():
+            if program.process is None:
+                continue
+            pids = self._pids[name]
+            if program.process.pid not in pids:
+                pids.append(program.process.pid)
+            try:
+                process = psutil.Process(program.process.pid)
+                sample = Sample(name, len(pids), process.memory_info().rss, process.num_fds())
+            except psutil.Error:
+                continue  # killed in this moment
+            found.append(sample)
+        return found
