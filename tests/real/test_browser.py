@@ -180,3 +180,15 @@ def test_a_phone_needs_no_sideways_scrolling(server: Server, browser: Browser, p
         page = context.new_page()
         page.goto(server.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_large_line_number_stands_beside_its_line(server: Server, page: Page) -> None:
+    """On a phone, too: a number of seven digits does not reach into the text."""
+    page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+    number = server.submit("seq 1000001")
+    server.wait_build(number)
+    page.goto(f"{server.url}/build/{number}#end")
+    row = page.locator("#L1000001")
+    expect(row).to_contain_text("1000001")
+    overhang = row.locator("a").evaluate("a => a.scrollWidth - a.clientWidth")
+    assert overhang <= 0, f"the number stands out by {overhang} px"
