@@ -28,7 +28,7 @@ POLL_S: Final = 0.02  # between two looks at a condition
 START_S: Final = 20.0  # a start takes under a second, on a loaded machine some
 BUILD_S: Final = 30.0  # a small build, on a loaded machine
 COOKIE: Final = "CI_TEST_COOKIE"
-_URL: Final = re.compile(r"\blistening\b.* url=http://\S+:(\d+)")
+_URL: Final = re.compile(r'\blistening\b.*\burl(?:=|": ")http://\S+?:(\d+)')
 ENDED: Final = frozenset({"success", "failure", "error", "canceled"})
 
 
