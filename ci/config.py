@@ -82,6 +82,7 @@ class _Config(BaseModel):
     file_name: ClassVar[str]
     variable_prefix: ClassVar[str]
     program: ClassVar[str]
+    more_help: ClassVar[str] = ""
 
     @classmethod
     def load(
@@ -129,6 +130,10 @@ class ServerConfig(_Config):
     file_name = "server-conf.json"
     variable_prefix = "CI_SERVER_"
     program = "python -m ci.server"
+    more_help = (
+        "python -m ci.server check [--data-dir FOLDER] verifies a data folder, also one in use, "
+        "and says what is wrong; exit code 0 = nothing, 1 = something, 2 = it can't be read"
+    )
 
     port: Port = Field(8080, description="port of the pages and the API; 0 takes any free one")
     host: Host = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
@@ -315,7 +320,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _read_flags(cls: type[_Config], arguments: Sequence[str]) -> dict[str, str]:
-    parser = _Parser(prog=cls.program, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    parser = _Parser(
+        prog=cls.program,
+        epilog=cls.more_help,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
     parser.add_argument(
         "--config", metavar="FILE", help=f"read this file, not {cls.file_name} of this folder"
     )

@@ -1,4 +1,4 @@
-"""`python -m ci.server`: start the server."""
+"""`python -m ci.server`: start the server; with the word `check`, look at its data folder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import trio
 from ci.config import ServerConfig
 from ci.parent import run_with_parent
 from ci.program import run_program
+from ci.server import check
 from ci.server.run import run_server
 
 
 def main() -> int:
     """Run the server and return its exit code: 0 when it was stopped, 2 when it can't start."""
+    if sys.argv[1:2] == ["check"]:
+        return check.main(sys.argv[2:])
 
     def load() -> ServerConfig:
         return ServerConfig.load(sys.argv[1:], os.environ, Path.cwd())

@@ -13,7 +13,7 @@ from ci.errors import GivenUp, LogGap, StoreFailed
 from ci.model import ATTEMPT_ID
 from ci.server.lines import LineCounts
 
-_BUILDS_PER_FOLDER = 1000
+BUILDS_PER_FOLDER = 1000
 _COUNTED_LOGS = 256  # logs whose line counts are remembered: those that grow, or are on a page
 
 
@@ -85,7 +85,7 @@ class Logs:
         parts = ATTEMPT_ID.fullmatch(id)
         if parts is None:
             raise GivenUp(f"{id[:100]!r} is no attempt of this server", field="id")
-        return self._folder / f"{int(parts[1]) // _BUILDS_PER_FOLDER:06}" / f"{id}.log"
+        return self._folder / f"{int(parts[1]) // BUILDS_PER_FOLDER:06}" / f"{id}.log"
 
     def _counts(self, id: str) -> LineCounts:
         """Return the line counts of a log; those that were asked for longest ago are forgotten."""

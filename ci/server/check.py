@@ -1,0 +1,132 @@
+"""`python -m ci.server check`: whether a data folder holds what it must, in use or not.
+
+It only reads, and prints one line for each thing that is wrong, with what to do. The rows are
+looked at in `store/audit.py`; here the logs are compared with them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ci.config import ServerConfig
+from ci.errors import ConfigError, StoreError
+from ci.model import ATTEMPT_ID
+from ci.program import CAN_NOT_START
+from ci.server.logs import BUILDS_PER_FOLDER
+from ci.server.store.audit import Audit, Finding, open_audit
+
+WRONG = 1  # the exit code when something is
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check a data folder; return 0, 1 if something is wrong, 2 if it can't be read."""
+    try:
+        folder = ServerConfig.load(arguments, os.environ, Path.cwd()).data_dir
+        return WRONG if check_folder(folder) else 0
+    except (ConfigError, StoreError) as error:
+        sys.stderr.write(f"nursery-ci server check: {error}\n")
+        return CAN_NOT_START
+
+
+def check_folder(folder: Path) -> int:
+    """Print what is found in `folder`, and return how much of it is damage. Raises StoreError."""
+    damages = 0
+    # So many builds are read at once as have their logs in one folder.
+    with open_audit(folder, BUILDS_PER_FOLDER) as audit:
+        for finding in findings(audit, folder):
+            damages += finding.damage
+            sys.stdout.write(f"{finding}\n")
+        verdict = f"{damages} things are wrong" if damages != 1 else "1 thing is wrong"
+        sys.stdout.write(
+            f"{folder}: {audit.builds} builds, {audit.attempts} attempts: "
+            f"{verdict if damages else 'nothing is wrong'}\n"
+        )
+    return damages
+
+
+def findings(audit: Audit, folder: Path) -> Iterator[Finding]:
+    """Find all that is wrong in the store and its logs."""
+    if problem := audit.schema_problem():
+        yield problem
+        return
+    yield from audit.findings()
+    logs = folder / "logs"
+    names = _names(logs)
+    steps = {f"{step:06}": step for step in audit.steps()}
+    steps |= {name: int(name) for name in names if _is_folder(logs, name)}
+    for name in names:
+        if name not in steps:
+            yield Finding(str(logs / name), "is no folder of logs", "remove it if it is not yours")
+    for name, step in sorted(steps.items()):
+        yield from _folder_findings(audit, logs / name, step)
+
+
+def _names(folder: Path) -> list[str]:
+    """List a folder; one that is not there is empty."""
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: can't be read ({error.strerror}); let its owner do it"
+        ) from error
+
+
+def _is_folder(logs: Path, name: str) -> bool:
+    return name.isascii() and name.isdecimal() and (logs / name).is_dir()
+
+
+def _folder_findings(audit: Audit, folder: Path, step: int) -> Iterator[Finding]:
+    sizes = audit.log_sizes(step)
+    for name in sorted({f"{id}.log" for id in sizes} | set(_names(folder))):
+        if _judge(audit, folder / name, step, sizes) is None:
+            continue
+        # The server may have gone on since the rows were read: what is true stays true.
+        finding = _judge(audit, folder / name, step, audit.log_sizes(step))
+        if finding is not None:
+            yield finding
+
+
+def _judge(audit: Audit, path: Path, step: int, sizes: Mapping[str, int | None]) -> Finding | None:
+    """Compare one file with what the store says of it."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        size = None
+    id = path.name.removesuffix(".log")
+    what = str(path)
+    if id not in sizes or id == path.name:
+        return None if size is None else _stray(audit, path, step)
+    said = sizes[id]
+    if said is None or said == (size or 0):
+        return None
+    if size is None:
+        problem = f"is missing; the store says that it has {said} bytes"
+        return Finding(what, problem, "restore it from a back-up")
+    problem = f"has {size} bytes, the store says {said}"
+    if size < said:
+        return Finding(what, f"{problem}: its end is lost", "restore it from a back-up")
+    return Finding(what, problem, f"what follows byte {said} is no part of it")
+
+
+def _stray(audit: Audit, path: Path, step: int) -> Finding:
+    """Say what a file is that belongs to no attempt."""
+    what = str(path)
+    parts = ATTEMPT_ID.fullmatch(path.name.removesuffix(".log"))
+    if parts is None or path.suffix != ".log":
+        return Finding(what, "is no log of an attempt", "remove it if it is not yours")
+    number = int(parts[1])
+    if number // BUILDS_PER_FOLDER != step:
+        right = f"{number // BUILDS_PER_FOLDER:06}"
+        return Finding(what, f"lies in the wrong folder, {right} is right", "move it there")
+    if number > audit.newest:
+        problem = f"is of build {number}, and the store has given no number above {audit.newest}"
+        return Finding(what, problem, "it is newer than the store: remove it")
+    if audit.has_build(number):
+        return Finding(what, f"build {number} has no such attempt", "remove it")
+    problem = f"build {number} was removed"
+    return Finding(what, problem, "it goes in the next round of the rules", damage=False)

@@ -1,0 +1,226 @@
+"""Audit: reads a store and says in words what in it can't be. It changes nothing.
+
+The store may be in use meanwhile: everything but the logs is read in one transaction, as it was at
+one moment.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, create_engine, inspect, select, text
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import StaticPool
+
+from ci.errors import StoreError
+from ci.model import MAX_ATTEMPTS, TRY_AGAIN, Reason, Status, attempt_id
+from ci.server.store.database import FILE_NAME
+from ci.server.store.removal import newest_number
+from ci.server.store.tables import SCHEMA, attempts, builds, jobs
+
+_EDITED = "no version writes this: restore a back-up"
+_CLOCK = "the server's clock was set back meanwhile; nothing is to be done"
+_TRY_AGAIN = frozenset(map(str, TRY_AGAIN))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found. What is no `damage` is only worth a word."""
+
+    what: str
+    problem: str
+    advice: str
+    damage: bool = True
+
+    def __str__(self) -> str:
+        """Say it on one line."""
+        line = f"{self.what}: {self.problem}; {self.advice}"
+        return line if self.damage else f"note: {line}"
+
+
+@contextmanager
+def open_audit(folder: Path, step: int) -> Iterator[Audit]:
+    """Open the store in `folder` for reading only, `step` builds at once.
+
+    Raises StoreError when it can't be read.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise StoreError(
+            f"data folder {folder}: there is no {FILE_NAME} in it; is it the right one?"
+        )
+    engine = create_engine(
+        "sqlite://",
+        creator=partial(sqlite3.connect, f"{path.absolute().as_uri()}?mode=ro", uri=True),
+        poolclass=StaticPool,
+        isolation_level="AUTOCOMMIT",
+    )
+    try:
+        with engine.connect() as connection:
+            yield Audit(connection, step)
+    except DatabaseError as error:
+        raise StoreError(
+            f"data folder {folder}: can't be read ({error.orig}); "
+            "let its owner do it, or restore a back-up"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+class Audit:
+    """A store that is read through. `builds` and `attempts` count what was seen."""
+
+    def __init__(self, connection: Connection, step: int) -> None:
+        self._connection = connection
+        self._size = step
+        self.builds = 0
+        self.attempts = 0
+        self.newest = 0  # the highest number that was ever given
+
+    def schema_problem(self) -> Finding | None:
+        """Say why the tables can't be read by this version, if so. Raises StoreError when newer."""
+        found = None
+        if inspect(self._connection).has_table("alembic_version"):
+            query = text("SELECT version_num FROM alembic_version")
+            found = self._connection.execute(query).scalar()
+        if found == SCHEMA:
+            return None
+        if found is not None and found > SCHEMA:
+            raise StoreError(
+                f"the store has schema {found}: check it with the version that wrote it"
+            )
+        problem = f"has schema {found}, this version knows {SCHEMA}"
+        return Finding(FILE_NAME, problem, "start the server once, which brings it up to date")
+
+    def findings(self) -> Iterator[Finding]:
+        """Read everything but the logs, as it is at one moment."""
+        self._connection.exec_driver_sql("BEGIN")
+        try:
+            yield from self._file()
+            self.newest = newest_number(self._connection)
+            for step in self.steps():
+                yield from self._step(step)
+        finally:
+            self._connection.exec_driver_sql("COMMIT")
+
+    def steps(self) -> list[int]:
+        """Return the steps in which there are builds, the first one as 0."""
+        step = builds.c.number // self._size
+        return list(self._connection.execute(select(step).distinct().order_by(step)).scalars())
+
+    def log_sizes(self, step: int) -> dict[str, int | None]:
+        """Return the size that each log in one step must have; None = any."""
+        return {row.id: row.log_size for row in self._rows(attempts, attempts.c.build, step)}
+
+    def has_build(self, number: int) -> bool:
+        """Whether there is a build of that number now."""
+        query = select(builds.c.number).where(builds.c.number == number)
+        return self._connection.execute(query).first() is not None
+
+    def _file(self) -> Iterator[Finding]:
+        """Let SQLite look at its pages, indexes and references."""
+        for (line,) in self._connection.exec_driver_sql("PRAGMA integrity_check"):
+            if line != "ok":
+                yield Finding(FILE_NAME, f"SQLite finds: {line}", "restore a back-up")
+        for table, row, other, _ in self._connection.exec_driver_sql("PRAGMA foreign_key_check"):
+            problem = f"row {row} belongs to one of {other} that is not there"
+            yield Finding(f"{FILE_NAME}, {table}", problem, _EDITED)
+
+    def _rows(self, table: Table, number: Any, step: int) -> Sequence[Row[Any]]:
+        first = step * self._size
+        query = select(table).where(number >= first, number < first + self._size)
+        return self._connection.execute(query.order_by(*table.primary_key)).all()
+
+    def _step(self, step: int) -> Iterator[Finding]:
+        jobs_of: dict[int, list[Row[Any]]] = defaultdict(list)
+        for job in self._rows(jobs, jobs.c.build, step):
+            jobs_of[job.build].append(job)
+        attempts_of: dict[int, list[Row[Any]]] = defaultdict(list)
+        for attempt in self._rows(attempts, attempts.c.build, step):
+            attempts_of[attempt.build].append(attempt)
+        for build in self._rows(builds, builds.c.number, step):
+            self.builds += 1
+            tries = sorted(attempts_of[build.number], key=lambda row: (row.job, row.try_number))
+            self.attempts += len(tries)
+            what = f"build {build.number}"
+            if not 0 < build.number <= self.newest:
+                yield Finding(what, f"the last number that was given is {self.newest}", _EDITED)
+            for problem in _build_problems(build, jobs_of[build.number], tries):
+                yield Finding(what, problem, _EDITED)
+            for problem in _time_problems(build, tries):
+                yield Finding(what, problem, _CLOCK, damage=False)
+
+
+def _build_problems(
+    build: Row[Any], jobs: Sequence[Row[Any]], tries: Sequence[Row[Any]]
+) -> Iterator[str]:
+    """Say what does not fit together in one build with its jobs and attempts."""
+    if build.status not in set(Status):
+        yield f"has the status {build.status!r}, which there is not"
+        return
+    yield from _end_problems("it", build)
+    if [job.job for job in jobs] != [1]:
+        yield f"has {len(jobs)} jobs where it must have one, number 1"
+        return
+    (job,) = jobs
+    if job.status != build.status:
+        yield f"is {build.status}, but its job is {job.status}"
+    for one in tries:
+        if one.id != attempt_id(build.number, one.job, one.try_number) or one.job != job.job:
+            yield f"has an attempt {one.id!r}, which is not how attempts of it are called"
+        if one.status not in set(Status) - {Status.WAITING}:
+            yield f"attempt {one.id} has the status {one.status!r}, which no attempt has"
+        else:
+            yield from _end_problems(f"attempt {one.id}", one)
+    if tries and tries[-1].try_number > job.tries:
+        yield f"has attempt {tries[-1].id}, but only {job.tries} were begun"
+    yield from _order_problems(build, tries)
+
+
+def _end_problems(who: str, row: Row[Any]) -> Iterator[str]:
+    """Compare a status with what belongs to an end."""
+    ended = Status(row.status).ended
+    if row.reason is not None and row.reason not in set(Reason):
+        yield f"{who} has the reason {row.reason!r}, which there is not"
+    if ended and (row.finished_at is None or row.reason is None):
+        yield f"{who} has ended ({row.status}), but when or why is not said"
+    if not ended and (row.finished_at is not None or row.reason is not None):
+        yield f"{who} is {row.status}, but an end is noted"
+
+
+def _order_problems(build: Row[Any], tries: Sequence[Row[Any]]) -> Iterator[str]:
+    """Compare the status of a build with those of its attempts, oldest first."""
+    lost = [one for one in tries if one.status == Status.ERROR and one.reason in _TRY_AGAIN]
+    last = tries[-1] if tries else None
+    for one in tries[:-1]:
+        if one not in lost:
+            yield f"attempt {one.id} is {one.status}, and yet another one followed"
+    if len(lost) > MAX_ATTEMPTS:
+        yield f"{len(lost)} of its attempts were lost, and {MAX_ATTEMPTS} end a build"
+    if build.status in (Status.WAITING, Status.CANCELED):
+        fits = last is None or last in lost or last.status == build.status
+    else:
+        fits = last is not None and last.status == build.status
+    if not fits:
+        now = f"its last attempt {last.id} is {last.status}" if last else "it has no attempt"
+        yield f"is {build.status}, but {now}"
+    elif (
+        last and build.status == last.status != Status.CANCELED and build.log_size != last.log_size
+    ):
+        yield f"has a log of {build.log_size} bytes, its last attempt one of {last.log_size}"
+
+
+def _time_problems(build: Row[Any], tries: Sequence[Row[Any]]) -> Iterator[str]:
+    """Say where an end lies before its beginning."""
+    for who, row in [("it", build), *((f"attempt {one.id}", one) for one in tries)]:
+        times = [build.created_at, row.started_at, row.finished_at]
+        known = [time for time in times if time is not None]
+        if known != sorted(known):
+            yield f"{who} was asked for, begun and ended in another order than that"
