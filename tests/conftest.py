@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
+# A long look for what the short ones have not found: --hypothesis-profile=hunt
+settings.register_profile("hunt", settings.get_profile("patient"), max_examples=100_000)
 settings.load_profile("patient")
 
 _UNPROVED: Final = pytest.StashKey[list[str]]()

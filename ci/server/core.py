@@ -330,14 +330,14 @@ class Server:
             self._journal.result_refused(result.id[:100], why)
             raise GivenUp(why, field="id")
         self._fleet.heard(attempt.agent)
+        if outcome.reason is Reason.CANCELED:
+            # What we cancel is over here before its agent hears of it.
+            message = "Its agent ended it although nobody had canceled it."
+            outcome = replace(outcome, reason=Reason.AGENT_LOST, message=message)
         try:
             if attempt.status.ended:
                 size = attempt.log_size
             else:
-                if outcome.reason is Reason.CANCELED:
-                    # What we cancel is over here before its agent hears of it.
-                    message = "Its agent ended it although nobody had canceled it."
-                    outcome = replace(outcome, reason=Reason.AGENT_LOST, message=message)
                 size = await self._logs.seal(
                     result.id, result.inline_log, outcome.log_size, result.log_sha256
                 )

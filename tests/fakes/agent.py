@@ -63,7 +63,7 @@ class FakeAgent:
         """Deliver a piece of a log."""
         return await self.post(f"/notify_build_log?id={id}&offset={offset}", content=data)
 
-    async def finish(self, id: str, *, exit_code: int = 0, **more: Any) -> httpx.Response:
+    async def finish(self, id: str, *, exit_code: int | None = 0, **more: Any) -> httpx.Response:
         """Deliver the result of an attempt, by default a good one."""
         self.jobs.pop(id, None)
         result = {
