@@ -12,7 +12,9 @@ from ipaddress import ip_address
 
 from ci.errors import ConfigError
 
-BACKLOG = 256  # connections that wait while the event loop is busy elsewhere
+# Connections that wait while the event loop is busy elsewhere: every open page comes back at the
+# same moment after a restart, and Linux resets those for which there is no room.
+BACKLOG = 2048
 
 
 def open_listener(host: str, port: int) -> socket.socket:

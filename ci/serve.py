@@ -20,6 +20,8 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
+from ci.listen import BACKLOG
+
 # Longer than any client of ours keeps an idle connection, so that it is never closed under one.
 KEEP_ALIVE_S = 75.0
 GRACEFUL_S = 1.0  # for requests under way when we stop; a poller asks again anyway
@@ -48,6 +50,7 @@ async def serve_app(
     """Serve `app` on `listener`, which it takes over, until `stop` is set."""
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
+    config.backlog = BACKLOG  # it listens anew, with a tenth of that if it is not told
     config.accesslog = None
     config.errorlog = None  # our own handlers log what goes wrong, with its cause
     config.keep_alive_timeout = KEEP_ALIVE_S

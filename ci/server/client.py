@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import ssl
+import time
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -19,6 +22,11 @@ _WRONG_TOKEN = (401, 403)
 # Host names that can't be are found out only here: idna raises UnicodeError.
 _NOT_SENT = (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError)
 
+# Connections outlive the pause between two heartbeats, and end before the agent's end of them does.
+KEEP_ALIVE_S = 30.0
+# Nobody has called an agent at this address for so long that no request is under way any more.
+FORGET_S = 600.0
+
 Http = httpx.AsyncClient  # so that nobody else has to import it
 
 
@@ -27,9 +35,53 @@ def dial_http() -> Http:
 
     `trust_env` is off because a proxy for the outside world does not know the agents.
     """
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # one client for all agents
-    return Http(timeout=httpx.Timeout(None), limits=limits, trust_env=False, cookies=no_cookies)
+    return Http(
+        transport=_PoolPerAgent(),
+        timeout=httpx.Timeout(None),
+        trust_env=False,
+        cookies=no_cookies,
+    )
+
+
+class _PoolPerAgent(httpx.AsyncBaseTransport):
+    """Keeps the connections of each agent apart.
+
+    A pool looks at every connection that it has at each request, by a system call: with a hundred
+    agents in one pool that would cost more than the request.
+    """
+
+    def __init__(self) -> None:
+        self._pools: dict[tuple[str, int | None], tuple[httpx.AsyncHTTPTransport, float]] = {}
+        # Agents are called by plain HTTP. Made once: to read the system's certificates for each
+        # agent would take 20 ms, and these trust nobody.
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it by the pool of its address."""
+        address = request.url.host, request.url.port
+        now = time.monotonic()
+        is_new = address not in self._pools
+        pool = self._new_pool() if is_new else self._pools[address][0]
+        self._pools[address] = pool, now
+        if is_new:
+            await self._forget(now)
+        return await pool.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._forget(math.inf)
+
+    def _new_pool(self) -> httpx.AsyncHTTPTransport:
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=KEEP_ALIVE_S)
+        return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, trust_env=False)
+
+    async def _forget(self, now: float) -> None:
+        """Close what has not been used for long: an agent may come from another port each time."""
+        for address, (pool, used_at) in list(self._pools.items()):
+            if now - used_at > FORGET_S:
+                del self._pools[address]
+                await pool.aclose()
 
 
 class AgentClient:

@@ -225,7 +225,19 @@ class Server:
 
     async def agents(self) -> tuple[AgentView, ...]:
         """Return all agents that ever registered, by name."""
-        return tuple([await self._view(member) for member in self._fleet.members])
+        current = await self._store.current()
+        return tuple(
+            AgentView(
+                agent=member.agent,
+                state=member.state,
+                last_heard=member.last_heard,
+                running=tuple(current.get(member.name, ())),
+                load=member.status.load,
+                disk_free=member.status.disk_free,
+                problem=member.problem,
+            )
+            for member in self._fleet.members
+        )
 
     async def set_paused(self, name: str, paused: bool) -> None:
         """Let an agent take no more work, or take it again. Raises NotFound."""
@@ -358,17 +370,6 @@ class Server:
         if build.status is not Status.RUNNING or not attempts:
             return None
         return self._fleet.phase(attempts[-1])
-
-    async def _view(self, member: Member) -> AgentView:
-        return AgentView(
-            agent=member.agent,
-            state=member.state,
-            last_heard=member.last_heard,
-            running=await self._store.held(member.name),
-            load=member.status.load,
-            disk_free=member.status.disk_free,
-            problem=member.problem,
-        )
 
     def _find_repository(self, wanted: str | None) -> tuple[str, str]:
         """Return name and URL of a configured repository."""

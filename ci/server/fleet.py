@@ -151,7 +151,7 @@ class Fleet:
         return _PHASES.get(said, said) or None
 
     def _add(self, agent: Agent) -> Member:
-        member = Member(agent)
+        member = Member(agent, self._members)
         self._members[agent.name] = member
         self._nursery.start_soon(self._supervise, member)
         self.changes += 1

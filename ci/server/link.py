@@ -13,6 +13,7 @@ grace time, whether it is given up.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -93,8 +94,12 @@ class Link:
     async def _heartbeat(self, status: AgentStatus) -> None:
         await self._compare(status, trio.current_time())
         misses = 0
+        # After a restart all agents come at once. Each has its own moment within the interval, so
+        # that a hundred of them are not asked in one breath for ever after.
+        wait_s = self._config.heartbeat_seconds * _phase(self._member.name)
         while True:
-            await trio.sleep(MISS_INTERVAL_S if misses else self._config.heartbeat_seconds)
+            await trio.sleep(MISS_INTERVAL_S if misses else wait_s)
+            wait_s = self._config.heartbeat_seconds
             asked_at = trio.current_time()
             try:
                 with trio.fail_after(ANSWER_S):
@@ -129,7 +134,7 @@ class Link:
         """Mend what differs between the agent's attempts and ours."""
         if status.attempts is not None:
             self._member.phases = {each.id: each.state for each in status.attempts}
-            held = await self._held()
+            held = await self._held() if status.attempts else set()
             for each in status.attempts:
                 if each.id not in held:
                     await self._cancel(each.id)
@@ -305,6 +310,11 @@ class Link:
         if build is not None and build.commit_hash != state.commit_hash:
             found = CommitInfo(state.commit_hash, state.subject, state.author, state.branch)
             await self._store.note_commit(state.id, found)
+
+
+def _phase(name: str) -> float:
+    """A number from 0 to 1 that is always the same for a name, and another one for others."""
+    return zlib.crc32(name.encode(errors="replace")) / 2**32
 
 
 def check_identity(member: Member, status: AgentStatus) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 
 import trio
@@ -35,8 +36,9 @@ class Watch:
 class Member:
     """One agent, as link, queue and pages see it."""
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, fleet: Mapping[str, Member]) -> None:
         self.agent = agent
+        self._fleet = fleet
         self.online = False
         self.problem = "was not asked yet"
         self.status = AgentStatus()
@@ -66,6 +68,11 @@ class Member:
     def accepting(self) -> bool:
         """Whether it takes work now."""
         return self.state is AgentState.ONLINE
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether another agent takes work now as well."""
+        return any(member.accepting and member is not self for member in self._fleet.values())
 
     @property
     def free_slots(self) -> int:

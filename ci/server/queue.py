@@ -31,6 +31,10 @@ class Taker(Protocol):
     def accepting(self) -> bool:
         """Whether it takes work now: online, not paused, not draining."""
 
+    @property
+    def has_peers(self) -> bool:
+        """Whether another agent takes work now as well."""
+
     async def wait_accepting(self) -> None:
         """Block until it takes work."""
 
@@ -85,7 +89,7 @@ class Queue:
         try:
             # Not to be cut off between the commit and its answer: nobody would hold the lease.
             with trio.CancelScope(shield=True):
-                lease = await self._store.lease(taker.name)
+                lease = await self._store.lease(taker.name, has_peers=taker.has_peers)
         except StoreFailed:
             self.wake()
             raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, exists, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ci.errors import Conflict, GivenUp
@@ -65,14 +65,33 @@ def held(connection: Connection, agent: str) -> tuple[Attempt, ...]:
     return tuple(map(to_attempt, rows))
 
 
-def lease(connection: Connection, agent: str, now: datetime) -> Lease | None:
-    """Give the job that is next in line to an agent as a new attempt, or None if none waits."""
-    row = connection.execute(
+def current(connection: Connection) -> dict[str, list[Attempt]]:
+    """Return the current attempts of every agent that has any."""
+    found: dict[str, list[Attempt]] = {}
+    for attempt in map(to_attempt, connection.execute(select(attempts).where(IS_CURRENT))):
+        found.setdefault(attempt.agent, []).append(attempt)
+    return found
+
+
+def lease(
+    connection: Connection, agent: str, now: datetime, *, has_peers: bool = False
+) -> Lease | None:
+    """Give the job that is next in line to an agent as a new attempt, or None if none waits.
+
+    An agent that `has_peers` leaves to them, if it can, what it has lost before: one bad agent
+    must not use up all attempts of a build.
+    """
+    line = (
         select(jobs.c.build, jobs.c.job, jobs.c.tries)
         .where(IS_WAITING)
         .order_by(jobs.c.priority.desc(), jobs.c.build, jobs.c.job)
         .limit(1)
-    ).first()
+    )
+    row = None
+    if has_peers:
+        lost_here = and_(attempts.c.build == jobs.c.build, attempts.c.agent == agent)
+        row = connection.execute(line.where(~exists().where(lost_here))).first()
+    row = row or connection.execute(line).first()
     if row is None:
         return None
     number, job, tries = row

@@ -123,15 +123,20 @@ class Store:
             lambda c: attempts.cancel(c, number, self._now()), then=tell, refusable=True
         )
 
-    async def lease(self, agent: str) -> Lease | None:
-        """Give the next waiting job to `agent`, or None."""
+    async def lease(self, agent: str, *, has_peers: bool = False) -> Lease | None:
+        """Give the next waiting job to `agent`, or None.
+
+        With `has_peers` rather one that it has not lost before.
+        """
 
         def tell(lease: Lease | None) -> None:
             if lease is not None:
                 self._journal.leased(lease)
                 self._line.remove(lease.build.number)
 
-        return await self._writer.run(lambda c: attempts.lease(c, agent, self._now()), then=tell)
+        return await self._writer.run(
+            lambda c: attempts.lease(c, agent, self._now(), has_peers=has_peers), then=tell
+        )
 
     async def put_back(self, id: str) -> None:
         """Undo a lease that its agent never took."""
@@ -225,6 +230,10 @@ class Store:
     async def held(self, agent: str) -> tuple[Attempt, ...]:
         """Return the current attempts of an agent."""
         return await self._read(lambda c: attempts.held(c, agent))
+
+    async def current(self) -> dict[str, list[Attempt]]:
+        """Return the current attempts of every agent that has any."""
+        return await self._read(attempts.current)
 
     async def agents(self) -> tuple[Agent, ...]:
         """Return every agent that ever registered."""

@@ -27,7 +27,7 @@ class FakeStore:
         self.waiting: deque[int] = deque()
         self.put_back_ids: list[str] = []
 
-    async def lease(self, agent: str) -> Lease | None:
+    async def lease(self, agent: str, *, has_peers: bool) -> Lease | None:  # noqa: ARG002  as the store
         """Give the next number."""
         number = self.waiting.popleft() if self.waiting else None
         await trio.sleep(0.01)  # the answer is on its way
@@ -49,6 +49,7 @@ class FakeTaker:
     def __init__(self, name: str = "one") -> None:
         self.name = name
         self.accepting = True
+        self.has_peers = False
         self.taken: list[int] = []
 
     async def wait_accepting(self) -> None:

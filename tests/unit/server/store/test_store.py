@@ -231,6 +231,20 @@ async def test_a_lost_attempt_is_followed_by_another(tmp_path: Path) -> None:
         assert (await lease(store)).id == "2.1.1"
 
 
+async def test_what_an_agent_lost_is_left_to_its_peers(tmp_path: Path) -> None:
+    """As long as there are any, and there is something else for it to do."""
+    async with opened(tmp_path) as store:
+        await store.accept(REQUEST)
+        await store.accept(REQUEST)
+        await store.end((await lease(store)).id, LOST, delivered=False)
+        second = await store.lease("one", has_peers=True)
+        assert second is not None
+        assert second.attempt.id == "2.1.1"
+        again = await store.lease("one", has_peers=True)
+        assert again is not None
+        assert again.attempt.id == "1.1.2"
+
+
 async def test_a_failing_test_is_not_tried_again(tmp_path: Path) -> None:
     """Only what an agent lost is; the command's own no is final."""
     async with opened(tmp_path) as store:
