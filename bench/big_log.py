@@ -5,8 +5,9 @@
 
 One agent with two slots and the usual limit of a log. While the command prints, its page, parts of
 its log and small builds are asked for again and again; afterwards once more. Prints one line of
-JSON: seconds, megabytes a second, peak memory of both programs, the most disk that the output took
-on the agent, and for each question the median and the worst time in milliseconds.
+JSON: seconds, megabytes a second, processor time and peak memory of both programs, the most disk
+that the output took on the agent, and for each question the median and the worst time in
+milliseconds.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import psutil
 
 from tests.real.harness import ENDED, Program, Server, Site
 from tests.real.repository import Repository
@@ -64,6 +67,7 @@ def run(site: Site, command: str, megabytes: int) -> dict[str, Any]:
     server.wait_agents(1)
     server.wait_build(server.submit("true"))
     idle = {"server": peak_memory(server), "agent": peak_memory(agent)}
+    busy = {program.name: processor_s(program) for program in (server, agent)}
     began = time.monotonic()
     number = server.submit(command)
     server.wait_build(number, "running")
@@ -77,6 +81,7 @@ def run(site: Site, command: str, megabytes: int) -> dict[str, Any]:
         if not printed_s and ((spool / "exit").exists() or not spool.exists()):
             printed_s = time.monotonic() - began
     seconds = time.monotonic() - began
+    busy = {each.name: round(processor_s(each) - busy[each.name], 1) for each in (server, agent)}
     after: dict[str, list[float]] = {}
     for _ in range(10):
         ask(server, number, after)
@@ -87,6 +92,7 @@ def run(site: Site, command: str, megabytes: int) -> dict[str, Any]:
         "delivered_s": round(seconds, 1),
         "log_mb": round(size / MEGABYTE, 1),
         "delivered_mb_per_s": round(size / MEGABYTE / seconds, 1),
+        "processor_s": busy,
         "agent_disk_mb": round(disk / MEGABYTE, 1),
         "peak_memory_mb": {
             "server": [idle["server"], peak_memory(server)],
@@ -120,6 +126,13 @@ def ask(server: Server, number: int, times: dict[str, list[float]]) -> None:
     measure("raw_last_mb", lambda: fetch(f"/api/builds/{number}/log", Range="bytes=-1000000"))
     measure("list", lambda: fetch("/"))
     measure("other_build", lambda: server.wait_build(server.submit("echo other")))
+
+
+def processor_s(program: Program) -> float:
+    """Seconds of processor time that a program has had."""
+    assert program.process is not None
+    times = psutil.Process(program.process.pid).cpu_times()
+    return times.user + times.system
 
 
 def peak_memory(program: Program) -> int:

@@ -1,0 +1,86 @@
+"""Stories of commands that print more than a log may have."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import MockClock
+
+from ci.model import Status
+from ci.wire.result import LOG_MARK_ROOM
+from tests.story.world import World
+
+LIMIT = 64 << 10
+LONG = b"".join(b"line %06d\n" % number for number in range(50_000))
+
+
+async def test_head_and_tail_of_a_long_log_arrive(world: World, autojump_clock: MockClock) -> None:
+    """While it runs the log says that its limit is reached; nothing else changes for the build."""
+    await world.start_server(maxLogBytes=LIMIT)
+    await world.start_agent()
+    world.machine().first_output = LONG
+    number = await world.submit("sleep 60; echo end; exit 3")
+    await world.wait_build(number, Status.RUNNING)
+    await trio.sleep(10)
+    head = await world.log(number)
+    assert head.endswith(b"which come at the end]\n")
+    view = await world.wait_build(number)
+    assert (view.build.status, view.build.exit_code) == (Status.FAILURE, 3)
+    log = await world.log(number)
+    assert log.startswith(head)
+    assert log.endswith(b"line 049999\nend\n")
+    assert view.build.log_size == len(log) <= LIMIT + LOG_MARK_ROOM
+
+
+async def test_a_long_log_when_both_sides_die(world: World, autojump_clock: MockClock) -> None:
+    """The same bytes as if nobody had."""
+    await world.start_server(maxLogBytes=LIMIT)
+    await world.start_agent()
+    world.machine().first_output = LONG
+    numbers = [await world.submit("sleep 20; echo end") for _ in range(2)]
+    await world.wait_build(numbers[0])
+    await world.wait_build(numbers[1], Status.RUNNING)
+    await trio.sleep(2)
+    await world.kill_server()
+    await world.kill_agent()
+    await world.start_server(maxLogBytes=LIMIT)
+    await world.start_agent()
+    view = await world.wait_build(numbers[1])
+    assert (view.build.status, len(view.attempts)) == (Status.SUCCESS, 1)
+    assert await world.log(numbers[1]) == await world.log(numbers[0])
+
+
+async def test_a_limit_that_is_lowered_under_a_running_build(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """The server keeps to its limit, the build to its verdict, and a message says what is cut."""
+    await world.start_server(maxLogBytes=4 * LIMIT)
+    await world.start_agent()
+    world.machine().first_output = LONG[: LIMIT // 2]
+    number = await world.submit(f"sleep 20; echo '{LONG[:90_000].decode()}'; sleep 20; exit 3")
+    await world.wait_build(number, Status.RUNNING)
+    await trio.sleep(2)
+    await world.kill_server()
+    await world.start_server(maxLogBytes=LIMIT)
+    view = await world.wait_build(number)
+    assert (view.build.status, view.build.exit_code) == (Status.FAILURE, 3)
+    log = await world.log(number)
+    assert log == LONG[: LIMIT // 2], "the piece that was too much was not taken"
+    assert "no more than the first 32,768 bytes" in view.attempts[0].message
+
+
+async def test_a_limit_that_is_raised_holds_for_the_next_build(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """One that runs keeps the limit it was given, in every life of its agent."""
+    await world.start_server(maxLogBytes=LIMIT)
+    await world.start_agent()
+    world.machine().first_output = LONG
+    numbers = [await world.submit("sleep 20") for _ in range(2)]
+    await world.wait_build(numbers[0], Status.RUNNING)
+    await world.kill_server()
+    await world.kill_agent()
+    await world.start_server(maxLogBytes=64 * LIMIT)
+    await world.start_agent()
+    first, second = [(await world.wait_build(number)).build for number in numbers]
+    assert (first.log_size or 0) < LIMIT + LOG_MARK_ROOM
+    assert second.log_size == len(LONG)
