@@ -256,6 +256,9 @@ class AgentConfig(_Config):
     agent_token: Token | None = Field(
         None, description="secret that server and agents show each other"
     )
+    min_free_bytes: Bytes = Field(
+        100 << 20, description="with less free on the disk of dataDir no build is taken"
+    )
     kill_grace_seconds: Seconds = Field(
         5, description="what a canceled command has between SIGTERM and SIGKILL"
     )

@@ -26,6 +26,7 @@ from ci.agent.client import Dial, ServerClient
 from ci.agent.home import Home
 from ci.agent.line import Line
 from ci.agent.metrics import Metrics
+from ci.agent.room import Room
 from ci.agent.runner import Runner
 from ci.agent.spool import write_whole
 from ci.config import AgentConfig
@@ -55,8 +56,10 @@ class Agent:
         self.home_id = home_id
         address = {"host": config.host, "port": config.port}
         self.measured = line.metrics
-        tools = Tools(runner, checkout, line, address)
-        self.attempts = Attempts(config.data_dir.absolute(), config.slots, tools, nursery)
+        data_dir = config.data_dir.absolute()
+        self.room = Room(data_dir, config.min_free_bytes, runner.free_bytes)
+        tools = Tools(runner, checkout, self.room, line, address)
+        self.attempts = Attempts(data_dir, config.slots, tools, nursery)
         self.home = Home(line, self.attempts, self.describe)
         self.app: QuartTrio = create_app(self)
 
@@ -65,14 +68,16 @@ class Agent:
         self.attempts.begin_drain()
         self.home.call()
 
-    def describe(self) -> dict[str, Any]:
+    async def describe(self) -> dict[str, Any]:
         """Make the body of a registration; `hostname` and `available` are for servers of others."""
         attempts = self.attempts
+        await self.room.look()
+        is_free = attempts.busy < attempts.slots
         return {
             "host": self.config.host,
             "hostname": self.config.host,
             "port": self.config.port,
-            "available": attempts.busy < attempts.slots and not attempts.draining,
+            "available": is_free and not attempts.draining and not self.room.problem,
             "name": self.config.shown_name,
             "slots": attempts.slots,
             "labels": list(self.config.labels),
@@ -81,6 +86,7 @@ class Agent:
             "home_id": self.home_id,
             "protocol": PROTOCOL,
             "draining": attempts.draining,
+            "problem": self.room.problem,
             "attempts": [state.model_dump() for state in attempts.states()],
         }
 
@@ -89,6 +95,7 @@ class Agent:
         attempts = self.attempts
         states = attempts.states()
         first = states[0].id if states else None
+        free = await self.room.look()
         return {
             "name": self.config.shown_name,
             "home_id": self.home_id,
@@ -96,8 +103,9 @@ class Agent:
             "slots": attempts.slots,
             "attempts": [state.model_dump() for state in states],
             "load": os.getloadavg()[0],
-            "disk_free": await self._disk_free(),
+            "disk_free": free,
             "draining": attempts.draining,
+            "problem": self.room.problem,
             "delivery_retries": self.measured.retries,
             "isBusy": attempts.busy >= attempts.slots,
             "buildId": first,
@@ -111,13 +119,9 @@ class Agent:
             states=[state.state for state in attempts.states()],
             slots=attempts.slots,
             busy=attempts.busy,
-            disk_free=await self._disk_free(),
+            disk_free=await self.room.look(),
             silence_s=trio.current_time() - self.line.heard_at,
         )
-
-    async def _disk_free(self) -> int:
-        disk = await blocking.run(os.statvfs, self.config.data_dir)
-        return disk.f_bavail * disk.f_frsize
 
 
 @asynccontextmanager

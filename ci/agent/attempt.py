@@ -34,6 +34,7 @@ from ci.agent.delivery import Delivery
 from ci.agent.environment import command_environment
 from ci.agent.line import Line
 from ci.agent.output import Output
+from ci.agent.room import Room, is_no_space
 from ci.agent.runner import Command, Order, Runner
 from ci.agent.spool import Folder, Ticket, remove_or_leave
 from ci.agent.trim import serve_trimming
@@ -47,7 +48,6 @@ SILENCE_POLLS: Final = 20  # looks at the log within one silence limit
 MAX_SILENCE_POLL_S: Final = 1.0
 MAX_FOREIGN_LOG: Final = 8 << 20  # bytes; of more, all servers of others that are known refuse
 REDELIVERY_S: Final = 60.0  # after a failure of ours, which a person mends, if at all
-_GIT_DISK_FULL: Final = "No space left on device"
 
 log = structlog.get_logger()
 
@@ -58,6 +58,7 @@ class Tools:
 
     runner: Runner
     checkout: Checkout
+    room: Room
     line: Line
     address: Mapping[str, Any]
 
@@ -155,6 +156,7 @@ class Attempt:
             await blocking.run(self._folder.create, self._ticket)
         except OSError as error:
             log.error("job not kept", attempt=self.id, error=str(error))
+            await blocking.run(remove_or_leave, self._folder.path)
             self._refusal = error
             self._settled.set()
             return False
@@ -234,6 +236,9 @@ class Attempt:
                 nursery.cancel_scope.cancel()
             return outcome
         except Exception as error:
+            if is_no_space(error):
+                log.error("disk full", attempt=self.id, error=str(error))
+                return await self._no_space()
             log.exception("attempt broken", attempt=self.id)
             return ending.broken(error)
 
@@ -283,7 +288,10 @@ class Attempt:
             return await self._work()
         reason = self._cause or Reason.TIMEOUT
         log.info("attempt stopping", attempt=self.id, reason=reason)
-        await blocking.run(self._folder.save_stop, reason)
+        try:
+            await blocking.run(self._folder.save_stop, reason)
+        except OSError as error:  # it is stopped all the same; only a next life would not know why
+            log.error("stop not kept", attempt=self.id, error=str(error))
         return ending.stopped(reason, self.job.timeout_s, self.job.silence_s)
 
     def _deadline(self) -> float:
@@ -308,10 +316,9 @@ class Attempt:
         self._state = "running"
         self._running.set()
         code = await self._wait_exit(self._command)
-        if code is not None:
-            return ending.exited(code)
-        has_space = await self._tools.runner.has_space(self._folder)
-        return ending.killed() if has_space else ending.no_space()
+        if code != 0 and await self._tools.room.is_full():
+            return await self._no_space()  # that is no verdict on the commit
+        return ending.exited(code) if code is not None else ending.killed()
 
     async def _check_out(self) -> None:
         self._state = "checkout"
@@ -336,10 +343,13 @@ class Attempt:
     async def _explain(self, error: CheckoutFailed) -> Outcome:
         """Make the log of an attempt that has no command's: git's words."""
         text = str(error)
-        if _GIT_DISK_FULL in text:
-            return ending.no_space()
+        if is_no_space(error) or await self._tools.room.is_full():
+            return await self._no_space()
         await blocking.run(logfile.append, self._folder.log, 0, text.encode() + b"\n")
         return ending.failed(Reason.CHECKOUT_FAILED, text)
+
+    async def _no_space(self) -> Outcome:
+        return ending.failed(Reason.DISK_FULL, await self._tools.room.full())
 
     async def _wait_exit(self, command: Command) -> int | None:
         async with trio.open_nursery() as nursery:

@@ -58,6 +58,9 @@ class Attempts:
 
         Raises Conflict when there is no free slot, or no room on the disk.
         """
+        room = self._tools.room
+        if job.id not in self._attempts:
+            await room.look()
         attempt = self._attempts.get(job.id)
         if attempt is None:
             # Ids of our servers are used once. Those of others may come again and mean it.
@@ -67,6 +70,8 @@ class Attempts:
                 raise Conflict("this agent is stopping and takes no new builds")
             if self.busy >= self.slots:
                 raise Conflict(f"no free slot: {self.busy} of {self.slots} are taken")
+            if room.problem:
+                raise Conflict(room.problem)
             runner = self._tools.runner
             cookie = secrets.token_hex(COOKIE_BYTES)
             ticket = Ticket(job, cookie, runner.boot_id, runner.now())

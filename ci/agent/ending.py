@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import signal
 
@@ -62,21 +61,11 @@ def failed(reason: Reason, message: str) -> Outcome:
     return Outcome(Status.ERROR, reason, message)
 
 
-def no_space() -> Outcome:
-    """Say that the disk is full."""
-    return failed(Reason.DISK_FULL, "The agent's disk is full.")
-
-
 def broken(error: BaseException) -> Outcome:
     """Say what failed in the agent itself."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if isinstance(error, OSError):
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return no_space()
-        words = str(error)
-    else:
-        words = f"{type(error).__name__}: {error}"
+    words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
     return failed(Reason.INTERNAL, f"The agent could not go on: {words[:_SHOWN_CHARS]}.")
 
 

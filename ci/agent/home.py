@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -25,7 +25,7 @@ class Home:
     """Keeps this agent registered. `describe` makes the body of a registration."""
 
     def __init__(
-        self, line: Line, attempts: Attempts, describe: Callable[[], Mapping[str, Any]]
+        self, line: Line, attempts: Attempts, describe: Callable[[], Awaitable[Mapping[str, Any]]]
     ) -> None:
         self._line = line
         self._attempts = attempts
@@ -53,7 +53,7 @@ class Home:
         began = trio.current_time()
         try:
             with trio.fail_after(ANSWER_LIMIT_S):
-                return await self._line.client.register(self._describe())
+                return await self._line.client.register(await self._describe())
         except trio.TooSlowError:
             if self._line.heard_at < began:
                 raise

@@ -9,7 +9,6 @@ in the attempt's folder.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,12 +18,12 @@ import trio
 
 from ci import blocking
 from ci.agent import processes
+from ci.agent.room import free_bytes
 from ci.agent.spool import Folder
 from ci.agent.survivors import Belongings, end_all
 
 START_LIMIT_S: Final = 2.0  # a supervisor writes its number within milliseconds of its start
 START_POLL_S: Final = 0.05
-FULL_DISK_BYTES: Final = 1 << 20  # with less than this free, a supervisor may fail to write
 
 _SCRIPT: Final = Path(__file__).with_name("supervise.sh")
 
@@ -72,8 +71,8 @@ class Runner(Protocol):
         Returns None when it was never started; what had been prepared for it is ended then.
         """
 
-    async def has_space(self, folder: Folder) -> bool:
-        """Whether the disk of `folder` has space left."""
+    async def free_bytes(self, folder: Path) -> int:
+        """Return the bytes that are free on the disk of `folder`; 0 when no file can be made."""
 
 
 class ShellRunner:
@@ -111,12 +110,9 @@ class ShellRunner:
             return None
         return _Supervised(folder, replace(mine, leader=pid), pid, self._kill_grace_s, own=False)
 
-    async def has_space(self, folder: Folder) -> bool:
-        """Whether the disk has more than FULL_DISK_BYTES left."""
-        disk = await blocking.run(os.statvfs, folder.path)
-        return disk.f_bavail * disk.f_frsize > FULL_DISK_BYTES and (
-            disk.f_files == 0 or disk.f_favail > 0
-        )
+    async def free_bytes(self, folder: Path) -> int:
+        """Ask the system."""
+        return await free_bytes(folder)
 
 
 class _Supervised:

@@ -6,6 +6,7 @@
     pid, exit      written by the command's supervisor
     stop           why the command is being ended, written before it is
     result.json    how the attempt ended; on disk before it is delivered
+    spare          gives its space to `stop` and `result.json` when the disk is full
 
 The folder goes when the server has the result or wants none. Everything here blocks on the disk:
 call it through `ci.blocking`.
@@ -27,6 +28,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from ci import logfile
+from ci.agent.room import NO_SPACE
 from ci.model import CommitInfo, Outcome, Reason
 from ci.wire.job import Job
 
@@ -35,6 +37,7 @@ T = TypeVar("T")
 _SAFE_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _READ_LIMIT: Final = 64  # bytes; `pid`, `exit` and `stop` hold one word
 _JOB: Final = "job.json"
+_SPARE_BYTES: Final = 16 << 10  # two small files and what the file system needs beside them
 
 log = structlog.get_logger()
 
@@ -79,6 +82,7 @@ class Folder:
         """Make the folder; when this returns, the job is on disk."""
         remove_tree(self.path)
         self.path.mkdir(parents=True)
+        self._spare.write_bytes(bytes(_SPARE_BYTES))
         self._write(_JOB, _TICKET.dump_python(ticket, mode="json"), durable=True)
         logfile.sync_folder(self.path.parent)
 
@@ -99,7 +103,7 @@ class Folder:
 
     def save_stop(self, reason: Reason) -> None:
         """Keep why the command is being ended."""
-        write_whole(self.path / "stop", reason.encode(), durable=False)
+        self._write_whole("stop", reason.encode(), durable=False)
 
     def stop(self) -> Reason | None:
         """Why the command was being ended, or None."""
@@ -133,7 +137,20 @@ class Folder:
         return logfile.read(self.path / name, 0, _READ_LIMIT).decode("ascii", "replace").strip()
 
     def _write(self, name: str, content: Any, *, durable: bool) -> None:
-        write_whole(self.path / name, json.dumps(content).encode(), durable=durable)
+        self._write_whole(name, json.dumps(content).encode(), durable=durable)
+
+    @property
+    def _spare(self) -> Path:
+        return self.path / "spare"
+
+    def _write_whole(self, name: str, data: bytes, *, durable: bool) -> None:
+        try:
+            write_whole(self.path / name, data, durable=durable)
+        except OSError as error:
+            if error.errno not in NO_SPACE or not self._spare.exists():
+                raise
+            self._spare.unlink()
+            write_whole(self.path / name, data, durable=durable)
 
     def _read(self, name: str, adapter: TypeAdapter[T]) -> T | None:
         try:

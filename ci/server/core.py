@@ -234,7 +234,7 @@ class Server:
                 running=tuple(current.get(member.name, ())),
                 load=member.status.load,
                 disk_free=member.status.disk_free,
-                problem=member.problem,
+                problem=member.problem or member.status.problem,
             )
             for member in self._fleet.members
         )
@@ -307,6 +307,7 @@ class Server:
                 last_seen=now,
             ),
             draining=said.draining,
+            problem=said.problem,
         )
         held = {attempt.id for attempt in await self._store.held(member.name)}
         keep = {each.id: each.id in held for each in said.attempts}

@@ -69,7 +69,7 @@ class Fleet:
         self._members: dict[str, Member] = {}
         self._links: dict[str, trio.CancelScope] = {}
         self._unstored = Outage(UNSTORED_REMIND_S)  # for the log
-        self.changes = 0  # a version of what is believed of the agents
+        self._changes = 0
 
     async def start(self) -> None:
         """Ask all agents that are remembered at once what they still run."""
@@ -78,14 +78,20 @@ class Fleet:
         self._nursery.start_soon(self._remember_when_heard)
 
     @property
+    def changes(self) -> int:
+        """A version of what is believed of the agents."""
+        return self._changes + sum(member.changes for member in self._members.values())
+
+    @property
     def members(self) -> tuple[Member, ...]:
         """All agents, by name."""
         return tuple(self._members[name] for name in sorted(self._members))
 
-    async def register(self, said: Agent, *, draining: bool = False) -> Member:
+    async def register(self, said: Agent, *, draining: bool = False, problem: str = "") -> Member:
         """Take in an agent, or what a known one says anew; its link is made afresh if need be.
 
-        An agent that drains says so at once, so that it is not offered what it would refuse.
+        An agent that drains, or has a `problem`, says so at once, so that it is not offered what
+        it would refuse.
 
         Raises Conflict when another agent of that name is online.
         """
@@ -104,13 +110,14 @@ class Fleet:
         if draining and not member.status.draining:
             log.info("agent drains", agent=agent.name, next="it gets no more builds")
         member.agent = agent
-        member.status = member.status.model_copy(update={"draining": draining})
+        news = {"draining": draining, "problem": problem}
+        member.status = member.status.model_copy(update=news)
         member.changed()
         if moved and agent.name in self._links:
             self._links[agent.name].cancel()
         self._doubt_neighbours(agent)
         member.call()
-        self.changes += 1
+        self._changes += 1
         return member
 
     async def pause(self, name: str, *, paused: bool) -> None:
@@ -125,7 +132,7 @@ class Fleet:
         elif changed:
             log.info("agent resumed", agent=name)
         member.changed()
-        self.changes += 1
+        self._changes += 1
 
     def heard(self, name: str) -> None:
         """Note a sign of life that came by itself, such as a piece of a log."""
@@ -154,7 +161,7 @@ class Fleet:
         member = Member(agent, self._members)
         self._members[agent.name] = member
         self._nursery.start_soon(self._supervise, member)
-        self.changes += 1
+        self._changes += 1
         return member
 
     def _refuse_namesake(self, member: Member, said: Agent) -> None:
@@ -190,7 +197,7 @@ class Fleet:
                     waits = delays()
                     self._journal.metrics.agents_lost.inc()
                 self._tell_lost(member)
-            self.changes += 1
+            self._changes += 1
             with trio.move_on_after(await self._patience(member, next(waits))):
                 await called.wait()
 
@@ -217,7 +224,7 @@ class Fleet:
         member.hear(self._now())
         member.status, member.online, member.problem = status, True, ""
         member.changed()
-        self.changes += 1
+        self._changes += 1
         with trio.CancelScope() as scope:
             self._links[member.name] = scope
             try:
@@ -292,7 +299,10 @@ class Fleet:
             states = [member.state for member in self.members]
             counts = [(states.count(state), state) for state in AgentState]
             words = ", ".join(f"{count} {state}" for count, state in counts if count)
-            return f"No agent takes work now ({words})."
+            said = [
+                f" {member.name}: {why}." for member in self.members if (why := _trouble(member))
+            ]
+            return f"No agent takes work now ({words})." + "".join(said[:1])
         if any(member.free_slots for member in ready):
             return "It is being handed to an agent."
         slots = sum(member.agent.slots for member in ready)
@@ -312,6 +322,11 @@ def _tell_registered(agent: Agent, *, new: bool) -> None:
         slots=agent.slots,
         version=agent.version,
     )
+
+
+def _trouble(member: Member) -> str:
+    """Why an agent that could take work says that it takes none."""
+    return member.status.problem if member.state is AgentState.ONLINE else ""
 
 
 def _essence(agent: Agent) -> tuple[object, ...]:

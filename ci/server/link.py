@@ -118,13 +118,17 @@ class Link:
                 continue
             misses = 0
             self._member.hear(self._now())
-            changed = status.draining != self._member.status.draining
-            self._member.status = status
-            if changed:
-                if status.draining:
-                    log.info("agent drains", agent=self._member.name, next="it gets no more builds")
-                self._member.changed()
+            self._note(status)
             await self._compare(status, asked_at)
+
+    def _note(self, status: AgentStatus) -> None:
+        """Take down what it says, and let those look again who wait for it to take work."""
+        member, before = self._member, self._member.status
+        member.status = status
+        if status.draining and not before.draining:
+            log.info("agent drains", agent=member.name, next="it gets no more builds")
+        if (status.draining, bool(status.problem)) != (before.draining, bool(before.problem)):
+            member.changed()
 
     def _silent(self) -> bool:
         silence_s = trio.current_time() - self._member.heard_at

@@ -47,6 +47,7 @@ class Member:
         self.watches: dict[str, Watch] = {}
         self.phases: dict[str, str] = {}  # attempt id → what the agent does with it
         self.away = Outage(LOST_REMIND_S)  # for the log
+        self.changes = 0  # a version of whether it takes work
         self.called = trio.Event()  # set, and made anew, when the agent registers
         self._gate = trio.Event()
 
@@ -67,7 +68,7 @@ class Member:
     @property
     def accepting(self) -> bool:
         """Whether it takes work now."""
-        return self.state is AgentState.ONLINE
+        return self.state is AgentState.ONLINE and not self.status.problem
 
     @property
     def has_peers(self) -> bool:
@@ -86,6 +87,7 @@ class Member:
 
     def changed(self) -> None:
         """Let those who wait for this agent look again."""
+        self.changes += 1
         self._gate.set()
         self._gate = trio.Event()
 

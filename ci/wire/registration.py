@@ -46,6 +46,7 @@ class Registration(Message):
     home_id: Annotated[str, Field(max_length=100)] = ""
     protocol: int = 0
     draining: bool = False
+    problem: Line = ""  # why it takes no build now, for people
     attempts: tuple[AttemptState, ...] = ()
 
     @property

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ci.errors import Rejected
-from ci.wire.fields import Id, Message, Size, read, spelled
+from ci.wire.fields import Id, Line, Message, Size, read, spelled
 from ci.wire.registration import AttemptState
 
 PATH = "/status"
@@ -26,6 +26,7 @@ class AgentStatus(Message):
     disk_free: Size | None = None
     draining: bool = False
     delivery_retries: Size | None = None  # since its start
+    problem: Line = ""  # why it takes no build now, for people
 
 
 def read_status(body: bytes) -> AgentStatus:

@@ -32,6 +32,7 @@ class FakeAgent:
         self.taken: list[str] = []  # ids of all that it ever took
         self.canceled: list[str] = []
         self.draining = False
+        self.problem = ""
         self.app = QuartTrio("fake_agent")
         self.app.add_url_rule("/build", view_func=self._build, methods=["POST"])
         self.app.add_url_rule("/cancel", view_func=self._cancel, methods=["POST"])
@@ -101,5 +102,6 @@ class FakeAgent:
                 "slots": self.said["slots"],
                 "attempts": attempts,
                 "draining": self.draining,
+                "problem": self.problem,
             }
         )

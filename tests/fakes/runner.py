@@ -29,7 +29,7 @@ class FakeMachine:
         self.nursery = nursery
         self.kill_grace_s = kill_grace_s
         self.boot_id = "first start"
-        self.disk_full = False
+        self.free = 1 << 40  # bytes on its disk
         self.first_output = b""  # what every command prints before anything else
         self.survivor_output = b""  # what a process that nobody finds prints again and again
         self.start_error: Exception | None = None  # what the next start raises
@@ -90,10 +90,10 @@ class FakeRunner:
         await trio.lowlevel.checkpoint()
         return self._machine.running.get(cookie)
 
-    async def has_space(self, folder: Folder) -> bool:  # noqa: ARG002 - one disk for all
+    async def free_bytes(self, folder: Path) -> int:  # noqa: ARG002 - one disk for all
         """What the test says."""
         await trio.lowlevel.checkpoint()
-        return not self._machine.disk_full
+        return self._machine.free
 
 
 @dataclass

@@ -273,3 +273,25 @@ async def test_a_draining_or_paused_agent_takes_no_more(
     await world.submit()
     await trio.sleep(60)
     assert agent.taken == ["1.1.1"]
+
+
+async def test_an_agent_with_a_problem_of_its_own_takes_no_more(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Page and queue say what it says; when it is over, the build that waited is handed out."""
+    await world.start_server()
+    agent = world.agent(problem="0.1 MB free")
+    await agent.register()
+    agent.problem = "0.1 MB free"
+    await world.wait_state(AgentState.ONLINE)
+    number = await world.submit()
+    await trio.sleep(60)
+    assert agent.taken == []
+    [view] = await world.server.agents()
+    assert view.problem == "0.1 MB free"
+    why = (await world.server.build(number)).waiting_for
+    assert why == f"No agent takes work now (1 online). {agent.said['name']}: 0.1 MB free."
+    before = world.server.version()
+    agent.problem = ""
+    await world.wait_count(agent.taken)
+    assert world.server.version() != before

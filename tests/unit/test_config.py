@@ -57,6 +57,7 @@ AGENT_VALUES: dict[str, tuple[Any, str]] = {
     "agentToken": ("t0ken", "t0ken"),
     "killGraceSeconds": (0.25, "0.25"),
     "logFormat": ("json", "json"),
+    "minFreeBytes": (1 << 30, "1073741824"),
 }
 CASES: list[tuple[Kind, str, Any, str]] = [
     (kind, key, value, text)

@@ -2,110 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import psutil
-import pytest
 
+from tests.real.agent.scene import Server, build
 from tests.real.harness import Program, Site, wait_until
 from tests.real.repository import Repository
-
-
-class Server(ThreadingHTTPServer):
-    """A hand-written server: keeps logs and results."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.logs: dict[str, bytes] = {}
-        self.results: dict[str, dict[str, Any]] = {}
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def do_POST(self) -> None:
-        """Answer what agents ask."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        url = urlsplit(self.path)
-        status, answer = 200, b'{"agent": "a", "protocol": 1, "heartbeat_s": 60}'
-        if url.path == "/notify_build_log":
-            query = {key: value[0] for key, value in parse_qs(url.query).items()}
-            log = self.server.logs.setdefault(query["id"], b"")
-            offset = int(query["offset"])
-            if offset <= len(log):
-                self.server.logs[query["id"]] = log = log + body[len(log) - offset :]
-            else:
-                status = 409
-            answer = b'{"size": %d}' % len(log)
-        elif url.path == "/notify_build_result":
-            result = httpx.Response(200, content=body).json()
-            if "log" in result:
-                self.server.logs[result["id"]] = result["log"].encode()
-            log = self.server.logs.get(result["id"], b"")[: result["log_size"]]
-            if hashlib.sha256(log).hexdigest() == result["log_sha256"]:
-                self.server.results[result["id"]] = result
-            else:
-                self.server.logs.pop(result["id"], None)
-                status, answer = 409, b'{"size": 0}'
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """Serve while the test runs."""
-    with Server() as server:
-        thread = Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def agent(site: Site, server: Server, tmp_path: Path) -> Program:
-    """Make an agent of `server`, not yet started."""
-    flags: dict[str, object] = {
-        "server-port": server.server_address[1],
-        "data-dir": tmp_path / "agent",
-        "slots": 2,
-        "kill-grace-seconds": 1,
-    }
-    program = Program("ci.agent", flags, site, "agent")
-    site.programs.append(program)
-    return program
-
-
-def build(agent: Program, repository: Repository, command: str, id: str = "1.1.1") -> int:
-    """Ask for a build."""
-    body = {
-        "id": id,
-        "protocol": 1,
-        "repository": str(repository.path),
-        "commit": "main",
-        "command": command,
-    }
-    return httpx.post(f"{agent.url}/build", json=body).status_code
 
 
 def test_killed_in_mid_build_nothing_is_lost(

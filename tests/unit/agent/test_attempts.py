@@ -117,14 +117,6 @@ async def test_the_total_limit_counts_the_checkout(stage: Stage) -> None:
     assert result["duration_s"] == pytest.approx(5, abs=0.1)
 
 
-async def test_a_full_disk_is_said(stage: Stage) -> None:
-    """It is the agent's fault, so that another may try."""
-    stage.machine.disk_full = True
-    async with stage.agent() as (_, http):
-        await http.post("/build", json=job(command="kill -9 0"))
-        assert (await stage.server.wait_result())["reason"] == "disk_full"
-
-
 @pytest.mark.parametrize("takes_s", [0.0, 100.0])
 async def test_cancel_ends_everything(stage: Stage, takes_s: float) -> None:
     """In the checkout as in the command; again, and for unknown ids, it is 202 too."""

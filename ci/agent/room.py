@@ -1,0 +1,84 @@
+"""Whether the agent's disk has room: for another build, or for anything at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from ci import blocking
+
+# With less than this free, what was being written when something failed did not fit.
+FULL_BYTES: Final = 1 << 20
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+# What git says of it; LC_ALL=C makes that the same everywhere.
+_GIT_WORDS: Final = ("No space left on device", "Out of diskspace", "Disk quota exceeded")
+
+log = structlog.get_logger()
+
+FreeBytes = Callable[[Path], Awaitable[int]]
+
+
+class Room:
+    """The disk of `folder`, which is the agent's data folder.
+
+    `problem` is why no build is taken, in a sentence for people, as of the last look; or empty.
+    """
+
+    def __init__(self, folder: Path, min_free: int, free_bytes: FreeBytes) -> None:
+        self.problem = ""
+        self._folder = folder
+        self._min_free = min_free
+        self._free_bytes = free_bytes
+
+    async def look(self) -> int:
+        """Look how many bytes are free, and note whether that is enough for another build."""
+        free = await self._free_bytes(self._folder)
+        before, self.problem = self.problem, ""
+        if free < self._min_free:
+            self.problem = (
+                f"{_words(free)} free in {self._folder}: no build is taken below "
+                f"{_words(self._min_free)} (minFreeBytes); make room there"
+            )
+        if self.problem and not before:
+            log.warning("disk short", free=free, problem=self.problem)
+        elif before and not self.problem:
+            log.info("disk has room again", free=free)
+        return free
+
+    async def is_full(self) -> bool:
+        """Whether nothing more fits."""
+        return await self.look() < FULL_BYTES
+
+    async def full(self) -> str:
+        """Say to whoever asked for a build that the disk is full, where, and what to do."""
+        free = await self.look()
+        return (
+            f"The agent's disk is full: {_words(free)} free in {self._folder}. Make room there; "
+            "the agent goes on by itself."
+        )
+
+
+def is_no_space(error: BaseException) -> bool:
+    """Whether something failed for want of space, ours or git's."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, OSError):
+        return error.errno in NO_SPACE
+    return any(words in str(error) for words in _GIT_WORDS)
+
+
+async def free_bytes(folder: Path) -> int:
+    """Return the bytes that are free for us on the disk of `folder`; 0 when no file can be made."""
+    disk = await blocking.run(os.statvfs, folder)
+    if disk.f_files and not disk.f_favail:
+        return 0
+    return disk.f_bavail * disk.f_frsize
+
+
+def _words(size: int) -> str:
+    return f"{size / 1_000_000:,.1f} MB"
