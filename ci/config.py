@@ -170,6 +170,9 @@ class ServerConfig(_Config):
     max_waiting_builds: Builds = Field(
         20_000, description="how many builds may wait; more are refused with 503 until fewer do"
     )
+    min_free_bytes: Bytes = Field(
+        100 << 20, description="with less free on the disk of dataDir no build or log is taken"
+    )
     keep_builds: Builds | None = Field(
         None, description="keep so many ended builds of each repository; all if absent"
     )

@@ -28,6 +28,7 @@ from ci.server.member import Member
 from ci.server.metrics import AgentSnapshot, Metrics, Snapshot
 from ci.server.queue import Queue
 from ci.server.retention import Retention, Rules
+from ci.server.room import FreeBytes, Room, free_bytes
 from ci.server.store.store import News, Store, open_store
 from ci.server.store.tables import SCHEMA
 from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
@@ -49,11 +50,14 @@ def utc_now() -> datetime:
 
 @asynccontextmanager
 async def open_server(
-    config: ServerConfig, http: Http, now: Callable[[], datetime] = utc_now
+    config: ServerConfig,
+    http: Http,
+    now: Callable[[], datetime] = utc_now,
+    free_bytes: FreeBytes = free_bytes,
 ) -> AsyncIterator[Server]:
     """Open the store and ask all known agents what they run; leave the block to stop.
 
-    `http` is used for every call to an agent. Raises StoreError.
+    `http` is used for every call to an agent, `free_bytes` asks the disk. Raises StoreError.
     """
 
     def dial(agent: Agent) -> AgentClient:
@@ -62,6 +66,7 @@ async def open_server(
     journal = Journal(Metrics())
     async with open_store(config.data_dir, now, journal) as store, trio.open_nursery() as nursery:
         queue = Queue(store)
+        room = Room(config.data_dir, config.min_free_bytes, free_bytes)
         fleet = Fleet(
             nursery,
             store=store,
@@ -70,6 +75,7 @@ async def open_server(
             dial=dial,
             now=now,
             journal=journal,
+            room=room,
         )
         store.tell(News(waiting=queue.wake, over=fleet.over))
         await fleet.start()
@@ -84,7 +90,7 @@ async def open_server(
         )
         logs = Logs(config.data_dir / "logs")
         nursery.start_soon(Retention(store, logs, Rules.of(config), now).serve_rules)
-        yield Server(config, store, fleet, logs, now=now, journal=journal)
+        yield Server(config, store, fleet, logs, room, now=now, journal=journal)
         nursery.cancel_scope.cancel()
 
 
@@ -97,6 +103,7 @@ class Server:
         store: Store,
         fleet: Fleet,
         logs: Logs,
+        room: Room,
         *,
         now: Callable[[], datetime],
         journal: Journal,
@@ -108,6 +115,7 @@ class Server:
         self._store = store
         self._fleet = fleet
         self._logs = logs
+        self._room = room
         self._journal = journal
         self._life = secrets.token_hex(4)
 
@@ -116,7 +124,12 @@ class Server:
 
         Bytes that are added to a log do not count: a log is asked for by its offset.
         """
-        return f"{self._life}-{self._store.version}-{self._fleet.changes}"
+        trouble = "" if self.trouble() is None else "-trouble"
+        return f"{self._life}-{self._store.version}-{self._fleet.changes}{trouble}"
+
+    def trouble(self) -> str | None:
+        """Say in a sentence for every page what keeps builds from being taken or kept, or None."""
+        return self._room.look() or self._store.problem
 
     # Builds
 
@@ -126,7 +139,8 @@ class Server:
         """Accept a build and return it with its number; it is on disk, and will end.
 
         `repository` is a name or URL of the configuration, None the default one.
-        Raises Rejected with the field that is wrong, Busy when too many wait already, StoreFailed.
+        Raises Rejected with the field that is wrong, Busy when too many wait already, StoreFailed
+        also when the disk is short.
         """
         name, url = self._find_repository(repository)
         if problem := commit_problem(commit):
@@ -136,6 +150,7 @@ class Server:
         if abs(priority) > MAX_PRIORITY:
             message = f"priority: must be between -{MAX_PRIORITY} and {MAX_PRIORITY}"
             raise Rejected(message, field="priority")
+        self._room.demand()
         request = BuildRequest(name, url, commit, command, priority)
         try:
             return await self._store.accept(request, self.config.max_waiting_builds)
@@ -254,7 +269,9 @@ class Server:
             problems.append(error.message)
         except trio.TooSlowError:
             problems.append(f"the store did not write within {HEALTH_S:g} s")
-        write_s = trio.current_time() - began
+        write_s = None if problems else trio.current_time() - began
+        if short := self._room.look():
+            problems.append(short)
         members = self._fleet.members
         online = sum(member.online for member in members)
         counts = await self._store.unfinished()
@@ -266,7 +283,7 @@ class Server:
             agents_lost=len(members) - online,
             builds_running=counts[Status.RUNNING],
             oldest_waiting_s=await self._oldest_waiting_s(),
-            store_write_s=None if problems else write_s,
+            store_write_s=write_s,
         )
 
     async def metrics(self) -> bytes:
@@ -316,7 +333,7 @@ class Server:
     async def append_log(self, id: str, offset: int, data: bytes) -> int:
         """Add a piece of an attempt's log and return the log's size.
 
-        Raises GivenUp, LogGap, TooLarge, LogFull.
+        Raises GivenUp, LogGap, TooLarge, LogFull, StoreFailed.
         """
         if len(data) > MAX_LOG_CHUNK:
             raise TooLarge(f"a piece of a log has at most {MAX_LOG_CHUNK} bytes", field="body")
@@ -327,6 +344,7 @@ class Server:
         size = self._logs.size(id)
         if offset <= size and offset + len(data) > self.config.max_log_bytes + LOG_MARK_ROOM:
             raise LogFull(size)
+        self._room.demand()
         size = await self._logs.append(id, offset, data)
         self.measured.log_bytes.inc(len(data))
         return size
@@ -351,6 +369,8 @@ class Server:
             if attempt.status.ended:
                 size = attempt.log_size
             else:
+                if result.inline_log:
+                    self._room.demand()
                 size = await self._logs.seal(
                     result.id, result.inline_log, outcome.log_size, result.log_sha256
                 )

@@ -23,6 +23,7 @@ from ci.server.journal import Journal
 from ci.server.link import ANSWER_S, Link, check_identity, end_attempt
 from ci.server.member import Member
 from ci.server.queue import Queue
+from ci.server.room import Room
 from ci.server.store.store import Store
 
 SEEN_INTERVAL_S = 60.0  # how often "last heard" is written down; a restart may forget this much
@@ -58,8 +59,10 @@ class Fleet:
         dial: Callable[[Agent], AgentClient],
         now: Callable[[], datetime],
         journal: Journal,
+        room: Room,
     ) -> None:
         self._journal = journal
+        self._room = room
         self._nursery = nursery  # supervisors outlive the call that adds an agent
         self._store = store
         self._queue = queue
@@ -220,6 +223,7 @@ class Fleet:
             config=self._config,
             now=self._now,
             journal=self._journal,
+            room=self._room,
         )
         member.hear(self._now())
         member.status, member.online, member.problem = status, True, ""

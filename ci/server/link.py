@@ -30,6 +30,7 @@ from ci.server.client import AgentClient
 from ci.server.journal import Journal
 from ci.server.member import Member, Watch
 from ci.server.queue import Hold, Queue
+from ci.server.room import Room
 from ci.server.store.store import Store
 from ci.wire.job import write_job
 from ci.wire.registration import AttemptState
@@ -63,6 +64,7 @@ class Link:
         config: ServerConfig,
         now: Callable[[], datetime],
         journal: Journal,
+        room: Room,
     ) -> None:
         self._member = member
         self._client = client
@@ -71,6 +73,7 @@ class Link:
         self._config = config
         self._now = now
         self._journal = journal
+        self._room = room
         self._refusals = Outage(REFUSAL_REMIND_S)  # for the log
 
     async def run(self, status: AgentStatus) -> None:
@@ -278,8 +281,12 @@ class Link:
     async def _until_over(self, watch: Watch) -> None:
         """Wait until the attempt is over and the agent has nothing left of it."""
         limit_s = self._config.build_timeout_seconds + OVERTIME_S
-        with trio.move_on_after(limit_s):
-            await watch.over.wait()
+        while True:
+            with trio.move_on_after(limit_s):
+                await watch.over.wait()
+            # While we have no room it may be done and have nowhere to go: that is our fault.
+            if watch.over.is_set() or self._room.look() is None:
+                break
         if not watch.over.is_set():
             await self._give_up(watch.id, Reason.AGENT_LOST, f"said nothing of it for {limit_s} s")
         if not watch.gone.is_set():

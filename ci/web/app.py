@@ -57,6 +57,7 @@ def create_app(core: Core, max_body_bytes: int, hosts: frozenset[str] | None = N
         "autoescape": True,
     }
     app.jinja_env.globals.update(words=words, static_url=static_url, shown_url=shown_url)
+    app.context_processor(lambda: {"trouble": core.trouble()})
     app.register_blueprint(pages)
     app.register_blueprint(api)
     app.register_blueprint(static)

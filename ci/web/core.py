@@ -29,6 +29,9 @@ class Core(Protocol):
     def version(self) -> str:
         """Say a word that changes when anything but log bytes may have changed."""
 
+    def trouble(self) -> str | None:
+        """Say in a sentence what keeps builds from being taken or kept now, or None."""
+
     def now(self) -> datetime:
         """Say what time it is, in UTC."""
 

@@ -21,6 +21,7 @@ class FakeCore:
         self.config = config or ServerConfig.check({"repository": "https://example.org/demo.git"})
         self.clock: datetime | None = START
         self.healthy = True
+        self.in_trouble: str | None = None
         self.full = False  # as many builds wait as may
         self.queries = 0  # how often anything was asked that costs a look into a store
         self._version = 1
@@ -36,6 +37,10 @@ class FakeCore:
     def version(self) -> str:
         """Count the changes."""
         return f"v{self._version}"
+
+    def trouble(self) -> str | None:
+        """Say what the test says."""
+        return self.in_trouble
 
     def now(self) -> datetime:
         """Return the test's time, or the real one where the test has set none."""

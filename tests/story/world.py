@@ -45,6 +45,7 @@ class World:
         self.nursery = nursery
         self.folder = folder
         self.network = Network()
+        self.free_bytes = 10**12  # on the server's disk
         self.server: Server
         self._server_life = _Life()
         self._agents: dict[int, _Life] = {}
@@ -80,7 +81,7 @@ class World:
         with life.scope:
             async with (
                 self.network.client() as http,
-                open_server(config, http, self.now) as server,
+                open_server(config, http, self.now, lambda _: self.free_bytes) as server,
             ):
                 self.network.apps[SERVER] = create_server_app(server)
                 task_status.started(server)

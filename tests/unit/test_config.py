@@ -34,6 +34,7 @@ SERVER_VALUES: dict[str, tuple[Any, str]] = {
     "heartbeatSeconds": (0.5, "0.5"),
     "graceSeconds": (7, "7"),
     "maxWaitingBuilds": (500, "500"),
+    "minFreeBytes": (1048576, "1048576"),
     "keepBuilds": (100, "100"),
     "keepDays": (0.5, "0.5"),
     "keepGigabytes": (2.5, "2.5"),

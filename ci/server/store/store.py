@@ -85,6 +85,11 @@ class Store:
         """Grows with every commit that a page might show."""
         return self._writer.version
 
+    @property
+    def problem(self) -> str | None:
+        """Why the last write was refused by the disk, or None."""
+        return self._writer.problem
+
     async def accept(self, request: BuildRequest, max_waiting: int | None = None) -> Build:
         """Store a new build and return it with its number.
 

@@ -69,6 +69,7 @@ class Writer:
         self._ended = False
         # Not one of the shared threads: a look-up that hangs must not hold up a commit.
         self._limiter = trio.CapacityLimiter(1)
+        self.problem: str | None = None  # why the last commit was refused, for people
         self.version = 0  # grows with every commit that a page might show
 
     async def run(
@@ -125,10 +126,12 @@ class Writer:
         try:
             await blocking.run(self._commit, batch, limiter=self._limiter)
         except OperationalError as error:
+            self.problem = f"the store can't write: {error.orig}; free space on its disk"
             for order in batch:
-                order.fail(f"the store can't write: {error.orig}; free space on its disk")
+                order.fail(self.problem)
             self._failed(str(error.orig))
         else:
+            self.problem = None
             self._worked(trio.current_time() - began, len(batch))
         self.version += any(order.shown for order in batch)
         for order in batch:

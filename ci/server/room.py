@@ -1,0 +1,67 @@
+"""Whether the server's disk has room for logs and new builds, or only for ends of builds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from ci.errors import StoreFailed
+
+log = structlog.get_logger()
+
+FreeBytes = Callable[[Path], int]
+
+
+class Room:
+    """The disk of `folder`, which is the server's data folder.
+
+    The last `min_free` bytes of it belong to the store: an end is some hundred bytes, and must
+    always find its place. What is large, or can come later, is refused before it takes them.
+    """
+
+    def __init__(self, folder: Path, min_free: int, free_bytes: FreeBytes) -> None:
+        self._folder = folder
+        self._min_free = min_free
+        self._free_bytes = free_bytes
+        self._was_short = False
+
+    def look(self) -> str | None:
+        """Look how much is free; return in a sentence for people that it is too little, or None."""
+        free = self._free_bytes(self._folder)
+        short = free < self._min_free
+        if short and not self._was_short:
+            log.error(
+                "disk short",
+                free=free,
+                folder=str(self._folder),
+                next="no build and no log is taken until there is room",
+            )
+        elif self._was_short and not short:
+            log.info("disk has room again", free=free)
+        self._was_short = short
+        if not short:
+            return None
+        return (
+            f"The server's disk is short: less than {self._min_free / 1e6:,.1f} MB (minFreeBytes) "
+            f"are free in {self._folder}. No build and no log is taken until there is room; "
+            "agents keep what they have, and go on by themselves."
+        )
+
+    def demand(self) -> None:
+        """Return if logs and new builds may be taken. Raises StoreFailed."""
+        if problem := self.look():
+            raise StoreFailed(problem)
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the bytes that are free for us on the disk of `folder`; 0 when no file can be made.
+
+    It asks the kernel's memory, not the disk: some microseconds, on the spot.
+    """
+    disk = os.statvfs(folder)
+    if disk.f_files and not disk.f_favail:
+        return 0
+    return disk.f_bavail * disk.f_frsize

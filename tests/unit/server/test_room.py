@@ -1,0 +1,39 @@
+"""Room on the server's disk: below the limit it says so, once, and takes nothing large."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from ci.errors import StoreFailed
+from ci.server.room import Room, free_bytes
+
+
+def test_the_limit_itself_is_enough(tmp_path: Path) -> None:
+    """One byte less is too little; the sentence names the setting and the folder."""
+    free = [1000]
+    room = Room(tmp_path, 1000, lambda _: free[0])
+    room.demand()
+    free[0] = 999
+    with pytest.raises(StoreFailed, match=f"minFreeBytes.*{tmp_path}") as error:
+        room.demand()
+    assert (error.value.http_status, error.value.retry_after_s) == (503, 10)
+    free[0] = 1000
+    assert room.look() is None
+
+
+def test_the_log_tells_of_it_once(tmp_path: Path) -> None:
+    """However often it is asked, a line at the beginning and one at the end."""
+    free = [1000]
+    room = Room(tmp_path, 1000, lambda _: free[0])
+    with capture_logs() as lines:
+        for free[0] in (1000, 10, 11, 12, 2000, 3000):
+            room.look()
+    assert [line["event"] for line in lines] == ["disk short", "disk has room again"]
+
+
+def test_the_disk_is_asked(tmp_path: Path) -> None:
+    """Something is free where tests are run, and less than everything."""
+    assert 0 < free_bytes(tmp_path) < 1 << 60
