@@ -239,7 +239,7 @@ class Server:
     # Agents, as people see them
 
     async def agents(self) -> tuple[AgentView, ...]:
-        """Return all agents that ever registered, by name."""
+        """Return all agents that have registered and were not forgotten, by name."""
         current = await self._store.current()
         return tuple(
             AgentView(
@@ -257,6 +257,10 @@ class Server:
     async def set_paused(self, name: str, paused: bool) -> None:
         """Let an agent take no more work, or take it again. Raises NotFound."""
         await self._fleet.pause(name, paused=paused)
+
+    async def forget_agent(self, name: str) -> None:
+        """Leave a lost agent out of the list. Raises NotFound, Conflict."""
+        await self._fleet.forget(name)
 
     async def health(self) -> Health:
         """Say whether builds can be taken and run, by writing to the store."""

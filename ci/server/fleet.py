@@ -47,7 +47,7 @@ log = structlog.get_logger()
 
 
 class Fleet:
-    """All agents that ever registered, each with its supervisor."""
+    """All agents that have registered and were not forgotten, each with its supervisor."""
 
     def __init__(
         self,
@@ -137,6 +137,30 @@ class Fleet:
         member.changed()
         self._changes += 1
 
+    async def forget(self, name: str) -> None:
+        """Leave a lost agent out from now on; if it registers again it is welcome.
+
+        Raises NotFound, and Conflict while it answers or holds an attempt.
+        """
+        member = self._members.get(name)
+        if member is None:
+            raise NotFound(f"there is no agent {name}", field="name")
+        if member.online:
+            message = f"agent {name} answers, so it would be back at once; stop it first"
+            raise Conflict(message, field="name")
+
+        def drop() -> None:
+            # In one go with the commit: an agent that is known here and not in the store would
+            # be given work of which a restart knows nobody to ask.
+            if self._members.get(name) is not member:
+                return  # it was forgotten twice, and may have registered in between
+            del self._members[name]
+            member.supervision.cancel()
+            self._changes += member.changes + 1  # the version never goes back
+            log.info("agent forgotten", agent=name)
+
+        await self._store.forget_agent(name, drop)
+
     def heard(self, name: str) -> None:
         """Note a sign of life that came by itself, such as a piece of a log."""
         if name in self._members:
@@ -185,6 +209,10 @@ class Fleet:
                 link.cancel()
 
     async def _supervise(self, member: Member) -> None:
+        with member.supervision:
+            await self._supervise_for_ever(member)
+
+    async def _supervise_for_ever(self, member: Member) -> None:
         waits = delays()
         while True:
             called = member.called

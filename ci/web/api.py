@@ -92,6 +92,13 @@ async def agents() -> Response:
     return as_json.answer({"agents": [as_json.agent(view) for view in await the_core().agents()]})
 
 
+@api.post("/api/agents/<path:name>/forget")
+async def forget_agent(name: str) -> Response:
+    """Leave a lost agent out of the list; the answer is the list."""
+    await the_core().forget_agent(name)
+    return await agents()
+
+
 @api.get("/healthz")
 async def healthz() -> Response:
     """Answer 200 only when builds can be taken and run."""

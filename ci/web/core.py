@@ -73,6 +73,9 @@ class Core(Protocol):
     async def set_paused(self, name: str, paused: bool) -> None:
         """Give an agent no more work, or again. Raises NotFound."""
 
+    async def forget_agent(self, name: str) -> None:
+        """Leave a lost agent out of the list. Raises NotFound, Conflict."""
+
     async def health(self) -> Health:
         """Say whether builds can be taken and run."""
 

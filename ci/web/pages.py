@@ -143,6 +143,14 @@ async def resume_agent(name: str) -> ResponseReturnValue:
     return redirect(url_for("pages.agents"), HTTPStatus.SEE_OTHER)
 
 
+@pages.post("/agents/<path:name>/forget")
+async def forget_agent(name: str) -> ResponseReturnValue:
+    """Leave a lost agent out. One that has just come back is shown as it is."""
+    with suppress(Conflict):
+        await the_core().forget_agent(name)
+    return redirect(url_for("pages.agents"), HTTPStatus.SEE_OTHER)
+
+
 def _to_build(number: int, *, at_end: bool = True) -> ResponseReturnValue:
     # At the end of a log that grows, the browser follows it.
     anchor = "end" if at_end else None

@@ -162,6 +162,15 @@ class FakeCore:
         self._agents[name] = replace(view, agent=replace(view.agent, paused=paused), state=state)
         self._version += 1
 
+    async def forget_agent(self, name: str) -> None:
+        """Forget a lost agent."""
+        if name not in self._agents:
+            raise NotFound(f"there is no agent {name}")
+        if self._agents[name].state is not AgentState.LOST:
+            raise Conflict(f"agent {name} answers")
+        del self._agents[name]
+        self._version += 1
+
     async def health(self) -> Health:
         """Be well or not."""
         return Health(() if self.healthy else ("the disk is full",), len(self._agents), 0)

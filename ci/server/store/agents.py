@@ -6,22 +6,28 @@ import json
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, exists, insert, or_, select, update
 
-from ci.errors import NotFound
+from ci.errors import Conflict, NotFound
 from ci.model import Agent
 from ci.server.store.rows import to_agent
-from ci.server.store.tables import agents
+from ci.server.store.tables import IS_CURRENT, agents, attempts
 
 
 def all_agents(connection: Connection) -> tuple[Agent, ...]:
-    """Return every agent that ever registered, by name."""
-    return tuple(map(to_agent, connection.execute(select(agents).order_by(agents.c.name))))
+    """Return every agent that has registered and was not forgotten since, by name.
+
+    One that holds an attempt is never left out, whatever was said of it: somebody has to ask for
+    that attempt, or give it up.
+    """
+    holds = exists().where(attempts.c.agent == agents.c.name, IS_CURRENT)
+    query = select(agents).where(or_(~agents.c.forgotten, holds)).order_by(agents.c.name)
+    return tuple(map(to_agent, connection.execute(query)))
 
 
 def save(connection: Connection, agent: Agent) -> Agent:
     """Store what an agent said of itself; the first time it was seen, and a pause, are kept."""
-    values = asdict(agent) | {"labels": json.dumps(agent.labels)}
+    values = asdict(agent) | {"labels": json.dumps(agent.labels), "forgotten": False}
     key = agents.c.name == agent.name
     row = connection.execute(select(agents).where(key)).first()
     if row is None:
@@ -41,6 +47,18 @@ def pause(connection: Connection, name: str, *, paused: bool) -> Agent:
     if row is None:
         raise NotFound(f"there is no agent {name}", field="name")
     return to_agent(row)
+
+
+def forget(connection: Connection, name: str) -> None:
+    """Leave an agent out from now on, until it registers again. Raises NotFound, Conflict."""
+    key = agents.c.name == name
+    held = connection.execute(
+        select(attempts.c.id).where(attempts.c.agent == name, IS_CURRENT)
+    ).scalars()
+    if ids := ", ".join(held):
+        raise Conflict(f"agent {name} still holds {ids}; wait until that is given up", field="name")
+    if not connection.execute(update(agents).where(key).values(forgotten=True)).rowcount:
+        raise NotFound(f"there is no agent {name}", field="name")
 
 
 def seen(connection: Connection, times: dict[str, datetime]) -> None:

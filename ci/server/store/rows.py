@@ -42,5 +42,6 @@ def to_attempt(row: Row[Any]) -> Attempt:
 def to_agent(row: Row[Any]) -> Agent:
     """Make an Agent of a whole row of `agents`."""
     values = dict(row._mapping)  # noqa: SLF001  as above
+    del values["forgotten"]  # whoever asks gets only those that are not
     values["labels"] = tuple(json.loads(values["labels"]))
     return Agent(**values)

@@ -191,6 +191,13 @@ class Store:
         """Let an agent take no more work, or take it again. Raises NotFound."""
         return await self._writer.run(lambda c: agents.pause(c, name, paused=paused))
 
+    async def forget_agent(self, name: str, gone: Callable[[], None]) -> None:
+        """Leave an agent out until it registers again; `gone` is called right after the commit.
+
+        Raises NotFound, and Conflict while it holds an attempt.
+        """
+        await self._writer.run(lambda c: agents.forget(c, name), then=lambda _: gone())
+
     async def agents_seen(self, times: dict[str, datetime]) -> None:
         """Note when each agent was last heard."""
         await self._writer.run(lambda c: agents.seen(c, times), shown=False)
@@ -241,7 +248,7 @@ class Store:
         return await self._read(attempts.current)
 
     async def agents(self) -> tuple[Agent, ...]:
-        """Return every agent that ever registered."""
+        """Return every agent that has registered and was not forgotten since."""
         return await self._read(agents.all_agents)
 
     async def unfinished(self) -> dict[Status, int]:

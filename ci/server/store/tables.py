@@ -20,10 +20,11 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
     literal_column,
 )
 
-SCHEMA: Final = "0001"  # the newest migration; a test compares
+SCHEMA: Final = "0002"  # the newest migration; a test compares
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -93,6 +94,8 @@ agents = Table(
     Column("paused", Boolean, nullable=False),
     Column("first_seen", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
+    # By a person. The row stays, since attempts name their agent.
+    Column("forgotten", Boolean, nullable=False, server_default=false()),
 )
 
 jobs = Table(

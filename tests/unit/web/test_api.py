@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ci.model import Reason, Status
+from ci.model import AgentState, Reason, Status
 from tests.fakes.core import FakeCore
 
 FIELDS = {
@@ -267,3 +267,22 @@ async def test_half_a_character_in_a_name_is_no_failure(
     await post(client, GOOD)
     core.describe(1, author="bad \udce9 name")
     assert (await client.get("/api/builds/1")).json()["author"] == "bad ? name"
+
+
+async def test_a_lost_agent_is_forgotten(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """The answer is the list without it; one that answers is a conflict."""
+    core.add_agent("oak")
+    core.add_agent("elm", state=AgentState.LOST)
+    answer = await client.post("/api/agents/elm/forget")
+    assert answer.status_code == 200
+    assert [agent["name"] for agent in answer.json()["agents"]] == ["oak"]
+    assert (await client.post("/api/agents/oak/forget")).status_code == 409
+    assert (await client.post("/api/agents/elm/forget")).status_code == 404
+
+
+async def test_metrics_are_text(client: httpx.AsyncClient) -> None:
+    """In the oldest form that every collector reads, never from a cache."""
+    answer = await client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "no-cache"

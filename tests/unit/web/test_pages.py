@@ -368,3 +368,20 @@ async def test_a_password_in_an_url_is_never_shown() -> None:
     core = FakeCore(ServerConfig.check({"repository": urls[0]}))
     async with open_client(core) as client:
         assert "of <code>https://example.org/one.git</code>" in check(await client.get("/"))
+
+
+async def test_a_lost_agent_is_forgotten_by_a_button(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Only a lost one has it; pressed too late it leads to the list as it is."""
+    core.add_agent("oak")
+    core.add_agent("elm", state=AgentState.LOST)
+    html = check(await client.get("/agents"))
+    [action] = re.findall(r'action="(/agents/[^"]*/forget)"', html)
+    assert action == "/agents/elm/forget"
+    answer = await client.post(action)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/agents")
+    assert "elm" not in check(await client.get("/agents"))
+    assert (await client.post("/agents/oak/forget")).status_code == 303
+    assert "oak" in check(await client.get("/agents"))
+    assert (await client.post("/agents/elm/forget")).status_code == 404
