@@ -6,6 +6,7 @@ its agents as a blueprint of their own.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,8 @@ from ci.web.core import EXTENSION, Core
 from ci.web.failures import add_failures
 from ci.web.pages import pages
 from ci.web.query import NumberConverter
+from ci.web.shared import EXTENSION as SHARED_EXTENSION
+from ci.web.shared import Shared, pace
 from ci.web.static import EXTENSION as STATIC_EXTENSION
 from ci.web.static import read_folder, static, static_url
 
@@ -47,6 +50,7 @@ def create_app(core: Core, max_body_bytes: int, hosts: frozenset[str] | None = N
     app = QuartTrio(__name__, static_folder=None, template_folder=str(TOP / "templates"))
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.extensions[EXTENSION] = core
+    app.extensions[SHARED_EXTENSION] = Shared(time.monotonic())
     app.extensions[STATIC_EXTENSION] = read_folder(TOP / "static")
     app.url_map.converters["number"] = NumberConverter
     app.url_map.merge_slashes = False  # a redirect would turn a POST into a GET
@@ -56,7 +60,7 @@ def create_app(core: Core, max_body_bytes: int, hosts: frozenset[str] | None = N
         "lstrip_blocks": True,
         "autoescape": True,
     }
-    app.jinja_env.globals.update(words=words, static_url=static_url, shown_url=shown_url)
+    app.jinja_env.globals.update(words=words, static_url=static_url, shown_url=shown_url, pace=pace)
     app.context_processor(lambda: {"trouble": core.trouble()})
     app.register_blueprint(pages)
     app.register_blueprint(api)

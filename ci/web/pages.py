@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -38,7 +39,8 @@ async def index() -> Response:
         )
     if parts.is_current(core):
         return parts.no_news()
-    return await parts.send_part("_builds.html", **await _list(core, wanted))
+    moment = parts.stamp(core, parts.EACH_LOOK)
+    return await parts.send_shared_part("_builds.html", moment, partial(_list, core, wanted))
 
 
 @pages.post("/builds")
@@ -231,8 +233,11 @@ async def _head_part(number: int) -> Response:
     if parts.is_current(core):
         return parts.no_news()
     stamps = _stamps(core, parts.EACH_SECOND)
-    view = await core.build(number)
-    return await parts.send_part("_build.html", **_head(core, view, stamps))
+
+    async def head() -> dict[str, Any]:
+        return _head(core, await core.build(number), stamps)
+
+    return await parts.send_shared_part("_build.html", stamps[0], head)
 
 
 async def _log_part(number: int) -> Response:

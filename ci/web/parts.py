@@ -7,11 +7,14 @@ before anything is asked of the store, so that open pages cost next to nothing.
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from quart import Response, render_template, request
 
 from ci.web.core import Core
+from ci.web.shared import the_shared
 
 # Seconds after which a part is sent anew though nothing happened, since it says how long
 # something has been running, or how long ago it was.
@@ -52,13 +55,31 @@ async def send_page(template: str, status: int = 200, **context: Any) -> Respons
 
 async def send_part(template: str, *, replaces: str | None = None, **context: Any) -> Response:
     """Send one part; with `replaces` it takes the place of that element, not of the asking one."""
-    html = await render_template(template, whole=False, **context)
-    # White space around the part would pile up in the page, one piece at each look.
-    response = _finish(Response(html.strip()))
+    response = _finish(Response(await _part(template, context)))
     if replaces is not None:
         response.headers["HX-Retarget"] = replaces
         response.headers["HX-Reswap"] = "outerHTML"
     return response
+
+
+async def send_shared_part(
+    template: str, moment: str, context: Callable[[], Awaitable[dict[str, Any]]]
+) -> Response:
+    """Send a part that is the same for all; `context` is asked only for the first at `moment`."""
+
+    async def make() -> str:
+        return await _part(template, await context())
+
+    return _finish(Response(await the_shared().part(moment, make)))
+
+
+async def _part(template: str, context: dict[str, Any]) -> str:
+    began_s = time.monotonic()
+    html = await render_template(template, whole=False, **context)  # no other task runs meanwhile
+    now_s = time.monotonic()
+    the_shared().spend(now_s - began_s, now_s)
+    # White space around the part would pile up in the page, one piece at each look.
+    return html.strip()
 
 
 def _finish(response: Response) -> Response:
