@@ -42,6 +42,7 @@ class KeptBuild:
     job: Status = Status.WAITING
     attempts: dict[str, KeptAttempt] = field(default_factory=dict)
     tries: int = 0
+    passed: list[int] = field(default_factory=list)  # builds that were before it when it was taken
 
     @property
     def current(self) -> list[str]:
@@ -109,6 +110,9 @@ class Ledger:
                 build.tries += 1
                 assert id == f"{number}.1.{build.tries}", "an id that is not the next"
                 assert not build.current, "two current attempts of one job"
+                # An agent leaves to others what it has lost; nobody else may pass a build by.
+                lost_by = [self._agents_of(passed) for passed in build.passed]
+                assert all(agent in agents for agents in lost_by), "taken out of its turn"
                 build.attempts[id] = KeptAttempt(agent)
             case "put back", (id, _):
                 gone = self.builds[number].attempts.pop(id)
@@ -122,6 +126,9 @@ class Ledger:
                 assert known or attempt.end in self.told.get(id, ()), "an end that nobody told"
             case _:
                 raise AssertionError("nobody knows what this means")
+
+    def _agents_of(self, number: int) -> set[str]:
+        return {attempt.agent for attempt in self.builds[number].attempts.values()}
 
     def _change_build(self, build: KeptBuild, old: str, new: str, reason: str | None) -> None:
         assert old == build.status, "a change that the journal has missed"
@@ -140,7 +147,7 @@ class Ledger:
         assert old == build.job, "a change that the journal has missed"
         assert new in LEGAL_CHANGES[build.job], "an illegal change"
         if new == Status.RUNNING:
-            assert self.line[0] == number, "taken out of its turn"
+            build.passed = self.line[: self.line.index(number)]
         build.job = Status(new)
 
     def _check_whole(self, number: int, build: KeptBuild) -> None:

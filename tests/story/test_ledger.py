@@ -47,7 +47,7 @@ BROKEN = {
     "taken out of its turn": [
         *ACCEPTED,
         Entry("accepted", 2, ("waiting", 1)),
-        Entry("job", 1, ("waiting", "running")),
+        *LEASED[len(ACCEPTED) :],
     ],
     "an id that is not the next": [*LEASED, Entry("leased", 1, ("1.1.1", "running", "two"))],
     "two current attempts": [*LEASED, Entry("leased", 1, ("1.1.2", "running", "two"))],
@@ -82,6 +82,24 @@ def test_a_fourth_attempt_is_rejected() -> None:
         ledger.read(lost(attempt))
     with pytest.raises(AssertionError, match="one attempt too many"):
         ledger.read(lost(3))
+
+
+@pytest.mark.parametrize("agent", ["one", "two"])
+def test_only_who_has_lost_a_build_leaves_it_to_others(agent: str) -> None:
+    """Anybody else takes what is next."""
+    ledger = Ledger()
+    ledger.read([*ACCEPTED, Entry("accepted", 2, ("waiting", 0))])
+    ledger.read(lost(1))
+    history = [
+        Entry("job", 2, ("waiting", "running")),
+        Entry("build", 2, ("waiting", "running", None)),
+        Entry("leased", 2, ("2.1.1", "running", agent)),
+    ]
+    if agent == "one":
+        ledger.read(history)
+    else:
+        with pytest.raises(AssertionError, match="out of its turn"):
+            ledger.read(history)
 
 
 def test_a_sound_history_is_accepted() -> None:
