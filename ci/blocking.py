@@ -6,17 +6,20 @@ that mock the clock open `inline()` around a whole run: then the work is done on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar, TypeVarTuple
+from functools import partial
+from typing import Any, TypeVar, TypeVarTuple
 
 import trio
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_inline: ContextVar[bool] = ContextVar("_inline", default=False)
+Do = Callable[[partial[Any]], Awaitable[Any]]
+
+_inline: ContextVar[Do | None] = ContextVar("_inline", default=None)
 
 
 async def run(
@@ -28,16 +31,24 @@ async def run(
     hold up has a `limiter` of its own.
     Cancellation: none while the thread runs; whatever it has begun is finished first.
     """
-    if _inline.get():
+    if (do := _inline.get()) is not None:
         await trio.lowlevel.checkpoint()
-        return work(*args)
+        done: T = await do(partial(work, *args))
+        return done
     return await trio.to_thread.run_sync(work, *args, limiter=limiter)
 
 
+async def _at_once(work: partial[T]) -> T:
+    return work()
+
+
 @contextmanager
-def inline() -> Iterator[None]:
-    """Do blocking work on the spot, in this task and in all that it starts."""
-    token = _inline.set(True)
+def inline(do: Do = _at_once) -> Iterator[None]:
+    """Do blocking work on the spot, in this task and in all that it starts.
+
+    `do` is given each piece of work and does it, or not: a test that dies there.
+    """
+    token = _inline.set(do)
     try:
         yield
     finally:

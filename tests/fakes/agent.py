@@ -29,6 +29,7 @@ class FakeAgent:
             "protocol": 1,
         } | said
         self.jobs: dict[str, dict[str, Any]] = {}  # what it has now
+        self.delivering: set[str] = set()  # ended, and the server has not said that it knows
         self.taken: list[str] = []  # ids of all that it ever took
         self.canceled: list[str] = []
         self.draining = False
@@ -49,7 +50,7 @@ class FakeAgent:
     async def register(self) -> dict[str, Any]:
         """Announce itself and return the server's answer."""
         self.up()
-        attempts = [{"id": id, "state": "running", "log_size": 0} for id in self.jobs]
+        attempts = self._attempts()
         answer = await self.post("/notify_agent", json={**self.said, "attempts": attempts})
         assert answer.status_code == 200, answer.text
         welcome: dict[str, Any] = answer.json()
@@ -67,6 +68,7 @@ class FakeAgent:
     async def finish(self, id: str, *, exit_code: int | None = 0, **more: Any) -> httpx.Response:
         """Deliver the result of an attempt, by default a good one."""
         self.jobs.pop(id, None)
+        self.delivering.add(id)
         result = {
             "id": id,
             "status": "success" if exit_code == 0 else "failure",
@@ -75,7 +77,9 @@ class FakeAgent:
             "duration_s": 1.5,
             "protocol": 1,
         } | more
-        return await self.post("/notify_build_result", json=result)
+        answer = await self.post("/notify_build_result", json=result)
+        self.delivering.discard(id)
+        return answer
 
     async def _build(self) -> tuple[Response, int]:
         job = json.loads(await request.get_data())
@@ -92,8 +96,12 @@ class FakeAgent:
         self.jobs.pop(id, None)
         return jsonify({}), 202
 
+    def _attempts(self) -> list[dict[str, Any]]:
+        ids = [*self.jobs, *self.delivering]
+        return [{"id": id, "state": "running", "log_size": 0} for id in ids]
+
     async def _status(self) -> Response:
-        attempts = [{"id": id, "state": "running", "log_size": 0} for id in self.jobs]
+        attempts = self._attempts()
         return jsonify(
             {
                 "name": self.said["name"],

@@ -6,6 +6,7 @@ request was handled.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ class Network(httpx.AsyncBaseTransport):
         self.cut: set[str] = set()  # addresses from which no answer comes
         self.lose_answers: dict[str, int] = {}  # path → how many answers to lose
         self.delays: dict[str, float] = {}  # path, or address and path → seconds on the way
+        self.on_the_way: dict[str, Callable[[], None]] = {}  # "before PATH", "after PATH" → do
         self.requests: list[tuple[str, str, bytes]] = []  # method, path, body
 
     def client(self, base_url: str = "") -> httpx.AsyncClient:
@@ -37,6 +39,7 @@ class Network(httpx.AsyncBaseTransport):
         if address in self.cut:
             await trio.sleep_forever()
         path = request.url.path
+        await self.passing(f"before {path}")
         await trio.sleep(self.delays.get(address + path, self.delays.get(path, 0)))
         app = self.apps.get(address)
         if app is None:
@@ -45,7 +48,14 @@ class Network(httpx.AsyncBaseTransport):
         if self.lose_answers.get(request.url.path, 0) > 0:
             self.lose_answers[request.url.path] -= 1
             raise httpx.ReadError("connection reset", request=request)
+        await self.passing(f"after {path}")
         return response
+
+    async def passing(self, what: str) -> None:
+        """Do what a test wants done at this moment, once; the caller may be dead then."""
+        if (do := self.on_the_way.pop(what, None)) is not None:
+            do()
+            await trio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:
         """Stay open: many clients share it."""

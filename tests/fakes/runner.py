@@ -8,12 +8,13 @@ real machine: statements between `;`, which are `echo WORDS` (perhaps `>&2`), `s
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import trio
 
-from ci import logfile
+from ci import blocking, logfile
 from ci.agent.runner import Order
 from ci.agent.spool import Folder
 
@@ -34,6 +35,7 @@ class FakeMachine:
         self.survivor_output = b""  # what a process that nobody finds prints again and again
         self.start_error: Exception | None = None  # what the next start raises
         self.wait_error: Exception | None = None  # what every wait for a command raises
+        self.at_exit: dict[str, Callable[[], None]] = {}  # "before", "after" it is written
         self.started: list[Order] = []
         self.running: dict[str, FakeCommand] = {}  # by cookie; the dead are kept as well
 
@@ -62,6 +64,9 @@ class FakeRunner:
 
     async def start(self, order: Order) -> FakeCommand:
         """Begin to play the command."""
+        return await blocking.run(self._begin, order)
+
+    def _begin(self, order: Order) -> FakeCommand:
         if (error := self._machine.start_error) is not None:
             self._machine.start_error = None
             raise error
@@ -73,11 +78,11 @@ class FakeRunner:
             )
         command = FakeCommand(order.folder, order.workspace, self._machine.kill_grace_s)
         command.wait_error = self._machine.wait_error
+        command.at_exit |= self._machine.at_exit
         self._machine.started.append(order)
         self._machine.running[order.cookie] = command
         (order.folder.path / "pid").write_text("1\n")
         self._machine.nursery.start_soon(command.play, order.command)
-        await trio.lowlevel.cancel_shielded_checkpoint()
         return command
 
     async def find(
@@ -108,6 +113,9 @@ class FakeCommand:
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     deaf: bool = False  # SIGTERM is ignored
     wait_error: Exception | None = None
+    at_exit: dict[str, Callable[[], None]] = field(
+        default_factory=lambda: {"before": lambda: None, "after": lambda: None}
+    )
 
     async def play(self, text: str) -> None:
         """Run statement after statement; keep the exit code as a supervisor would."""
@@ -117,7 +125,9 @@ class FakeCommand:
         if self.scope.cancelled_caught:
             code = None
         if code is not None:
+            self.at_exit["before"]()
             (self.folder.path / "exit").write_text(f"{code}\n")
+            self.at_exit["after"]()
         self.over.set()
 
     async def wait(self) -> int | None:

@@ -281,8 +281,8 @@ async def test_an_agent_with_a_problem_of_its_own_takes_no_more(
     """Page and queue say what it says; when it is over, the build that waited is handed out."""
     await world.start_server()
     agent = world.agent(problem="0.1 MB free")
-    await agent.register()
     agent.problem = "0.1 MB free"
+    await agent.register()
     await world.wait_state(AgentState.ONLINE)
     number = await world.submit()
     await trio.sleep(60)

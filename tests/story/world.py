@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import trio
 
+from ci import blocking
 from ci.agent.agent import Agent, open_agent
 from ci.config import AgentConfig, ServerConfig
 from ci.model import AgentState, Status
@@ -21,21 +23,15 @@ from ci.server.run import create_server_app
 from ci.server.views import BuildView
 from tests.fakes.agent import FakeAgent
 from tests.fakes.checkout import FakeCheckout
+from tests.fakes.host import Host
 from tests.fakes.network import Network
 from tests.fakes.runner import FakeMachine, FakeRunner
+from tests.story.life import Life
 
 SERVER = "server:8080"
 T = TypeVar("T")
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
-
-
-class _Life:
-    """One life of a server or an agent."""
-
-    def __init__(self) -> None:
-        self.scope = trio.CancelScope()
-        self.over = trio.Event()
 
 
 class World:
@@ -47,8 +43,8 @@ class World:
         self.network = Network()
         self.free_bytes = 10**12  # on the server's disk
         self.server: Server
-        self._server_life = _Life()
-        self._agents: dict[int, _Life] = {}
+        self.server_life: Life
+        self._agents: dict[int, Life] = {}
         self._machines: dict[int, FakeMachine] = {}
 
     def now(self) -> datetime:
@@ -70,20 +66,20 @@ class World:
 
     async def kill_server(self) -> None:
         """End the server in the middle of whatever it does."""
-        self.network.apps.pop(SERVER, None)
-        self._server_life.scope.cancel()
-        await self._server_life.over.wait()
+        self.server_life.die()
+        await self.server_life.over.wait()
 
     async def _run_server(
         self, config: ServerConfig, *, task_status: trio.TaskStatus[Server]
     ) -> None:
-        life = self._server_life = _Life()
-        with life.scope:
+        life = self.server_life = self._life(SERVER)
+        with life.scope, blocking.inline(life.do):
             async with (
+                trio.open_nursery() as handlers,
                 self.network.client() as http,
                 open_server(config, http, self.now, lambda _: self.free_bytes) as server,
             ):
-                self.network.apps[SERVER] = create_server_app(server)
+                self.network.apps[SERVER] = Host(create_server_app(server), handlers)
                 task_status.started(server)
                 await trio.sleep_forever()
         life.over.set()
@@ -110,22 +106,31 @@ class World:
     async def kill_agent(self, port: int = 8081) -> None:
         """End an agent as `kill -9` does: its commands go on, its folder stays."""
         life = self._agents.pop(port)
-        self.network.apps.pop(f"agent:{port}", None)
-        life.scope.cancel()
+        life.die()
         await life.over.wait()
+
+    def agent_life(self, port: int = 8081) -> Life:
+        """The life of the agent at `port`."""
+        return self._agents[port]
+
+    def _life(self, address: str) -> Life:
+        return Life(partial(self.network.apps.pop, address, None))
 
     def machine(self, port: int = 8081) -> FakeMachine:
         """The machine on which the agent at `port` runs commands."""
         return self._machines.setdefault(port, FakeMachine(self.nursery))
 
     async def _run_agent(self, config: AgentConfig, *, task_status: trio.TaskStatus[Agent]) -> None:
-        life = self._agents[config.port] = _Life()
+        life = self._agents[config.port] = self._life(f"agent:{config.port}")
         runner = FakeRunner(self.machine(config.port))
-        with life.scope:
-            async with open_agent(
-                config, dial=self.network.client, runner=runner, checkout=FakeCheckout()
-            ) as agent:
-                self.network.apps[f"agent:{config.port}"] = agent.app
+        with life.scope, blocking.inline(life.do):
+            async with (
+                trio.open_nursery() as handlers,
+                open_agent(
+                    config, dial=self.network.client, runner=runner, checkout=FakeCheckout()
+                ) as agent,
+            ):
+                self.network.apps[f"agent:{config.port}"] = Host(agent.app, handlers)
                 task_status.started(agent)
                 await trio.sleep_forever()
         life.over.set()
