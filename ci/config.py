@@ -68,6 +68,7 @@ Count = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=1000)]
 Builds = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=10**6)]
 Days = Annotated[float, BeforeValidator(no_bool), Field(gt=0, le=100_000)]
 Gigabytes = Annotated[float, BeforeValidator(no_bool), Field(gt=0, le=10**6)]
+Connections = Annotated[int, BeforeValidator(no_bool), Field(ge=10, le=1_000_000)]
 Bytes = Annotated[int, BeforeValidator(no_bool), Field(ge=1024, le=1 << 40)]
 Token = Annotated[str, AfterValidator(_token)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
@@ -185,6 +186,12 @@ class ServerConfig(_Config):
     max_body_bytes: Annotated[Bytes, Field(ge=2 << 20)] = Field(
         32 << 20, description="largest request body; also the largest log a foreign agent can send"
     )
+    max_connections: Connections = Field(
+        2000, description="clients at once; of more, the one that is idle longest is dropped"
+    )
+    client_timeout_seconds: Seconds = Field(
+        60, description="what a client has to send a request's head, its body, or to read an answer"
+    )
 
     max_log_bytes: Annotated[Bytes, Field(ge=MIN_LOG_LIMIT)] = Field(
         DEFAULT_LOG_LIMIT,
@@ -266,6 +273,12 @@ class AgentConfig(_Config):
         5, description="what a canceled command has between SIGTERM and SIGKILL"
     )
     log_format: LogFormat = Field("text", description="of the log lines: text, or json")
+    max_connections: Connections = Field(
+        200, description="clients at once; of more, the one that is idle longest is dropped"
+    )
+    client_timeout_seconds: Seconds = Field(
+        60, description="what a client has to send a request's head, its body, or to read an answer"
+    )
 
     @field_validator("server_host", "host")
     @classmethod

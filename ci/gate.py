@@ -8,7 +8,6 @@ from http import HTTPStatus
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 
-import trio
 from hypercorn.typing import (
     ASGIFramework,
     ASGIReceiveCallable,
@@ -16,11 +15,6 @@ from hypercorn.typing import (
     HTTPScope,
     Scope,
 )
-
-# What is read of a body that the gate refuses: a client that still writes when its connection is
-# closed sees a broken connection, not the answer.
-REFUSED_BODY_BYTES: Final = 1 << 20
-REFUSED_BODY_S: Final = 2.0
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(
@@ -53,28 +47,33 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008, "reason": None})
             return
         if scope["type"] == "http" and (refusal := self._refusal(scope)) is not None:
-            await _refuse(scope, receive, send, *refusal)
+            await _refuse(send, *refusal)
             return
         await self._app(scope, receive, send)
 
-    def _refusal(self, scope: HTTPScope) -> tuple[HTTPStatus, str] | None:
-        """Say why the Host header is not taken, or None."""
+    def _refusal(self, scope: HTTPScope) -> tuple[HTTPStatus, str, str] | None:
+        """Say with which status, for which header and why a request is not taken, or None."""
+        names = [name for name, _ in scope["headers"]]
+        if b"content-length" in names and b"transfer-encoding" in names:
+            # A proxy may go by the one and we by the other, and the rest is another's request.
+            message = "can't stand beside Transfer-Encoding; send one of the two"
+            return HTTPStatus.BAD_REQUEST, "Content-Length", message
         given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         if len(given) != 1 or not given[0]:
             message = "is missing; send the name or address by which this server was called"
-            return HTTPStatus.BAD_REQUEST, f"Host: {message}"
+            return HTTPStatus.BAD_REQUEST, "Host", message
         name = _host_name(given[0])
         shown = repr(given[0][:_MAX_SHOWN_CHARS])
         if name is None:
             message = f"{shown} is no host name or address; call this server by its own"
-            return HTTPStatus.BAD_REQUEST, f"Host: {message}"
+            return HTTPStatus.BAD_REQUEST, "Host", message
         if self._hosts is None or name in self._hosts or _is_safe(name):
             return None
         message = (
             f"{shown} is no name of this server; call it by its address, "
             "or, if the name is right, add it to hostNames in server-conf.json"
         )
-        return HTTPStatus.MISDIRECTED_REQUEST, f"Host: {message}"
+        return HTTPStatus.MISDIRECTED_REQUEST, "Host", message
 
 
 def _plain(name: str) -> str:
@@ -107,33 +106,15 @@ def _is_address(name: str) -> bool:
     return False
 
 
-async def _refuse(
-    scope: HTTPScope,
-    receive: ASGIReceiveCallable,
-    send: ASGISendCallable,
-    status: HTTPStatus,
-    message: str,
-) -> None:
-    await _read_away(receive)
-    body = json.dumps({"error": {"field": "Host", "message": message}}).encode()
+async def _refuse(send: ASGISendCallable, status: HTTPStatus, field: str, message: str) -> None:
+    body = json.dumps({"error": {"field": field, "message": f"{field}: {message}"}}).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
+        (b"connection", b"close"),  # what follows may be anything
     ]
-    if scope["http_version"].startswith("1"):  # HTTP/2 has no such header
-        headers.append((b"connection", b"close"))
     await send(
         {"type": "http.response.start", "status": status, "headers": headers, "trailers": False}
     )
     await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-async def _read_away(receive: ASGIReceiveCallable) -> None:
-    count = 0
-    with trio.move_on_after(REFUSED_BODY_S):
-        while count < REFUSED_BODY_BYTES:
-            message = await receive()
-            if message["type"] != "http.request" or not message["more_body"]:
-                break
-            count += len(message["body"])

@@ -1,7 +1,4 @@
-"""The listening socket: bound by us, so that port 0 and a port in use are our own words.
-
-Hypercorn is given the socket by its number (`fd://N`).
-"""
+"""The listening socket: bound by us, so that port 0 and a port in use are our own words."""
 
 from __future__ import annotations
 

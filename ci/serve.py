@@ -1,42 +1,47 @@
-"""Hypercorn in our own nursery: it serves an app on a socket that is already bound."""
+"""Serving: an app on a socket that is already bound, to clients of whom nothing good is assumed.
+
+serve_app
+├─ accept                     until we stop
+└─ Connection.run             one for each client; ci/connection.py
+"""
 
 from __future__ import annotations
 
 import socket
+from functools import partial
 from http import HTTPStatus
+from typing import Final
 
 import trio
 from hypercorn.config import Config
-from hypercorn.trio import serve
-from hypercorn.typing import (
-    ASGIFramework,
-    ASGIReceiveCallable,
-    ASGIReceiveEvent,
-    ASGISendCallable,
-    ASGISendEvent,
-    Scope,
-)
+from hypercorn.trio.worker_context import WorkerContext
 from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
-from ci.listen import BACKLOG
+from ci.connection import Connection
+from ci.limits import Limits
+from ci.room import Room
 
-# Longer than any client of ours keeps an idle connection, so that it is never closed under one.
-KEEP_ALIVE_S = 75.0
-GRACEFUL_S = 1.0  # for requests under way when we stop; a poller asks again anyway
+GRACEFUL_S: Final = 1.0  # for requests under way when we stop; a poller asks again anyway
+REFUSED_BODY_S: Final = 2.0  # for the rest of a body that nobody will read
 
 
 async def finish_body(response: Response) -> Response:
     """Leave no part of a refused request's body unread: for `app.after_request`.
 
     Hypercorn answers before the body has come, and the rest of it then stands where the next
-    request of the connection should. A body that is too large to be read ends the connection.
+    request of the connection should. A body that is too large, or too slow, ends the connection.
     """
     if response.status_code >= HTTPStatus.BAD_REQUEST:
-        try:
-            await request.get_data()
-        except HTTPException:
+        whole = False
+        with trio.move_on_after(REFUSED_BODY_S):
+            try:
+                await request.get_data()
+                whole = True
+            except HTTPException:
+                pass
+        if not whole:
             response.headers["Connection"] = "close"
     return response
 
@@ -44,46 +49,32 @@ async def finish_body(response: Response) -> Response:
 async def serve_app(
     app: QuartTrio,
     listener: socket.socket,
+    limits: Limits,
     stop: trio.Event,
-    task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` on `listener`, which it takes over, until `stop` is set."""
     config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
-    config.backlog = BACKLOG  # it listens anew, with a tenth of that if it is not told
     config.accesslog = None
     config.errorlog = None  # our own handlers log what goes wrong, with its cause
-    config.keep_alive_timeout = KEEP_ALIVE_S
-    config.graceful_timeout = GRACEFUL_S
     config.include_server_header = False
-    await serve(_Unhurried(app), config, shutdown_trigger=stop.wait, task_status=task_status)
+    context = WorkerContext(None)
+    room = Room(limits)
 
+    async def serve_one(stream: trio.SocketStream) -> None:
+        await Connection(app, config, context, room, stream).run()
 
-class _Unhurried:
-    """Lets Hypercorn finish with an answer before the app hears that its client has left.
-
-    Hypercorn says so at the end of every answer, too, and Quart-Trio then cancels the handler,
-    which at that moment is inside Hypercorn, starting the watch over the idle connection. Without
-    that watch the connection is closed neither after KEEP_ALIVE_S nor at once when we stop.
-    """
-
-    def __init__(self, app: ASGIFramework) -> None:
-        self._app = app
-
-    async def __call__(
-        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
-        sending = trio.Lock()
-
-        async def send_whole(message: ASGISendEvent) -> None:
-            async with sending:
-                await send(message)
-
-        async def receive_late() -> ASGIReceiveEvent:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                async with sending:
-                    pass
-            return message
-
-        await self._app(scope, receive_late, send_whole)
+    accept = partial(
+        trio.serve_listeners,
+        serve_one,
+        [trio.SocketListener(trio.socket.from_stdlib_socket(listener))],
+    )
+    async with trio.open_nursery() as connections:
+        async with trio.open_nursery() as accepting:
+            accepting.start_soon(partial(accept, handler_nursery=connections))
+            task_status.started()
+            await stop.wait()
+            accepting.cancel_scope.cancel()
+        await context.terminated.set()
+        room.stop()
+        connections.cancel_scope.deadline = trio.current_time() + GRACEFUL_S

@@ -26,9 +26,10 @@ HEALTH_PATHS: Final = ("/", "/ping", "/health", "/is-alive", BUILD_PATH, PATH)
 
 
 def create_app(agent: Agent) -> QuartTrio:
-    """Make the application that Hypercorn serves."""
+    """Make the application that the agent serves."""
     app = QuartTrio(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["BODY_TIMEOUT"] = agent.config.client_timeout_seconds
 
     @app.before_request
     async def note_server() -> None:

@@ -4,7 +4,7 @@ run_agent
 ├─ data folder          held against a second agent; like a port in use, ends us at once
 ├─ signals              opened before serving, or an early SIGTERM is lost
 └─ open_agent           attempts of an earlier life first, then home
-   ├─ serve             Hypercorn, in our nursery; ends when drained
+   ├─ serve             ci/serve.py, in our nursery; ends when drained
    └─ obey signals      the first drains, the second ends what runs, the third ends us
 
 Everything ends with the agent except the commands that run: those outlive its crash.
@@ -20,11 +20,13 @@ import trio
 
 from ci import blocking
 from ci.agent.agent import Agent, open_agent
+from ci.agent.app import MAX_BODY
 from ci.agent.checkout import GitCheckout
 from ci.agent.client import dial
 from ci.agent.runner import ShellRunner
 from ci.config import AgentConfig
 from ci.datafolder import hold_folder
+from ci.limits import make_limits
 from ci.listen import open_listener
 from ci.serve import serve_app
 
@@ -33,6 +35,7 @@ log = structlog.get_logger()
 
 async def run_agent(config: AgentConfig) -> None:
     """Run until SIGTERM or SIGINT, and then until what runs is over. Raises ConfigError."""
+    limits = make_limits(config.max_connections, config.client_timeout_seconds, MAX_BODY)
     with (
         hold_folder(config.data_dir),
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
@@ -49,7 +52,7 @@ async def run_agent(config: AgentConfig) -> None:
             nursery.start_soon(_obey, signals, agent, nursery)
             async with trio.open_nursery() as serving:
                 stop = trio.Event()
-                await serving.start(serve_app, agent.app, listener, stop)
+                await serving.start(serve_app, agent.app, listener, limits, stop)
                 shown = f"[{host}]" if ":" in host else host
                 log.info(
                     "listening",

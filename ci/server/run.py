@@ -5,7 +5,7 @@ run_server
 ├─ listening socket bound by us: a port in use is one line
 ├─ data folder      held against a second server
 ├─ open_server      store (one writer), queue, fleet (a supervised task per agent), retention
-└─ serve            Hypercorn, beside the fleet: if either crashes, the process ends
+└─ serve            ci/serve.py, beside the fleet: if either crashes, the process ends
 
 Stopping is the nesting reversed: no more requests, then the fleet, then the store. Agents are
 not told: they go on with what they run and deliver it when the server is back.
@@ -23,6 +23,7 @@ from quart_trio import QuartTrio
 from ci.config import ServerConfig
 from ci.datafolder import hold_folder
 from ci.errors import ConfigError
+from ci.limits import make_limits, raise_file_limit
 from ci.listen import is_loopback, open_listener
 from ci.serve import serve_app
 from ci.server.api import create_blueprint
@@ -41,6 +42,10 @@ async def run_server(config: ServerConfig) -> None:
             "repository: none is given, so there is nothing to build; "
             "set repository in server-conf.json, or use --repository URL-OR-PATH"
         )
+    raise_file_limit()
+    limits = make_limits(
+        config.max_connections, config.client_timeout_seconds, config.max_body_bytes
+    )
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         listener = open_listener(config.host, config.port)
         host, port = listener.getsockname()[:2]
@@ -53,7 +58,8 @@ async def run_server(config: ServerConfig) -> None:
                 stop = trio.Event()
                 nursery.start_soon(_stop_at_signals, signals, stop, nursery.cancel_scope)
                 async with trio.open_nursery() as serving:
-                    await serving.start(serve_app, create_server_app(server), listener, stop)
+                    app = create_server_app(server)
+                    await serving.start(serve_app, app, listener, limits, stop)
                     shown = f"[{host}]" if ":" in host else host
                     log.info("listening", url=f"http://{shown}:{port}", data=str(config.data_dir))
                 nursery.cancel_scope.cancel()
@@ -67,6 +73,7 @@ def create_server_app(server: Server) -> QuartTrio:
     # Behind loopback a name that is not known is another site's, turned to this machine.
     hosts = names if names or is_loopback(config.host) else None
     app = create_app(server, config.max_body_bytes, hosts)
+    app.config["BODY_TIMEOUT"] = config.client_timeout_seconds
     app.register_blueprint(create_blueprint(server))
     count_requests(app, server)
     return app

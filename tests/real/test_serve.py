@@ -7,11 +7,13 @@ import trio
 import trio.testing
 from quart_trio import QuartTrio
 
+from ci.limits import Limits
 from ci.listen import open_listener
 from ci.serve import GRACEFUL_S, serve_app
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 LIMIT_S = 10.0
+LIMITS = Limits(connections=10, client_s=60, body_bytes=1 << 20)
 
 
 async def read_answer(client: trio.SocketStream) -> bytes:
@@ -43,7 +45,7 @@ async def test_an_idle_connection_is_closed_at_once_when_we_stop(
     port = listener.getsockname()[1]
     with trio.fail_after(LIMIT_S):
         async with trio.open_nursery() as nursery:
-            await nursery.start(serve_app, app, listener, stop)
+            await nursery.start(serve_app, app, listener, LIMITS, stop)
             client = await trio.open_tcp_stream("127.0.0.1", port)
             for _ in range(requests):
                 await client.send_all(REQUEST)

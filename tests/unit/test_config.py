@@ -40,6 +40,8 @@ SERVER_VALUES: dict[str, tuple[Any, str]] = {
     "keepGigabytes": (2.5, "2.5"),
     "maxBodyBytes": (4194304, "4194304"),
     "maxLogBytes": (65536, "65536"),
+    "maxConnections": (500, "500"),
+    "clientTimeoutSeconds": (7.5, "7.5"),
     "hostNames": (["ci.example.org"], "ci.example.org"),
     "defaultCommit": ("trunk", "trunk"),
     "defaultCommand": ("./test.sh -v", "./test.sh -v"),
@@ -59,6 +61,8 @@ AGENT_VALUES: dict[str, tuple[Any, str]] = {
     "killGraceSeconds": (0.25, "0.25"),
     "logFormat": ("json", "json"),
     "minFreeBytes": (1 << 30, "1073741824"),
+    "maxConnections": (50, "50"),
+    "clientTimeoutSeconds": (7.5, "7.5"),
 }
 CASES: list[tuple[Kind, str, Any, str]] = [
     (kind, key, value, text)

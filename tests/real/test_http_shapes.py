@@ -1,0 +1,145 @@
+"""Requests of every wrong shape over a real socket: a clear end, and nothing is smuggled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import pytest
+import trio
+from quart import request
+from quart_trio import QuartTrio
+
+from ci.gate import Gate
+from ci.limits import Limits
+from ci.listen import open_listener
+from ci.serve import finish_body, serve_app
+
+MB: Final = 1 << 20
+LIMITS: Final = Limits(connections=10, client_s=60, body_bytes=8 * MB)
+LIMIT_S: Final = 20.0
+# Ends each conversation in order: whatever stands before it has been answered when it is.
+LAST: Final = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+SECOND: Final = b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n"
+GET: Final = b"GET /a HTTP/1.1\r\nHost: x\r\n"
+POST: Final = b"POST /a HTTP/1.1\r\nHost: x\r\n"
+CHUNKED: Final = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+REFUSED: Final = {
+    "two lengths": POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    "a list of lengths": POST + b"Content-Length: 5, 6\r\n\r\nhello",
+    "a signed length": POST + b"Content-Length: +5\r\n\r\nhello",
+    "a negative length": POST + b"Content-Length: -5\r\n\r\nhello",
+    "a length in hex": POST + b"Content-Length: 0x5\r\n\r\nhello",
+    "an endless length": POST + b"Content-Length: " + b"9" * 40 + b"\r\n\r\nhello",
+    "length, chunks": POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks, length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+    "unknown coding": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "coded twice": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "coding after \\v": POST + b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+    "a negative chunk": CHUNKED + b"-1\r\nxx",
+    "a chunk of 0x5": CHUNKED + b"0x5\r\nhello\r\n0\r\n\r\n",
+    "a chunk without end": CHUNKED + b"5\r\nhelloXX0\r\n\r\n",
+    "a long extension": CHUNKED + b"5;" + b"a" * 70_000 + b"\r\nhello\r\n0\r\n\r\n",
+    "a space before the colon": POST + b"Content-Length : 5\r\n\r\nhello",
+    "no colon": GET + b"XXX\r\n\r\n",
+    "a name of nothing": GET + b": x\r\n\r\n",
+    "folded at once": b"GET /a HTTP/1.1\r\n X: y\r\nHost: x\r\n\r\n",
+    "a lone CR": GET + b"X: a\rContent-Length: 5\r\n\r\n",
+    "a NUL": GET + b"X: a\0b\r\n\r\n",
+    "two hosts": GET + b"Host: y\r\n\r\n",
+    "raw UTF-8 in the path": b"GET /\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "HTTP/0.9": b"GET /a\r\n\r\n",
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "a head without end": GET + b"X: " + b"y" * 200_000,
+    "headers without end": GET + b"a:\r\n" * 50_000,
+    "a large body": POST + b"Content-Length: 3145728\r\n\r\n" + b"x" * 3 * MB,
+    "large chunks": CHUNKED + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 48 + b"0\r\n\r\n",
+}
+
+TAKEN: Final = {
+    "the same length twice": POST + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+    "a trailer": CHUNKED + b"5\r\nhello\r\n0\r\nHost: evil.example\r\n\r\n",
+    "a folded line": POST + b"Content-Length:\r\n 5\r\n\r\nhello",
+    "an offer of HTTP/2": GET + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    b"HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+    "an absolute address": b"GET http://evil.example/a HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no slash": b"GET a HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a body that nobody asked for": GET + b"Content-Length: 5\r\n\r\nhello",
+    "a body that looks like a request": POST + b"Content-Length: %d\r\n\r\n" % len(SECOND) + SECOND,
+}
+
+
+class Place:
+    """An app on a port, and what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.port = 0
+        self.app = QuartTrio(__name__)
+        self.app.config["MAX_CONTENT_LENGTH"] = MB
+        self.app.add_url_rule("/<path:name>", "all", self._all, methods=["GET", "POST"])
+        self.app.after_request(finish_body)
+        self.app.asgi_app = Gate(self.app.asgi_app, None)  # type: ignore[method-assign] # Quart's way
+
+    async def _all(self, name: str) -> str:
+        await request.get_data()
+        self.asked.append(name)
+        return "hello"
+
+    async def say(self, words: bytes) -> list[int]:
+        """Say this on a connection of its own; return the statuses of all that is answered."""
+        answer = b""
+        with trio.fail_after(LIMIT_S):
+            client = await trio.open_tcp_stream("127.0.0.1", self.port)
+            async with client, trio.open_nursery() as nursery:
+                nursery.start_soon(self._send, client, words)
+                async for piece in client:
+                    answer += piece
+        return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", answer)]
+
+    async def _send(self, client: trio.SocketStream, words: bytes) -> None:
+        try:
+            await client.send_all(words)
+        except trio.BrokenResourceError:
+            return  # refused before all of it was said
+
+
+@asynccontextmanager
+async def open_place() -> AsyncIterator[Place]:
+    """Serve until the test is over."""
+    place, listener, stop = Place(), open_listener("127.0.0.1", 0), trio.Event()
+    place.port = listener.getsockname()[1]
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve_app, place.app, listener, LIMITS, stop)
+        yield place
+        stop.set()
+
+
+@pytest.mark.parametrize("words", REFUSED.values(), ids=list(REFUSED))
+async def test_a_wrong_shape_ends_the_connection(words: bytes) -> None:
+    """One answer that says no, no handler runs, and what follows is not heard."""
+    async with open_place() as place:
+        (status,) = await place.say(words + SECOND + LAST)
+        assert 400 <= status < 500 or status == 501  # 501: a coding that we do not know
+        assert place.asked == []
+        assert await place.say(LAST) == [200]
+
+
+@pytest.mark.parametrize("words", TAKEN.values(), ids=list(TAKEN))
+async def test_an_odd_shape_is_one_request(words: bytes) -> None:
+    """No more and no less, and the next one on the connection is the next."""
+    async with open_place() as place:
+        assert await place.say(words + LAST) == [200, 200]
+        assert place.asked == ["a", "last"]
+
+
+async def test_hundreds_at_once_are_answered_in_order() -> None:
+    """Requests that stand in line on one connection."""
+    async with open_place() as place:
+        lines = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % i for i in range(500))
+        assert await place.say(lines + LAST) == [200] * 501
+        assert place.asked == [*map(str, range(500)), "last"]
