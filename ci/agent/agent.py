@@ -59,7 +59,7 @@ class Agent:
         data_dir = config.data_dir.absolute()
         self.room = Room(data_dir, config.min_free_bytes, runner.free_bytes)
         tools = Tools(runner, checkout, self.room, line, address)
-        self.attempts = Attempts(data_dir, config.slots, tools, nursery)
+        self.attempts = Attempts(data_dir, self.boot_id, config.slots, tools, nursery)
         self.home = Home(line, self.attempts, self.describe)
         self.app: QuartTrio = create_app(self)
 

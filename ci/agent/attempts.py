@@ -32,8 +32,11 @@ log = structlog.get_logger()
 class Attempts:
     """All attempts of this agent; each runs as a task of `nursery`."""
 
-    def __init__(self, data_dir: Path, slots: int, tools: Tools, nursery: trio.Nursery) -> None:
-        """`data_dir` is absolute."""
+    def __init__(
+        self, data_dir: Path, boot_id: str, slots: int, tools: Tools, nursery: trio.Nursery
+    ) -> None:
+        """`data_dir` is absolute; `boot_id` names this life of the agent."""
+        self._boot_id = boot_id
         self.slots = slots
         self.draining = False
         self._spool = Spool(data_dir / "spool")
@@ -56,7 +59,8 @@ class Attempts:
     async def accept(self, job: Job) -> None:
         """Take a job; when this returns it is on disk. Asked twice it is started once.
 
-        Raises Conflict when there is no free slot, or no room on the disk.
+        Raises Conflict when there is no free slot, or no room on the disk, or when the request
+        has been on its way since before this agent was started.
         """
         room = self._tools.room
         if job.id not in self._attempts:
@@ -66,6 +70,9 @@ class Attempts:
             # Ids of our servers are used once. Those of others may come again and mean it.
             if job.protocol > 0 and job.id in self._done:
                 return
+            # One that comes after a restart may be late, too, and what became of it is forgotten.
+            if job.boot_id not in ("", self._boot_id):
+                raise Conflict("this request was meant for an earlier life of this agent")
             if self.draining:
                 raise Conflict("this agent is stopping and takes no new builds")
             if self.busy >= self.slots:

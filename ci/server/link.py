@@ -248,6 +248,7 @@ class Link:
             self._config.build_timeout_seconds,
             self._config.silence_timeout_seconds,
             self._config.max_log_bytes,
+            self._member.status.boot_id,
             native=native,
         )
         waits = delays()

@@ -43,6 +43,7 @@ class Job(Message):
     timeout_s: Limit | None = None
     silence_s: Limit | None = None
     log_limit: Annotated[Size, Field(ge=MIN_LOG_LIMIT)] | None = None  # bytes
+    boot_id: Annotated[str, Field(max_length=100)] = ""  # the life of the agent that is meant
     protocol: int = 0
 
 
@@ -72,9 +73,18 @@ def command_problem(command: str) -> str | None:
 
 
 def write_job(
-    lease: Lease, timeout_s: float, silence_s: float, log_limit: int, *, native: bool
+    lease: Lease,
+    timeout_s: float,
+    silence_s: float,
+    log_limit: int,
+    boot_id: str,
+    *,
+    native: bool,
 ) -> dict[str, Any]:
-    """Make the body of `/build`; for an agent of others with every spelling that any reads."""
+    """Make the body of `/build`; for an agent of others with every spelling that any reads.
+
+    `boot_id` is what the agent has called its present life.
+    """
     build, url = lease.build, lease.build.repository_url
     job: dict[str, Any] = {
         "id": lease.attempt.id,
@@ -85,6 +95,7 @@ def write_job(
         "timeout_s": timeout_s,
         "silence_s": silence_s,
         "log_limit": log_limit,
+        "boot_id": boot_id,
         "protocol": PROTOCOL,
     }
     if native:

@@ -59,6 +59,32 @@ async def test_asked_twice_it_is_started_once(stage: Stage) -> None:
     assert len(stage.machine.started) == 1
 
 
+async def test_a_request_for_an_earlier_life_is_not_taken(stage: Stage) -> None:
+    """It was on its way while the agent did the job and was restarted: it must not do it again."""
+    async with stage.agent() as (agent, http):
+        late = job(boot_id=agent.boot_id)
+        assert (await http.post("/build", json=late)).status_code == 202
+        await stage.server.wait_result()
+    async with stage.agent() as (agent, http):
+        answer = await http.post("/build", json=late)
+        assert answer.status_code == 409
+        assert "earlier life" in answer.text
+        await trio.sleep(5)
+        assert len(stage.machine.started) == 1
+        fresh = job("2.1.1", boot_id=agent.boot_id)
+        assert (await http.post("/build", json=fresh)).status_code == 202
+
+
+async def test_what_an_earlier_life_took_is_still_taken(stage: Stage) -> None:
+    """The answer to a request was lost with that life; the server asks again."""
+    async with stage.agent() as (agent, http):
+        late = job(command="sleep 60", boot_id=agent.boot_id)
+        await http.post("/build", json=late)
+    async with stage.agent() as (_, http):
+        assert (await http.post("/build", json=late)).status_code == 202
+        assert len(stage.machine.started) <= 1
+
+
 async def test_slots_are_counted(stage: Stage) -> None:
     """One more than the slots is refused; an ended build whose result waits takes none."""
     async with stage.agent() as (_, http):

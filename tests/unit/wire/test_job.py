@@ -73,7 +73,7 @@ def test_unknown_keys_are_ignored() -> None:
 )
 def test_a_job_that_was_written_is_read_unchanged(commit: str, command: str, native: bool) -> None:
     """Command and commit arrive as they were asked for, to the letter."""
-    body = write_job(_lease(commit=commit, command=command), 60, 5, 1 << 20, native=native)
+    body = write_job(_lease(commit=commit, command=command), 60, 5, 1 << 20, "life", native=native)
     job = read_job(json.dumps(body).encode())
     assert job == Job(
         id="7.1.2",
@@ -84,6 +84,7 @@ def test_a_job_that_was_written_is_read_unchanged(commit: str, command: str, nat
         timeout_s=60,
         silence_s=5,
         log_limit=1 << 20,
+        boot_id="life",
         protocol=job.protocol,
     )
     assert job.protocol > 0
@@ -99,7 +100,7 @@ def test_a_job_that_was_written_is_read_unchanged(commit: str, command: str, nat
 )
 def test_agents_of_others_find_their_spelling(spelling: str) -> None:
     """Once at the top and once more under `build`."""
-    body = write_job(_lease(), 60, 5, 1 << 20, native=False)
+    body = write_job(_lease(), 60, 5, 1 << 20, "life", native=False)
     assert spelling in body
     assert body["build"][spelling] == body[spelling]
 
@@ -115,7 +116,7 @@ def test_agents_of_others_find_their_spelling(spelling: str) -> None:
 )
 def test_a_repository_has_its_short_name_where_it_has_one(url: str, name: str, uri: str) -> None:
     """`repoName` is "owner/name", else the URL; `uri` goes without `.git`."""
-    body = write_job(_lease(url), 60, 5, 1 << 20, native=False)
+    body = write_job(_lease(url), 60, 5, 1 << 20, "life", native=False)
     assert (body["repoName"], body["uri"], body["repoUrl"]) == (name, uri, url)
 
 
