@@ -9,6 +9,7 @@ from threading import Thread
 import httpx
 import pytest
 
+from tests.real.harness import wait_until
 from tests.torture.proxy import FAIR, Proxy, Weather, open_proxy
 
 SILENT_S = 0.3  # how long a client waits here before it gives up
@@ -89,6 +90,13 @@ def test_a_request_is_sent_twice(target: Target, proxy: Proxy, client: httpx.Cli
     proxy.weather = Weather(twice=1)
     assert client.post("/", content=b"a").text == "answer 2 to a"
     assert target.bodies == [b"a", b"a"]
+
+
+def test_a_request_comes_again_later(target: Target, proxy: Proxy, client: httpx.Client) -> None:
+    """When its answer was read long ago."""
+    proxy.weather = Weather(later=1)
+    assert client.post("/", content=b"a").text == "answer 1 to a"
+    wait_until(lambda: target.bodies, "it came again", until=lambda bodies: len(bodies) == 2)
 
 
 def test_half_open(target: Target, proxy: Proxy, client: httpx.Client) -> None:

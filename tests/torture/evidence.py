@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -61,6 +62,19 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """The beginning of a log, as it was read while it grew."""
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, data: bytes) -> Piece:
+        """Note what was read."""
+        return cls(len(data), hashlib.sha256(data).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
 class Try:
     """An attempt as the API tells it. `log` is None when its log could not be had."""
 
@@ -71,6 +85,7 @@ class Try:
     exit_code: int | None = None
     log_size: int | None = None
     log: Comparison | None = None
+    read_before: bool = True  # the log begins with whatever was read of it while it grew
 
     @property
     def end(self) -> End:

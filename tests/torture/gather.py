@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,16 @@ import httpx
 
 from ci.model import Reason, Status
 from tests.torture.events import problems, read_events
-from tests.torture.evidence import AgentAtEnd, Comparison, Event, Run, Told, Try
+from tests.torture.evidence import AgentAtEnd, Comparison, Event, Piece, Run, Told, Try
 from tests.torture.kinds import End, token_of
 from tests.torture.stage import Stage
 
 
-def builds(stage: Stage) -> Iterator[Told]:
-    """All builds, each attempt's log compared with what its command noted."""
+def builds(stage: Stage, read: Mapping[str, Piece]) -> Iterator[Told]:
+    """All builds, each attempt's log compared with what its command noted, and with `read`."""
     printed = {_attempt(path): path for path in stage.notes.glob("*.out")}
     for told in _pages(stage):
-        tries = tuple(_try(stage, told["number"], each, printed) for each in told["attempts"])
+        tries = tuple(_try(stage, told["number"], each, printed, read) for each in told["attempts"])
         token = token_of(told["command"])
         yield Told(told["number"], token, _end(told), tries, told["message"] or "")
 
@@ -102,13 +102,28 @@ def _pages(stage: Stage) -> Iterator[dict[str, Any]]:
         before = {"before": page["next"]}
 
 
-def _try(stage: Stage, number: int, told: dict[str, Any], printed: dict[str, Path]) -> Try:
+def _try(
+    stage: Stage,
+    number: int,
+    told: dict[str, Any],
+    printed: Mapping[str, Path],
+    read: Mapping[str, Piece],
+) -> Try:
     id = told["id"]
     answer = stage.server.get(f"/api/builds/{number}/log", attempt=id)
     said = printed[id].read_bytes() if id in printed else b""
-    log = compare(answer.content, said) if answer.status_code == 200 else None
+    before = read.get(id, Piece.of(b""))
     end = _end(told)
-    return Try(id, told["agent"], end.status, end.reason, end.exit_code, told["log_size"], log)
+    return Try(
+        id,
+        told["agent"],
+        end.status,
+        end.reason,
+        end.exit_code,
+        told["log_size"],
+        compare(answer.content, said) if answer.status_code == 200 else None,
+        Piece.of(answer.content[: before.size]) == before,
+    )
 
 
 def _end(told: dict[str, Any]) -> End:

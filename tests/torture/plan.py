@@ -11,6 +11,7 @@ from tests.torture.kinds import KINDS
 
 AGENTS: Final = ("agent1", "agent2", "agent3")
 SLOTS: Final = 2  # of each agent
+ALL: Final = "all programs"
 CLIENTS: Final = 5  # who ask for builds at the same time
 LOSSY_CLIENTS: Final = 2  # of them, those behind a connection that loses answers
 BUILDS_PER_S: Final = 1.0
@@ -24,33 +25,39 @@ LONG: Final = ("endless",)
 class FaultKind(StrEnum):
     """What is done; each lasts for a while."""
 
+    POWER_CUT = "kill -9 of all"
     KILL = "kill -9"
     TERM = "SIGTERM"
     FREEZE = "SIGSTOP"
     CUT = "connection cut"
     SLOW = "connection slow"
+    LATE = "requests late"
     SILENT = "connection half open"
     LOSE = "answers lost"
     TWICE = "requests sent twice"
+    AGAIN = "requests sent again later"
     FULL_DISK = "disk full"
     CLOCK = "clock jumps"
 
 
 # Seconds. The grace time is 10 s and the silence limit 6 s: some are shorter, some longer.
 _LASTING: Final[dict[FaultKind, tuple[float, ...]]] = {
+    FaultKind.POWER_CUT: (0.1, 3, 12),
     FaultKind.KILL: (0.1, 1, 3, 7, 15),
     FaultKind.TERM: (1, 5, 12),
     FaultKind.FREEZE: (1, 4, 8, 15),
     FaultKind.CUT: (0.5, 3, 8, 14),
     FaultKind.SLOW: (4, 10),
+    FaultKind.LATE: (4, 10),
     FaultKind.SILENT: (2, 6, 14),
     FaultKind.LOSE: (4, 8),
     FaultKind.TWICE: (4, 8),
+    FaultKind.AGAIN: (4, 8),
     FaultKind.FULL_DISK: (2, 6),
     FaultKind.CLOCK: (3, 9),
 }
-_ON_LINKS: Final = frozenset(
-    {FaultKind.CUT, FaultKind.SLOW, FaultKind.SILENT, FaultKind.LOSE, FaultKind.TWICE}
+_ON_PROGRAMS: Final = frozenset(
+    {FaultKind.KILL, FaultKind.TERM, FaultKind.FREEZE, FaultKind.FULL_DISK, FaultKind.CLOCK}
 )
 
 
@@ -67,7 +74,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault: `target` is a program, or a link `agent1>server` or `server>agent1`."""
+    """A fault: `target` is a program, a link `agent1>server` or `server>agent1`, or `ALL`."""
 
     at_s: float
     kind: FaultKind
@@ -134,7 +141,7 @@ def _faults(dice: random.Random, lasts_s: float) -> tuple[Fault, ...]:
             pack = list(FaultKind)
             dice.shuffle(pack)
         kind = pack.pop()
-        targets = links() if kind in _ON_LINKS else ("server", *AGENTS)
+        targets = _targets(kind)
         fault = Fault(at_s, kind, dice.choice(targets), dice.choice(_LASTING[kind]))
         if free_at.get(fault.place, 0) <= at_s:
             free_at[fault.place] = at_s + fault.lasts_s + 1
@@ -143,3 +150,9 @@ def _faults(dice: random.Random, lasts_s: float) -> tuple[Fault, ...]:
             pack.append(kind)  # it is tried again on the next turn
         at_s += dice.uniform(*FAULT_PAUSE_S)
     return tuple(found)
+
+
+def _targets(kind: FaultKind) -> tuple[str, ...]:
+    if kind is FaultKind.POWER_CUT:
+        return (ALL,)
+    return ("server", *AGENTS) if kind in _ON_PROGRAMS else links()

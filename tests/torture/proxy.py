@@ -11,14 +11,17 @@ import random
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Lock, Thread
-from typing import Final
+from threading import Event, Lock, Thread
+from typing import Final, TypeVar
 
 from tests.torture.http_framing import Broken, read_answer, read_request
 
+_T = TypeVar("_T")
+
+LATER_S: Final = (1.0, 15.0)  # the asker may have been restarted since, and the asked one too
 _BACKLOG: Final = 100
 _CONNECT_S: Final = 10.0
 _DRAIN: Final = 1 << 16
@@ -33,6 +36,7 @@ class Weather:
     delay_s: float = 0.0  # before a request goes on, and before its answer does
     lose: float = 0.0  # the answer is lost after the request was handled
     twice: float = 0.0  # the request is sent once more, and the second answer goes back
+    later: float = 0.0  # the request arrives once more some seconds later, as from a stuck hop
 
 
 FAIR: Final = Weather()
@@ -51,11 +55,12 @@ class Proxy:
         self._weather = FAIR
         self._open: set[socket.socket] = set()
         self._lock = Lock()
-        self._closed = False
+        self._closed = Event()
         self._listener = socket.create_server(listen, backlog=_BACKLOG)
         self.host, self.port = self._listener.getsockname()[:2]
-        self._threads = [Thread(target=self._accept)]
-        self._threads[0].start()
+        self._threads: list[Thread] = []
+        self._acceptor = Thread(target=self._accept)
+        self._acceptor.start()
 
     @property
     def weather(self) -> Weather:
@@ -70,12 +75,13 @@ class Proxy:
 
     def close(self) -> None:
         """End all connections and wait for the threads."""
-        self._closed = True
+        self._closed.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._end_all()
-        for thread in self._threads:
-            thread.join()
+        self._acceptor.join()  # after it nobody starts threads but those that are waited for here
+        while self._threads:
+            self._threads.pop().join()
 
     def _end_all(self) -> None:
         with self._lock:
@@ -84,16 +90,20 @@ class Proxy:
                     each.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
-        while not self._closed:
+        while not self._closed.is_set():
             try:
                 client, _ = self._listener.accept()
             except OSError:
                 return  # closed
             self.counts["connections"] += 1
-            thread = Thread(target=self._serve, args=(client,))
-            thread.start()
+            self._start(self._serve, client)
+
+    def _start(self, work: Callable[[_T], None], argument: _T) -> None:
+        thread = Thread(target=work, args=(argument,))
+        with self._lock:
             self._threads = [each for each in self._threads if each.is_alive()]
             self._threads.append(thread)
+            thread.start()
 
     @contextmanager
     def _kept(self, connection: socket.socket) -> Iterator[socket.socket]:
@@ -102,7 +112,7 @@ class Proxy:
             with self._lock:
                 self._open.add(connection)
             try:
-                if self._closed or self._weather.cut:
+                if self._closed.is_set() or self._weather.cut:
                     raise Broken("cut")
                 yield connection
             finally:
@@ -133,8 +143,20 @@ class Proxy:
         if self._chance(weather.twice):
             self.counts["sent twice"] += 1
             answer = self._ask(request)
+        if self._chance(weather.later):
+            self._start(self._repeat, request)
         time.sleep(weather.delay_s)
         return answer
+
+    def _repeat(self, request: bytes) -> None:
+        """Send it once more when nobody expects it; its answer is nobody's."""
+        with self._lock:
+            wait_s = self._dice.uniform(*LATER_S)
+        if self._closed.wait(wait_s):
+            return
+        self.counts["sent again later"] += 1
+        with suppress(OSError, Broken):
+            self._ask(request)
 
     def _ask(self, request: bytes) -> bytes:
         """Ask on a connection of its own: the two sides' keep-alive have nothing in common."""

@@ -102,7 +102,7 @@ def _meet(stage: Stage) -> Iterator[Asked]:
 def _gather(stage: Stage, asked: tuple[Asked, ...], watch: Watch, tormentor: Tormentor) -> Evidence:
     complaints = list(tormentor.complaints)
     at_rest = tuple(watch.sample())
-    builds = tuple(gather.builds(stage))
+    builds = tuple(gather.builds(stage, watch.read))
     agents = tuple(gather.agents(stage))
     folders = tuple(gather.folders(stage))
     for name, program in [*stage.agents.items(), ("server", stage.server)]:

@@ -16,6 +16,7 @@ from tests.torture.stage import Stage
 
 # The jump is 26 hours there and, for every second fault, as much back.
 JUMP_S: Final = 26 * 3600.0
+LATE_S: Final = 7.0  # longer than the server waits for an agent's answer: it comes nevertheless
 STOP_LIMIT_S: Final = 30.0  # for a program that was told twice to stop
 _LOOK_S: Final = 0.5
 
@@ -24,9 +25,11 @@ _ON_PROCESSES: Final = frozenset({FaultKind.KILL, FaultKind.TERM, FaultKind.FREE
 _WEATHER: Final = {
     FaultKind.CUT: Weather(cut=True),
     FaultKind.SLOW: Weather(delay_s=0.7),
+    FaultKind.LATE: Weather(delay_s=LATE_S),
     FaultKind.SILENT: Weather(silent=True),
     FaultKind.LOSE: Weather(lose=0.5),
     FaultKind.TWICE: Weather(twice=0.5),
+    FaultKind.AGAIN: Weather(later=0.5),
 }
 
 
@@ -38,6 +41,7 @@ class Tormentor:
         self._plan = plan
         self._schedule = Schedule()
         self._forward = True
+        self._power = True
         self._stopping: set[str] = set()  # told to stop, and not started again yet
         self._begins = dict.fromkeys(stage.programs, 0)  # where the log of this life begins
         self.done: Counter[str] = Counter()
@@ -59,6 +63,12 @@ class Tormentor:
         if fault.kind in _WEATHER:
             self._stage.proxies[fault.target].weather = _WEATHER[fault.kind]
             return
+        if fault.kind is FaultKind.POWER_CUT:
+            self._power = False
+            self._stopping.clear()
+            for program in self._stage.programs.values():
+                program.kill()
+            return
         program = self._stage.programs[fault.target]
         match fault.kind:
             case FaultKind.KILL:
@@ -78,12 +88,17 @@ class Tormentor:
         if fault.kind in _WEATHER:
             self._stage.proxies[fault.target].weather = FAIR
             return
+        if fault.kind is FaultKind.POWER_CUT:
+            self._power = True
+            for program in self._stage.programs.values():
+                self._start(program)
+            return
         program = self._stage.programs[fault.target]
         match fault.kind:
             case FaultKind.KILL:
                 self._start(program)
             case FaultKind.TERM:
-                if program.running:
+                if program.running and program is not self._stage.server:
                     program.send(signal.SIGTERM)  # it has had time enough for what runs
                 self._start_when_ended(program, self._schedule.now_s + STOP_LIMIT_S)
             case FaultKind.FREEZE:
@@ -95,7 +110,7 @@ class Tormentor:
 
     def _is_up(self, program: Program) -> bool:
         """Whether it runs and has come so far that it knows what SIGTERM means."""
-        if program.name in self._stopping:
+        if program.name in self._stopping or not self._power:
             return False
         if program.running:
             return b"listening" in program.log.read_bytes()[self._begins[program.name] :]
@@ -106,21 +121,28 @@ class Tormentor:
         return False
 
     def _start(self, program: Program) -> None:
+        if program.running or not self._power:
+            return  # the power came back meanwhile, or will
         self._stopping.discard(program.name)
         self._begins[program.name] = program.log.stat().st_size
         program.start(wait=False)
 
     def _start_when_ended(self, program: Program, until_s: float) -> None:
         assert program.process is not None
+        if program.name not in self._stopping:
+            return  # the power was cut meanwhile
         if program.running and self._schedule.now_s < until_s:
             self._schedule.after(_LOOK_S, partial(self._start_when_ended, program, until_s))
             return
         if program.running:
             self.complaints.append(
-                f"{program.name} did not stop within {STOP_LIMIT_S:g} s of the second SIGTERM"
+                f"{program.name} did not stop within {STOP_LIMIT_S:g} s of the last SIGTERM"
             )
             program.kill()
-        elif program.process.returncode != 0:
-            code = program.process.returncode
+        elif (code := program.process.returncode) not in self._good_codes(program):
             self.complaints.append(f"{program.name} ended on SIGTERM with exit code {code}")
         self._start(program)
+
+    def _good_codes(self, program: Program) -> tuple[int, ...]:
+        """An agent is told twice; the second time it may have put its handlers away already."""
+        return (0,) if program is self._stage.server else (0, -signal.SIGTERM)

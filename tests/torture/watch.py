@@ -1,16 +1,17 @@
-"""Looks at a torture run while it goes on: statuses of builds, sizes of processes."""
+"""Looks at a torture run while it goes on: statuses and logs of builds, sizes of processes."""
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from threading import Event, Thread
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import psutil
 
 from ci.model import Status
-from tests.torture.evidence import Sample
+from tests.torture.evidence import Piece, Sample
 from tests.torture.stage import Stage
 
 _LOOK_S: Final = 0.5
@@ -22,8 +23,10 @@ class Watch:
 
     def __init__(self, stage: Stage) -> None:
         self.seen: dict[int, list[Status]] = defaultdict(list)
+        self.read: dict[str, Piece] = {}  # by attempt: the log as somebody read it meanwhile
         self.samples: list[Sample] = []
         self._stage = stage
+        self._dice = random.Random()  # which log is read changes nothing for anybody
         self._pids: dict[str, list[int]] = defaultdict(list)
         self._http = httpx.Client(base_url=stage.server.url, trust_env=False, timeout=_ANSWER_S)
         self._stop = Event()
@@ -51,10 +54,27 @@ class Watch:
             return
         if answer.status_code != 200:
             return
-        for build in answer.json()["builds"]:
+        builds = answer.json()["builds"]
+        for build in builds:
             statuses, status = self.seen[build["number"]], Status(build["status"])
             if statuses[-1:] != [status]:
                 statuses.append(status)
+
+        self._read_a_log([build for build in builds if build["status"] == "running"])
+
+    def _read_a_log(self, running: list[dict[str, Any]]) -> None:
+        if not running:
+            return
+        build = self._dice.choice(running)
+        attempt = build["attempts"][-1]["id"]
+        try:
+            answer = self._http.get(
+                f"/api/builds/{build['number']}/log", params={"attempt": attempt}
+            )
+        except httpx.TransportError:
+            return
+        if answer.status_code == 200:
+            self.read[attempt] = Piece.of(answer.content)
 
     def sample(self) -> list[Sample]:
         """Measure each program that runs."""

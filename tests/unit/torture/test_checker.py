@@ -71,11 +71,13 @@ SOUND = Evidence(
     events={
         "server": (
             logged("result taken", attempt="1.1.1", status="success"),
-            logged("result taken", attempt="1.1.1", status="success"),
-            logged("attempt ended by the server", attempt="2.1.1"),
+            logged("build ended", build="1", status="success"),
+            logged("attempt given up", attempt="2.1.1"),
+            logged("attempt put back", attempt="2.1.2"),
             logged("result taken", attempt="2.1.3", status="success"),
+            logged("build canceled", build="3", attempts="[]"),
         ),
-        "agent1": (logged("accepted", attempt="1.1.1"),),
+        "agent1": (logged("attempt accepted", attempt="1.1.1"),),
     },
     agents=(AgentAtEnd("agent1", "online", (), ()),),
     samples=(Sample("server", 1, 90 << 20, 40),),
@@ -142,6 +144,7 @@ LIES = [
     ("logs_are_exact", with_build(a_build(1, a_try("1.1.1", log=Comparison(8, 9, 8))))),
     ("logs_are_exact", with_build(a_build(1, a_try("1.1.1", log=Comparison(9, 9, 4))))),
     ("logs_are_exact", with_build(a_build(1, replace(a_try("1.1.1"), log_size=8)))),
+    ("logs_are_exact", with_build(a_build(1, replace(a_try("1.1.1"), read_before=False)))),
     (
         "logs_are_exact",
         with_build(a_build(2, replace(FIRST_LOST, log=Comparison(3, 9, 2)), a_try("2.1.3"))),
@@ -152,24 +155,37 @@ LIES = [
     ),
     (
         "the_given_up_stay_out",
-        with_events("server", logged("result taken", attempt="1.1.1", status="failure")),
-    ),
-    (
-        "the_given_up_stay_out",
         with_events("server", logged("result taken", attempt="4.1.1", status="failure")),
     ),
     (
         "the_given_up_stay_out",
         with_events("server", logged("result taken", attempt="8.1.1", status="failure")),
     ),
-    ("agents_accept_once", with_events("agent1", logged("accepted", attempt="1.1.1"))),
+    (
+        "the_given_up_stay_out",
+        with_events("server", logged("attempt put back", attempt="4.1.1")),
+    ),
+    (
+        "the_given_up_stay_out",
+        with_events("server", logged("build canceled", build="2", attempts="['2.1.3']")),
+    ),
+    (
+        "the_given_up_stay_out",
+        with_events("server", logged("build ended", build="1", status="failure")),
+    ),
+    (
+        "the_given_up_stay_out",
+        with_events("server", logged("build ended", build="4", status="failure")),
+    ),
+    ("the_given_up_stay_out", replace(SOUND, events={})),
+    ("agents_accept_once", with_events("agent1", logged("attempt accepted", attempt="1.1.1"))),
     ("nothing_is_left", replace(SOUND, processes=("17 sleep 600",))),
     ("nothing_is_left", replace(SOUND, folders=("agent1/spool/1.1.1",))),
     ("agents_are_free", replace(SOUND, agents=(AgentAtEnd("agent1", "lost", (), ()),))),
     ("agents_are_free", replace(SOUND, agents=(AgentAtEnd("agent1", "online", ("1.1.1",), ()),))),
     ("agents_are_free", replace(SOUND, agents=(AgentAtEnd("agent1", "online", (), ("1.1.1",)),))),
     ("nothing_grows", replace(SOUND, samples=(Sample("server", 1, 900 << 20, 40),))),
-    ("nothing_grows", replace(SOUND, samples=(Sample("server", 1, 90 << 20, 900),))),
+    ("nothing_grows", replace(SOUND, samples=(Sample("server", 1, 90 << 20, 1100),))),
     ("nothing_grows", replace(SOUND, at_rest=(Sample("server", 1, 250 << 20, 40),))),
     ("programs_are_sound", replace(SOUND, complaints=("agent1 has ended by itself",))),
     ("programs_are_sound", replace(SOUND, problems=("server logged: Traceback",))),
