@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 _BALLAST = "ballast"
+_FILL_TRIES = 100  # a program may write between the question how much is free and its filling
 
 
 class SmallDisk:
@@ -28,7 +30,15 @@ class SmallDisk:
         """Leave so many bytes free, or up to a page less."""
         with (self.folder / _BALLAST).open("ab") as ballast:
             end = ballast.tell()
-            os.posix_fallocate(ballast.fileno(), end, max(1, self.free - leave))
+            for _ in range(_FILL_TRIES):
+                try:
+                    os.posix_fallocate(ballast.fileno(), end, max(1, self.free - leave))
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                else:
+                    return
+        raise AssertionError("somebody else writes so fast that the disk can't be filled")
 
     def clear(self) -> None:
         """Take away what filled it."""
