@@ -241,7 +241,12 @@ class Connection:
         with inbox:
             try:
                 await self._app(scope, receive, send)
-            except Exception:  # of Quart itself; it has a page for those of our handlers
+            except* h11.LocalProtocolError as group:
+                # Such as a log that was removed while it was read: its client sees the cut, too.
+                log.warning(
+                    "answer cut", asked=scope.get("raw_path"), error=str(group.exceptions[0])
+                )
+            except* Exception:  # of Quart itself; it has a page for those of our handlers
                 log.exception("request broken", asked=scope.get("raw_path"))
         await send(None)  # which answers 500 if there is no answer yet
 
