@@ -269,6 +269,9 @@ class AgentConfig(_Config):
     min_free_bytes: Bytes = Field(
         100 << 20, description="with less free on the disk of dataDir no build is taken"
     )
+    keep_mirrors_days: Days = Field(
+        30, description="a repository's copy that no build has used for so long is removed"
+    )
     kill_grace_seconds: Seconds = Field(
         5, description="what a canceled command has between SIGTERM and SIGKILL"
     )

@@ -2,7 +2,8 @@
 
 open_agent
 ├─ attempts  one task each; those of an earlier life first
-└─ home      registers, and again when unheard
+├─ home      registers, and again when unheard
+└─ cleaning  removes what belongs to no attempt, and mirrors that nobody uses
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ci.agent.app import create_app
 from ci.agent.attempt import Tools
 from ci.agent.attempts import Attempts
 from ci.agent.checkout import Checkout
+from ci.agent.cleaning import Cleaning
 from ci.agent.client import Dial, ServerClient
 from ci.agent.home import Home
 from ci.agent.line import Line
@@ -60,6 +62,9 @@ class Agent:
         self.room = Room(data_dir, config.min_free_bytes, runner.free_bytes)
         tools = Tools(runner, checkout, self.room, line, address)
         self.attempts = Attempts(data_dir, self.boot_id, config.slots, tools, nursery)
+        self.cleaning = Cleaning(
+            data_dir, self.attempts.names, checkout, self.room, config.keep_mirrors_days
+        )
         self.home = Home(line, self.attempts, self.describe)
         self.app: QuartTrio = create_app(self)
 
@@ -147,6 +152,7 @@ async def open_agent(
         with _data_folder(config.data_dir):
             await agent.attempts.pick_up()
         nursery.start_soon(agent.home.serve)
+        nursery.start_soon(agent.cleaning.serve)
         yield agent
         nursery.cancel_scope.cancel()
 

@@ -16,7 +16,7 @@ import trio
 
 from ci import blocking
 from ci.agent.attempt import Attempt, Tools
-from ci.agent.spool import Folder, Spool, Ticket, folder_name, remove_or_leave
+from ci.agent.spool import Folder, Spool, Ticket, folder_name
 from ci.errors import Conflict
 from ci.model import Reason
 from ci.wire.job import Job
@@ -55,6 +55,10 @@ class Attempts:
     def states(self) -> list[AttemptState]:
         """Say how each attempt is whose end the server does not have yet."""
         return [attempt.state() for attempt in self._attempts.values()]
+
+    def names(self) -> set[str]:
+        """Name the folders of the attempts that there are."""
+        return {folder_name(id) for id in self._attempts}
 
     async def accept(self, job: Job) -> None:
         """Take a job; when this returns it is on disk. Asked twice it is started once.
@@ -97,7 +101,7 @@ class Attempts:
             attempt.drop()
 
     async def pick_up(self) -> None:
-        """Go on with what an earlier life of this agent left; remove what belongs to nothing.
+        """Go on with what an earlier life of this agent left.
 
         Raises OSError when the data folder can't be read.
         """
@@ -106,7 +110,6 @@ class Attempts:
             attempt = self._add(ticket, folder)
             await attempt.remember()
             self._start(attempt, picked_up=True)
-        await blocking.run(_remove_others, self._work, {folder_name(id) for id in self._attempts})
 
     def stop_all(self) -> None:
         """End everything now, because the agent stops."""
@@ -155,10 +158,3 @@ class Attempts:
     async def _wait_until(self, holds: Callable[[], bool]) -> None:
         while not holds():
             await self._changed.wait()
-
-
-def _remove_others(work: Path, names: set[str]) -> None:
-    """Remove workspaces that no attempt knows."""
-    for path in work.iterdir() if work.exists() else ():
-        if path.name not in names:
-            remove_or_leave(path)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ci import blocking
-from ci.agent.git import Git
-from ci.agent.mirror import BRANCHES, TAGS, Mirror, mirror_name
+from ci.agent.git import Git, GitFailed
+from ci.agent.mirror import BRANCHES, TAGS, Mirror
+from ci.agent.mirrors import Mirrors
+from ci.agent.room import is_no_space
 from ci.agent.spool import remove_tree
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
@@ -41,13 +43,21 @@ class Checkout(Protocol):
         All processes carry `cookie`. Cancellation: they are killed; the workspace stays in part.
         """
 
+    async def tidy(self, work: Path, unused_s: float) -> None:
+        """Maintain what is kept between builds; remove what was not used for `unused_s` seconds.
+
+        `work` is the folder of all workspaces: what these borrow from stays. Raises OSError.
+        """
+
+    async def give_room(self, work: Path) -> bool:
+        """Remove the one thing kept that was not used for longest; whether there was one."""
+
 
 class GitCheckout:
     """Checks out with the git of this machine; `mirrors` is a folder."""
 
     def __init__(self, mirrors: Path) -> None:
-        self._folder = mirrors
-        self._mirrors: dict[str, Mirror] = {}
+        self._mirrors = Mirrors(mirrors)
 
     async def make(self, repository: str, commit: str, workspace: Path, cookie: str) -> CommitInfo:
         """Make the workspace from the repository's mirror."""
@@ -55,8 +65,26 @@ class GitCheckout:
             raise CheckoutFailed(f"the repository {problem}")
         url = _absolute(repository)
         git = Git(cookie, local=_is_local(url))
-        mirror = self._mirrors.setdefault(url, Mirror(self._folder / mirror_name(url), url))
-        await blocking.run(_make_folder, self._folder)
+        mirror = self._mirrors.of(url)
+        with mirror.in_use() as version:
+            try:
+                return await self._make(git, mirror, url, commit, workspace)
+            except GitFailed as error:
+                if is_no_space(error) or not await mirror.renew(git, version):
+                    raise
+            return await self._make(git, mirror, url, commit, workspace)
+
+    async def tidy(self, work: Path, unused_s: float) -> None:
+        """Repack mirrors, remove those that are not used, and what is left of removed ones."""
+        await self._mirrors.tidy(work, unused_s)
+
+    async def give_room(self, work: Path) -> bool:
+        """Remove the mirror that was not used for longest."""
+        return await self._mirrors.give_room(work)
+
+    async def _make(
+        self, git: Git, mirror: Mirror, url: str, commit: str, workspace: Path
+    ) -> CommitInfo:
         found = await mirror.find(git, commit)
         await blocking.run(_write_workspace, workspace, mirror, url, found, await mirror.refs())
         await git.must(
@@ -83,10 +111,6 @@ def _absolute(repository: str) -> str:
     if _is_local(repository) and "://" not in repository:
         return str(Path(repository).absolute())
     return repository
-
-
-def _make_folder(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _write_workspace(

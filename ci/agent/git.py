@@ -43,6 +43,10 @@ _LFS_SETTINGS: Final = (
 _NOISE: Final = ("hint:", "remote: Enumerating", "remote: Counting", "remote: Compressing")
 
 
+class GitFailed(CheckoutFailed):
+    """A git process failed: of the remote repository, or of our copy of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a git process left behind."""
@@ -97,10 +101,10 @@ class Git:
                 processes.reap(pid)
 
     async def must(self, purpose: str, *arguments: str) -> bytes:
-        """Run git and return its output. Raises CheckoutFailed with `purpose` and git's words."""
+        """Run git and return its output. Raises GitFailed with `purpose` and git's words."""
         answer = await self.ask(*arguments)
         if answer.code != 0:
-            raise CheckoutFailed(f"git could not {purpose}: {last_words(answer)}")
+            raise GitFailed(f"git could not {purpose}: {last_words(answer)}")
         return answer.stdout
 
 

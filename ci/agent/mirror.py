@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import structlog
 import trio
 
 from ci import blocking
-from ci.agent.git import Git
-from ci.agent.spool import remove_tree
+from ci.agent.git import Git, GitFailed
+from ci.agent.spool import remove_or_leave, remove_tree, set_aside
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
 from ci.repository import shown_url
@@ -20,7 +25,16 @@ BRANCHES: Final = "refs/heads/"
 TAGS: Final = "refs/tags/"
 
 MAX_LOOSE_REFS: Final = 50  # more than this are packed: a file for each is slow to read
+MAX_PACKS: Final = 50  # as git itself has it
+MAX_LOOSE_OBJECTS: Final = 6700  # likewise
+REPACK_LIMIT_S: Final = 900.0  # a checkout that has to fetch waits meanwhile
+RENEW_PAUSE_S: Final = 3600.0  # when it is not the mirror, a second copy costs as much as the first
+USED: Final = "used"  # the file in a mirror whose time is that of its last use
+NEW_SUFFIX: Final = ".new"  # of a mirror that is being made to replace another
+COOKIE_BYTES: Final = 16
 MAX_SHOWN_CHARS: Final = 500  # of a commit's subject and author
+
+log = structlog.get_logger()
 
 _FULL_HASH: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.IGNORECASE)
 _SHORT_HASH: Final = re.compile(r"[0-9a-f]{4,64}", re.IGNORECASE)
@@ -34,9 +48,69 @@ class Mirror:
 
     def __init__(self, path: Path, url: str) -> None:
         self.path = path
-        self._url = url
-        self._shown_url = shown_url(url)
+        self.url = url
         self._changing = trio.Lock()
+        self.users = 0  # checkouts that work with it now
+        self.uses = 0  # so far
+        self._version = 0
+        self._renewed_at = -math.inf
+        self._is_empty = False  # made in this life, and nothing was brought yet
+
+    @contextmanager
+    def in_use(self) -> Iterator[int]:
+        """Keep it from being removed; give its version, which another one replaces."""
+        self.users += 1
+        self.uses += 1
+        try:
+            yield self._version
+        finally:
+            self.users -= 1
+
+    async def renew(self, git: Git, version: int) -> bool:
+        """Make it anew after git has failed with it; whether it is another one than `version`.
+
+        A killed git or a full disk may leave a mirror with which git fails for ever. Nobody can
+        tell that from other failures for sure, so a new one is made beside it, which takes its
+        place if git does better with that; but not too often, since it may not be the mirror.
+        """
+        async with self._changing:
+            if self._version != version:
+                return True
+            if self._is_empty or trio.current_time() < self._renewed_at + RENEW_PAUSE_S:
+                return False
+            self._renewed_at = trio.current_time()
+            fresh = Mirror(self.path.with_name(self.path.name + NEW_SUFFIX), self.url)
+            try:
+                await fresh._fetch(git)
+            except CheckoutFailed as error:
+                log.info("mirror not made anew", mirror=self.path.name, error=str(error))
+                await blocking.run(remove_or_leave, fresh.path)
+                return False
+            old = set_aside(self.path)
+            fresh.path.rename(self.path)
+            self._version += 1
+            log.warning("mirror made anew", mirror=self.path.name)
+            await blocking.run(remove_or_leave, old)
+        return True
+
+    async def maintain(self) -> None:
+        """Remove what a killed git left; put packs and loose objects together when they are many.
+
+        No object is ever dropped, however unreachable: a workspace may borrow it. Git itself lets
+        others read meanwhile. A mirror that is being changed is left to the next time.
+        """
+        if self._changing.locked():
+            return
+        async with self._changing:
+            await blocking.run(_remove_leftovers, self.path)
+            await blocking.run(_remove_small_leftovers, self.path)
+            if not await blocking.run(_is_crowded, self.path):
+                return
+            git = Git(secrets.token_hex(COOKIE_BYTES), local=True)
+            with trio.move_on_after(REPACK_LIMIT_S):
+                words = ("repack", "--quiet", "--geometric=2", "-d")
+                answer = await git.ask(f"--git-dir={self.path}", *words)
+                log.info("mirror repacked", mirror=self.path.name, exit_code=answer.code)
 
     async def find(self, git: Git, commit: str) -> CommitInfo:
         """Resolve a hash, branch or tag, fetching what is missing. Raises CheckoutFailed.
@@ -45,12 +119,14 @@ class Mirror:
         may be a branch or a tag: these come first.
         """
         if _SURE_HASH.fullmatch(commit) and (found := await self._find_known(git, commit)):
+            await blocking.run(_touch, self.path)
             return found
         async with self._changing:
             await self._fetch(git)
+            await blocking.run(_touch, self.path)
             found = await self._find_fetched(git, commit)
         if found is None:
-            raise CheckoutFailed(f"no branch, tag or commit {commit} in {self._shown_url}")
+            raise CheckoutFailed(f"no branch, tag or commit {commit} in {shown_url(self.url)}")
         return found
 
     async def refs(self) -> dict[str, str]:
@@ -71,7 +147,7 @@ class Mirror:
             if found := await self._show(git, commit):
                 return found
             # Perhaps a commit that no branch or tag holds any more, or of a pull request.
-            await git.ask(*self._fetching(), self._url, commit)
+            await git.ask(*self._fetching(), self.url, commit)
             return await self._show(git, commit)
         if commit == _DEFAULT_BRANCH:
             commit = await self._default_branch(git)
@@ -79,7 +155,9 @@ class Mirror:
         for name in (BRANCHES + commit, TAGS + commit, commit):
             if name in refs:
                 branch = name.removeprefix(BRANCHES) if name.startswith(BRANCHES) else ""
-                return await self._show(git, refs[name], branch)
+                if found := await self._show(git, refs[name], branch):
+                    return found
+                raise GitFailed(f"git could not show {name}, which is no commit or is damaged")
         return await self._show(git, commit) if _SHORT_HASH.fullmatch(commit) else None
 
     async def _show(self, git: Git, hash: str, branch: str = "") -> CommitInfo | None:
@@ -96,6 +174,7 @@ class Mirror:
     async def _fetch(self, git: Git) -> None:
         """Bring all branches and tags, and forget those that are gone."""
         if await blocking.run(_is_new, self.path):
+            self._is_empty = True
             await blocking.run(remove_tree, self.path)
             await git.must(
                 "make its copy of the repository",
@@ -103,11 +182,12 @@ class Mirror:
             )
         await blocking.run(_remove_leftovers, self.path)
         await git.must(
-            f"fetch {self._shown_url}",
+            f"fetch {shown_url(self.url)}",
             *self._fetching("--prune"),
-            self._url,
+            self.url,
             *(f"+{BRANCHES}*:{BRANCHES}*", f"+{TAGS}*:{TAGS}*"),
         )
+        self._is_empty = False
         if await blocking.run(_count_loose, self.path) > MAX_LOOSE_REFS:
             await git.must("pack the refs", f"--git-dir={self.path}", "pack-refs", "--all")
 
@@ -121,8 +201,8 @@ class Mirror:
     async def _default_branch(self, git: Git) -> str:
         """Name the branch that the repository's HEAD points to; its hash when to none."""
         answer = await git.must(
-            f"ask {self._shown_url} for its default branch",
-            *("ls-remote", "--symref", "--end-of-options", self._url, "HEAD"),
+            f"ask {shown_url(self.url)} for its default branch",
+            *("ls-remote", "--symref", "--end-of-options", self.url, "HEAD"),
         )
         words = answer.decode("utf-8", "replace").split()
         if words[:1] == ["ref:"]:
@@ -147,12 +227,37 @@ def _is_new(mirror: Path) -> bool:
 
 def _remove_leftovers(mirror: Path) -> None:
     """Remove what a killed git left: locks that nobody holds, and packs that arrived in part."""
-    for lock in mirror.glob("*.lock"):
-        lock.unlink()
-    for lock in (mirror / "refs").rglob("*.lock"):
-        lock.unlink()
-    for part in (mirror / "objects" / "pack").glob("tmp_*"):
-        part.unlink()
+    objects = mirror / "objects"
+    left = [
+        *mirror.glob("*.lock"),
+        *(mirror / "refs").rglob("*.lock"),
+        *objects.glob("info/**/*.lock"),
+        *objects.glob("pack/*.lock"),
+        *objects.glob("pack/tmp_*"),
+        *objects.glob("pack/.tmp-*"),  # of a repack
+    ]
+    for path in left:
+        path.unlink(missing_ok=True)
+
+
+def _remove_small_leftovers(mirror: Path) -> None:
+    """Remove objects that arrived in part, which are in 256 folders: not before each fetch."""
+    for path in (mirror / "objects").glob("??/tmp_obj_*"):
+        path.unlink(missing_ok=True)
+
+
+def _touch(mirror: Path) -> None:
+    """Note when it was used; a disk that is full need not know."""
+    with suppress(OSError):
+        (mirror / USED).touch()
+
+
+def _is_crowded(mirror: Path) -> bool:
+    """Whether it has so many packs or loose objects that looking one up is slow."""
+    objects = mirror / "objects"
+    packs = sum(1 for _ in objects.glob("pack/*.pack"))
+    sample = sum(1 for _ in objects.glob("17/*"))  # names are hashes: all folders are as full
+    return packs > MAX_PACKS or sample * 256 > MAX_LOOSE_OBJECTS
 
 
 def _loose_refs(mirror: Path) -> list[Path]:

@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -36,7 +37,8 @@ T = TypeVar("T")
 
 _SAFE_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _READ_LIMIT: Final = 64  # bytes; `pid`, `exit` and `stop` hold one word
-_JOB: Final = "job.json"
+JOB: Final = "job.json"
+_ASIDE: Final = ".gone-"  # the name of what is being removed begins so
 _SPARE_BYTES: Final = 16 << 10  # two small files and what the file system needs beside them
 
 log = structlog.get_logger()
@@ -83,7 +85,7 @@ class Folder:
         remove_tree(self.path)
         self.path.mkdir(parents=True)
         self._spare.write_bytes(bytes(_SPARE_BYTES))
-        self._write(_JOB, _TICKET.dump_python(ticket, mode="json"), durable=True)
+        self._write(JOB, _TICKET.dump_python(ticket, mode="json"), durable=True)
         logfile.sync_folder(self.path.parent)
 
     def ticket(self) -> Ticket | None:
@@ -91,7 +93,7 @@ class Folder:
 
         Raises OSError.
         """
-        return self._read(_JOB, _TICKET)
+        return self._read(JOB, _TICKET)
 
     def save_commit(self, commit: CommitInfo) -> None:
         """Keep what the checkout found for the agent's next life."""
@@ -131,7 +133,7 @@ class Folder:
 
     def remove(self) -> None:
         """Forget the attempt. The job goes first: half a removal never runs it again."""
-        remove_or_leave(self.path, first=_JOB)
+        remove_or_leave(self.path, first=JOB)
 
     def _word(self, name: str) -> str:
         return logfile.read(self.path / name, 0, _READ_LIMIT).decode("ascii", "replace").strip()
@@ -203,7 +205,7 @@ def write_whole(path: Path, data: bytes, *, durable: bool) -> None:
 
 
 def remove_or_leave(path: Path, *, first: str | None = None) -> None:
-    """Remove a folder or a file; what can't be removed is logged and left to the next start.
+    """Remove a folder or a file; what can't be removed is logged and left to the cleaning.
 
     A build that ran a container may leave files of another user, which must stop nobody. `first`
     names a file of the folder before which nothing else may go.
@@ -229,8 +231,30 @@ def remove_tree(path: Path) -> None:
     except FileNotFoundError:
         pass
     except PermissionError:
-        # A build may take the write permission from a folder; Go's module cache does.
-        for folder, _, _ in os.walk(path):
-            with suppress(OSError):
-                Path(folder).chmod(0o700)
+        # A build may take permissions from a folder; Go's module cache takes that to write.
+        _allow(path)
+        for folder, inner, _ in os.walk(path):
+            for name in inner:
+                _allow(Path(folder, name))
         shutil.rmtree(path)
+
+
+def set_aside(path: Path) -> Path:
+    """Give a folder a name under which nobody looks for it, before it is removed; return that.
+
+    Raises OSError.
+    """
+    if is_aside(path):
+        return path
+    return path.rename(path.with_name(f"{_ASIDE}{secrets.token_hex(4)}-{path.name}"))
+
+
+def is_aside(path: Path) -> bool:
+    """Whether it was set aside, perhaps by an earlier life."""
+    return path.name.startswith(_ASIDE)
+
+
+def _allow(folder: Path) -> None:
+    if not folder.is_symlink():  # whose target is somebody else's
+        with suppress(OSError):
+            folder.chmod(0o700)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ class FakeCheckout:
 
     takes_s: float = 0.0
     missing: set[str] = field(default_factory=set)
+    spare_mirrors: list[Callable[[], None]] = field(default_factory=list)  # what removes each
     made: list[tuple[str, str]] = field(default_factory=list)
 
     async def make(
@@ -37,6 +39,18 @@ class FakeCheckout:
         await blocking.run(partial(os.makedirs, workspace, exist_ok=True))
         self.made.append((repository, commit))
         return CommitInfo(hash_of(commit), f"Subject of {commit}", "Ada", commit)
+
+    async def tidy(self, work: Path, unused_s: float) -> None:  # noqa: ARG002 - it keeps nothing
+        """Find nothing to tidy."""
+        await trio.lowlevel.checkpoint()
+
+    async def give_room(self, work: Path) -> bool:  # noqa: ARG002 - it keeps nothing
+        """Give what a test has put into `spare_mirrors`, one each time."""
+        await trio.lowlevel.checkpoint()
+        if self.spare_mirrors:
+            self.spare_mirrors.pop()()
+            return True
+        return False
 
 
 def hash_of(commit: str) -> str:

@@ -60,6 +60,7 @@ AGENT_VALUES: dict[str, tuple[Any, str]] = {
     "agentToken": ("t0ken", "t0ken"),
     "killGraceSeconds": (0.25, "0.25"),
     "logFormat": ("json", "json"),
+    "keepMirrorsDays": (7.5, "7.5"),
     "minFreeBytes": (1 << 30, "1073741824"),
     "maxConnections": (50, "50"),
     "clientTimeoutSeconds": (7.5, "7.5"),

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -118,6 +120,23 @@ def test_an_end_is_kept_although_there_is_no_room(
     agent.start()
     server.down = False
     assert result_of(server)["reason"] == "timeout"
+
+
+def test_killed_on_a_full_disk_it_starts_again(
+    agent: Program, server: Server, repository: Repository, disk: SmallDisk
+) -> None:
+    """In mid-fetch, with whatever lies around; when there is room it goes on by itself."""
+    disk.fill(FILE_BYTES // 2)
+    for id in ("1.1.1", "2.1.1"):
+        ask = partial(build, agent, repository, "true", id)
+        wait_until(ask, "it is taken", until=lambda status: status == 202)
+        time.sleep(0.05)
+        agent.kill()
+        agent.start()
+        assert result_of(server, id)["reason"] == "disk_full"
+    disk.clear()
+    build(agent, repository, "true", "3.1.1")
+    assert result_of(server, "3.1.1")["status"] == "success"
 
 
 def _noise(size: int) -> bytes:

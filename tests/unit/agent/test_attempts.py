@@ -307,7 +307,7 @@ async def test_what_can_not_be_removed_stops_nobody(
             assert (await stage.server.wait_result(count))["status"] == "success"
             await trio.sleep(1)
     assert stage.server.registrations[-1]["attempts"] == []
-    assert "work/6.1.1" in stage.kept
+    assert any(name.endswith("6.1.1") for name in stage.kept)
 
 
 async def test_stray_files_stop_nobody(stage: Stage) -> None:
