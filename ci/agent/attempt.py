@@ -246,7 +246,8 @@ class Attempt:
         if picked_up:
             await self._find_command()
         if self._ticket.machine_boot != self._tools.runner.boot_id:
-            return await self._after_crash()
+            # An exit code may be on disk and the end of the log not: nobody has synced either.
+            return ending.machine_restarted()
         # Its own end counts, even if its time is over by now: it may have come long ago.
         if picked_up and self._cause is None and (code := await self._exit_code()) is not None:
             return ending.exited(code)
@@ -270,11 +271,6 @@ class Attempt:
             )
         self._cause = self._cause or await blocking.run(self._folder.stop)
         log.info("attempt picked up", attempt=self.id, started=self._command is not None)
-
-    async def _after_crash(self) -> Outcome:
-        """Find what is left after a start of the machine, which no process outlives."""
-        code = await self._exit_code()
-        return ending.exited(code) if code is not None else ending.machine_restarted()
 
     async def _exit_code(self) -> int | None:
         return await blocking.run(self._folder.exit_code)

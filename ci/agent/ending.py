@@ -50,9 +50,9 @@ def killed() -> Outcome:
 
 
 def machine_restarted() -> Outcome:
-    """Say why a command may have left no exit code although nobody killed it."""
+    """Say why nothing is known of a command that was started."""
     return failed(
-        Reason.AGENT_RESTARTED, "The agent's machine was restarted before the command had ended."
+        Reason.AGENT_RESTARTED, "The agent's machine was restarted before the end was on its disk."
     )
 
 

@@ -268,6 +268,20 @@ async def test_after_a_crash_of_the_machine_it_is_said(stage: Stage) -> None:
         assert (await stage.server.wait_result())["reason"] == "agent_restarted"
 
 
+async def test_an_exit_code_that_outlived_the_end_of_its_log_is_no_verdict(stage: Stage) -> None:
+    """After a loss of power the disk has what it had time for, in no order."""
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="echo one; sleep 10; echo two; exit 0"))
+        await trio.sleep(5)
+    await trio.sleep(10)
+    folder = stage.folder / "spool" / "1.1.1"
+    assert (folder / "exit").read_text() == "0\n"
+    (folder / "log").write_bytes(b"one\n")
+    stage.machine.crash()
+    async with stage.agent():
+        assert (await stage.server.wait_result())["reason"] == "agent_restarted"
+
+
 async def test_an_end_that_was_begun_is_finished_by_the_next_life(stage: Stage) -> None:
     """Canceled stays canceled although the agent died while it killed the command."""
     async with stage.agent() as (_, http):

@@ -54,6 +54,22 @@ def test_kept_is_oldest_first_and_removes_the_rest(tmp_path: Path) -> None:
     assert not (spool.root / "3.1.1").exists()
 
 
+@pytest.mark.parametrize("torn", ["", " ", "{", '{"job": {"id": "1.1.1"', "\x00" * 100])
+def test_what_a_crash_has_torn_counts_as_not_there(tmp_path: Path, torn: str) -> None:
+    """The first half of a file, none of it, or the zeros of a disk that lost power."""
+    spool = Spool(tmp_path / "spool")
+    folder = spool.folder("1.1.1")
+    folder.create(TICKET)
+    for name in ("commit.json", "pid", "exit", "stop", "result.json", "result.json.new"):
+        (folder.path / name).write_text(torn)
+    assert (folder.commit(), folder.pid(), folder.exit_code()) == (None, None, None)
+    assert (folder.stop(), folder.outcome()) == (None, None)
+    assert [ticket for _, ticket in spool.kept()] == [TICKET]
+    (folder.path / "job.json").write_text(torn)
+    assert spool.kept() == []
+    assert not folder.path.exists()
+
+
 def test_half_a_removal_never_runs_a_job_again(tmp_path: Path) -> None:
     """The job is the first thing to go."""
     folder = Spool(tmp_path).folder("1.1.1")
