@@ -101,26 +101,26 @@ class Fleet:
         member = self._members.get(said.name)
         if member is not None:
             self._refuse_namesake(member, said)
-        agent = await self._store.save_agent(said)
-        member = self._members.get(said.name)
-        if member is None:
-            _tell_registered(agent, new=True)
+
+        def believe(agent: Agent) -> None:
+            # In one go with the commit, also when who called has left: what is on disk holds.
+            nonlocal member
+            member = self._members.get(agent.name)
+            if member is None:
+                _tell_registered(agent, new=True)
+                member = self._add(agent)
+            else:
+                if draining and not member.status.draining:
+                    log.info("agent drains", agent=agent.name, next="it gets no more builds")
+                news = {"draining": draining, "problem": problem}
+                member.status = member.status.model_copy(update=news)
+                if self._renew(member, agent):
+                    _tell_registered(agent, new=False)
+                member.call()
             self._doubt_neighbours(agent)
-            return self._add(agent)
-        moved = _essence(member.agent) != _essence(agent)
-        if moved:
-            _tell_registered(agent, new=False)
-        if draining and not member.status.draining:
-            log.info("agent drains", agent=agent.name, next="it gets no more builds")
-        member.agent = agent
-        news = {"draining": draining, "problem": problem}
-        member.status = member.status.model_copy(update=news)
-        member.changed()
-        if moved and agent.name in self._links:
-            self._links[agent.name].cancel()
-        self._doubt_neighbours(agent)
-        member.call()
-        self._changes += 1
+
+        await self._store.save_agent(said, believe)
+        assert member is not None  # by `believe`
         return member
 
     async def pause(self, name: str, *, paused: bool) -> None:
@@ -128,14 +128,16 @@ class Fleet:
         member = self._members.get(name)
         if member is None:
             raise NotFound(f"there is no agent {name}", field="name")
-        changed = member.agent.paused != paused
-        member.agent = await self._store.pause_agent(name, paused=paused)
-        if changed and paused:
-            log.info("agent paused", agent=name, next="it gets no more builds")
-        elif changed:
-            log.info("agent resumed", agent=name)
-        member.changed()
-        self._changes += 1
+
+        def believe(agent: Agent) -> None:
+            changed = member.agent.paused != paused
+            self._renew(member, agent)
+            if changed and paused:
+                log.info("agent paused", agent=name, next="it gets no more builds")
+            elif changed:
+                log.info("agent resumed", agent=name)
+
+        await self._store.pause_agent(name, paused=paused, kept=believe)
 
     async def forget(self, name: str) -> None:
         """Leave a lost agent out from now on; if it registers again it is welcome.
@@ -190,6 +192,16 @@ class Fleet:
         self._nursery.start_soon(self._supervise, member)
         self._changes += 1
         return member
+
+    def _renew(self, member: Member, agent: Agent) -> bool:
+        """Believe what the store has of an agent; say whether it needs a fresh link for that."""
+        moved = _essence(member.agent) != _essence(agent)
+        member.agent = agent
+        member.changed()
+        self._changes += 1
+        if moved and agent.name in self._links:
+            self._links[agent.name].cancel()
+        return moved
 
     def _refuse_namesake(self, member: Member, said: Agent) -> None:
         known = member.agent

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from quart import Response, jsonify
 from trio.testing import MockClock
 
 from ci.model import AgentState, Reason, Status
+from ci.wire.registration import read_registration
 from tests.story.world import World
 
 CHATTY = "; ".join(["echo tick; sleep 1"] * 100)
@@ -52,6 +55,37 @@ async def test_a_cancel_whose_asker_left_frees_the_slot(
     assert (await world.server.build(number)).build.status is Status.CANCELED
     second = await world.submit("echo two")
     assert (await world.wait_build(second, limit_s=20)).build.status is Status.SUCCESS
+
+
+async def test_a_registration_whose_agent_left_counts(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Its new slots are used, also when somebody resumes it before it registers again."""
+    await world.start_server()
+    agent = world.agent()
+    await agent.register()
+    await world.wait_state(AgentState.ONLINE)
+    agent.said["slots"] = 2
+    await leave(world.server.register, read_registration(json.dumps(agent.said).encode(), "agent"))
+    await trio.sleep(1)
+    await world.server.set_paused("agent-9001", paused=False)
+    await agent.register()
+    for _ in range(2):
+        await world.submit()
+    await world.wait_count(agent.taken, 2, limit_s=10)
+
+
+async def test_a_pause_whose_asker_left_counts(world: World, autojump_clock: MockClock) -> None:
+    """It is on disk, so it holds from now on and not only after a restart."""
+    await world.start_server()
+    agent = world.agent()
+    await agent.register()
+    await world.wait_state(AgentState.ONLINE)
+    await leave(partial(world.server.set_paused, paused=True), "agent-9001")
+    await trio.sleep(1)
+    await world.submit()
+    await trio.sleep(10)
+    assert agent.taken == []
 
 
 @pytest.mark.parametrize("ticks", range(5))

@@ -183,13 +183,15 @@ class Store:
 
         await self._writer.run(lambda c: attempts.note_commit(c, id, commit), then=tell)
 
-    async def save_agent(self, agent: Agent) -> Agent:
-        """Store what an agent said of itself."""
-        return await self._writer.run(lambda c: agents.save(c, agent))
+    async def save_agent(self, agent: Agent, kept: Callable[[Agent], None] | None = None) -> Agent:
+        """Store what an agent said of itself; `kept` is called right after the commit."""
+        return await self._writer.run(lambda c: agents.save(c, agent), then=kept)
 
-    async def pause_agent(self, name: str, *, paused: bool) -> Agent:
-        """Let an agent take no more work, or take it again. Raises NotFound."""
-        return await self._writer.run(lambda c: agents.pause(c, name, paused=paused))
+    async def pause_agent(
+        self, name: str, *, paused: bool, kept: Callable[[Agent], None] | None = None
+    ) -> Agent:
+        """Let an agent take no more work, or take it again; `kept` as above. Raises NotFound."""
+        return await self._writer.run(lambda c: agents.pause(c, name, paused=paused), then=kept)
 
     async def forget_agent(self, name: str, gone: Callable[[], None]) -> None:
         """Leave an agent out until it registers again; `gone` is called right after the commit.
