@@ -6,17 +6,19 @@ not used for longest. None goes that a checkout works with or a workspace borrow
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from ci import blocking
+from ci import blocking, logfile
 from ci.agent.mirror import NEW_SUFFIX, USED, Mirror, mirror_name
 from ci.agent.spool import is_aside, remove_or_leave, set_aside
 
 _SUFFIX: Final = ".git"
+_READ_LIMIT: Final = 64 << 10  # bytes; we write one line, a build may add some
 
 log = structlog.get_logger()
 
@@ -81,10 +83,15 @@ def _by_last_use(folder: Path) -> list[tuple[Path, float]]:
 
 
 def _borrowed(work: Path) -> set[Path]:
-    """Find the mirrors that workspaces borrow objects from."""
+    """Find the mirrors that workspaces borrow objects from.
+
+    A build may have put anything in place of the file: a pipe, a disk image, a picture.
+    """
     found = set()
     for alternates in work.glob("*/.git/objects/info/alternates"):
-        found |= {Path(line).parent for line in alternates.read_text().splitlines()}
+        if alternates.is_file():
+            text = os.fsdecode(logfile.read(alternates, 0, _READ_LIMIT))
+            found |= {Path(line).parent for line in text.splitlines()}
     return found
 
 

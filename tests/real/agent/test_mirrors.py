@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trio
 
 from ci.agent import mirror as mirrors
 from ci.agent.checkout import GitCheckout
@@ -168,3 +169,23 @@ async def test_leftovers_of_a_killed_agent_go(place: Place) -> None:
     await GitCheckout(folder).tidy(place.workspace.parent, unused_s=YEAR_S)
     assert list(folder.iterdir()) == [place.mirror()]
     assert not part.exists()
+
+
+async def test_what_a_build_does_to_its_git_folder_holds_up_nothing(place: Place) -> None:
+    """A pipe that nobody writes to, bytes that are no text, no file at all."""
+    work = place.workspace.parent
+    ways: list[Callable[[Path], object]] = [
+        os.mkfifo,
+        Path.mkdir,
+        lambda path: path.write_bytes(b"\xff\0"),
+    ]
+    for number, spoil in enumerate(ways):
+        info = work / f"{number}.1.1" / ".git" / "objects" / "info"
+        info.mkdir(parents=True)
+        spoil(info / "alternates")
+    await place.make("main")
+    grow_old(place.mirror())
+    remove_tree(place.workspace)
+    with trio.fail_after(10):
+        await place.checkout.tidy(work, unused_s=60)
+    assert not place.mirror().exists()
