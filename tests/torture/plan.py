@@ -27,6 +27,7 @@ class FaultKind(StrEnum):
 
     POWER_CUT = "kill -9 of all"
     KILL = "kill -9"
+    AMBUSH = "kill -9 at a line"
     TERM = "SIGTERM"
     FREEZE = "SIGSTOP"
     CUT = "connection cut"
@@ -44,6 +45,7 @@ class FaultKind(StrEnum):
 _LASTING: Final[dict[FaultKind, tuple[float, ...]]] = {
     FaultKind.POWER_CUT: (0.1, 3, 12),
     FaultKind.KILL: (0.1, 1, 3, 7, 15),
+    FaultKind.AMBUSH: (0.1, 1, 7),
     FaultKind.TERM: (1, 5, 12),
     FaultKind.FREEZE: (1, 4, 8, 15),
     FaultKind.CUT: (0.5, 3, 8, 14),
@@ -56,8 +58,36 @@ _LASTING: Final[dict[FaultKind, tuple[float, ...]]] = {
     FaultKind.FULL_DISK: (2, 6),
     FaultKind.CLOCK: (3, 9),
 }
+# What an agent, and what the server, logs right after, or right before, something matters.
+_LINES: Final = (
+    (
+        "attempt accepted",
+        "commit found",
+        "command started",
+        "processes ended",
+        "attempt ended",
+        "attempt delivered",
+        "attempt picked up",
+    ),
+    (
+        "build accepted",
+        "attempt leased",
+        "attempt handed over",
+        "result taken",
+        "build canceled",
+        "attempt given up",
+        "agent online",
+    ),
+)
 _ON_PROGRAMS: Final = frozenset(
-    {FaultKind.KILL, FaultKind.TERM, FaultKind.FREEZE, FaultKind.FULL_DISK, FaultKind.CLOCK}
+    {
+        FaultKind.KILL,
+        FaultKind.AMBUSH,
+        FaultKind.TERM,
+        FaultKind.FREEZE,
+        FaultKind.FULL_DISK,
+        FaultKind.CLOCK,
+    }
 )
 
 
@@ -74,12 +104,16 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault: `target` is a program, a link `agent1>server` or `server>agent1`, or `ALL`."""
+    """A fault: `target` is a program, a link `agent1>server` or `server>agent1`, or `ALL`.
+
+    `line` is the event at which an ambush kills.
+    """
 
     at_s: float
     kind: FaultKind
     target: str
     lasts_s: float
+    line: str = ""
 
     @property
     def place(self) -> str:
@@ -142,7 +176,9 @@ def _faults(dice: random.Random, lasts_s: float) -> tuple[Fault, ...]:
             dice.shuffle(pack)
         kind = pack.pop()
         targets = _targets(kind)
-        fault = Fault(at_s, kind, dice.choice(targets), dice.choice(_LASTING[kind]))
+        target = dice.choice(targets)
+        line = dice.choice(_LINES[target == "server"]) if kind is FaultKind.AMBUSH else ""
+        fault = Fault(at_s, kind, target, dice.choice(_LASTING[kind]), line)
         if free_at.get(fault.place, 0) <= at_s:
             free_at[fault.place] = at_s + fault.lasts_s + 1
             found.append(fault)

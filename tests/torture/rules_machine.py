@@ -8,10 +8,9 @@ from typing import Final
 from tests.torture.evidence import Evidence
 
 MAX_RSS: Final = 300 << 20  # bytes, at any moment; an idle server has about 80 MiB
-# A connection that its client has left is kept for 75 s, and the proxies make one per request.
-MAX_FILES: Final = 1000  # open at any moment
+MAX_FILES: Final = 300  # open at any moment; each of some dozen connections is one
 MAX_RSS_AT_REST: Final = 200 << 20
-MAX_FILES_AT_REST: Final = 600
+MAX_FILES_AT_REST: Final = 60  # an idle server has about 25
 
 
 def nothing_is_left(evidence: Evidence) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections import Counter
 from functools import partial
 from typing import Final
@@ -19,8 +20,12 @@ JUMP_S: Final = 26 * 3600.0
 LATE_S: Final = 7.0  # longer than the server waits for an agent's answer: it comes nevertheless
 STOP_LIMIT_S: Final = 30.0  # for a program that was told twice to stop
 _LOOK_S: Final = 0.5
+AMBUSH_S: Final = 5.0  # so long it is waited for a line
+_AMBUSH_LOOK_S: Final = 0.003  # what follows a line, such as an answer, takes about as long
 
-_ON_PROCESSES: Final = frozenset({FaultKind.KILL, FaultKind.TERM, FaultKind.FREEZE})
+_ON_PROCESSES: Final = frozenset(
+    {FaultKind.KILL, FaultKind.AMBUSH, FaultKind.TERM, FaultKind.FREEZE}
+)
 
 _WEATHER: Final = {
     FaultKind.CUT: Weather(cut=True),
@@ -42,7 +47,9 @@ class Tormentor:
         self._schedule = Schedule()
         self._forward = True
         self._power = True
-        self._stopping: set[str] = set()  # told to stop, and not started again yet
+        self._down: set[str] = set()  # killed or told to stop, and not started again yet
+        self._told: dict[Fault, subprocess.Popen[bytes] | None] = {}  # who was told to stop
+        self._laid: dict[Fault, tuple[float, int]] = {}  # ambushes: when, and how long the log was
         self._begins = dict.fromkeys(stage.programs, 0)  # where the log of this life begins
         self.done: Counter[str] = Counter()
         self.complaints: list[str] = []
@@ -57,6 +64,11 @@ class Tormentor:
 
     def _begin(self, fault: Fault) -> None:
         if fault.kind in _ON_PROCESSES and not self._is_up(self._stage.programs[fault.target]):
+            if self._schedule.now_s < self._plan.lasts_s:
+                self._schedule.after(_LOOK_S, partial(self._begin, fault))
+            return
+        if fault.kind is FaultKind.AMBUSH and not self._has_come(fault):
+            self._schedule.after(_AMBUSH_LOOK_S, partial(self._begin, fault))
             return
         self.done[fault.kind] += 1
         self._schedule.after(fault.lasts_s, partial(self._end, fault))
@@ -65,16 +77,17 @@ class Tormentor:
             return
         if fault.kind is FaultKind.POWER_CUT:
             self._power = False
-            self._stopping.clear()
             for program in self._stage.programs.values():
                 program.kill()
             return
         program = self._stage.programs[fault.target]
         match fault.kind:
-            case FaultKind.KILL:
+            case FaultKind.KILL | FaultKind.AMBUSH:
+                self._down.add(program.name)
                 program.kill()
             case FaultKind.TERM:
-                self._stopping.add(program.name)
+                self._down.add(program.name)
+                self._told[fault] = program.process
                 program.send(signal.SIGTERM)
             case FaultKind.FREEZE:
                 program.send(signal.SIGSTOP)
@@ -95,12 +108,12 @@ class Tormentor:
             return
         program = self._stage.programs[fault.target]
         match fault.kind:
-            case FaultKind.KILL:
+            case FaultKind.KILL | FaultKind.AMBUSH:
                 self._start(program)
             case FaultKind.TERM:
-                if program.running and program is not self._stage.server:
+                if not self._is_gone(fault, program) and program is not self._stage.server:
                     program.send(signal.SIGTERM)  # it has had time enough for what runs
-                self._start_when_ended(program, self._schedule.now_s + STOP_LIMIT_S)
+                self._start_when_ended(fault, program, self._schedule.now_s + STOP_LIMIT_S)
             case FaultKind.FREEZE:
                 program.send(signal.SIGCONT)
             case FaultKind.FULL_DISK:
@@ -108,9 +121,19 @@ class Tormentor:
             case FaultKind.CLOCK:
                 self._stage.set_clock(program.name, 0)
 
+    def _has_come(self, fault: Fault) -> bool:
+        """Whether the line of an ambush was logged since it was laid, or does not come."""
+        log = self._stage.programs[fault.target].log
+        laid_at, begin = self._laid.setdefault(fault, (self._schedule.now_s, log.stat().st_size))
+        if self._schedule.now_s > laid_at + AMBUSH_S:
+            return True
+        with log.open("rb") as file:
+            file.seek(begin)
+            return f" {fault.line} ".encode() in file.read()
+
     def _is_up(self, program: Program) -> bool:
         """Whether it runs and has come so far that it knows what SIGTERM means."""
-        if program.name in self._stopping or not self._power:
+        if program.name in self._down or not self._power:
             return False
         if program.running:
             return b"listening" in program.log.read_bytes()[self._begins[program.name] :]
@@ -120,19 +143,23 @@ class Tormentor:
         self._start(program)
         return False
 
+    def _is_gone(self, fault: Fault, program: Program) -> bool:
+        """Whether the power was cut since the fault began, which ended what was told to stop."""
+        return not self._power or program.process is not self._told[fault]
+
     def _start(self, program: Program) -> None:
         if program.running or not self._power:
             return  # the power came back meanwhile, or will
-        self._stopping.discard(program.name)
+        self._down.discard(program.name)
         self._begins[program.name] = program.log.stat().st_size
         program.start(wait=False)
 
-    def _start_when_ended(self, program: Program, until_s: float) -> None:
+    def _start_when_ended(self, fault: Fault, program: Program, until_s: float) -> None:
+        if self._is_gone(fault, program):
+            return
         assert program.process is not None
-        if program.name not in self._stopping:
-            return  # the power was cut meanwhile
         if program.running and self._schedule.now_s < until_s:
-            self._schedule.after(_LOOK_S, partial(self._start_when_ended, program, until_s))
+            self._schedule.after(_LOOK_S, partial(self._start_when_ended, fault, program, until_s))
             return
         if program.running:
             self.complaints.append(
