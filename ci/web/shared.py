@@ -10,8 +10,10 @@ from typing import Final, cast
 
 from quart import current_app, request
 
+from ci.turns import Turns
+
 EXTENSION: Final = "shared"  # where an app keeps it
-MAX_PARTS: Final = 100  # some 40 kB each: all filters, and all open builds, of one moment
+MAX_CHARS: Final = 8_000_000  # of all parts; one has some 40,000: all filters, all open builds
 WINDOW_S: Final = 5  # over which is added up how long the making of parts takes
 # Above this share of the time, agents and submitters have to wait for open pages, and these ask
 # more rarely; below the other there is room for twice as many questions.
@@ -25,7 +27,9 @@ class Shared:
 
     def __init__(self, now_s: float) -> None:
         self.pace = 1  # how many times longer than usual a page waits between two questions
-        self._parts: dict[tuple[str, str], str] = {}
+        self._parts: dict[str, tuple[str, str]] = {}  # address: moment, part; the newest last
+        self._chars = 0  # in them
+        self._turns = Turns()
         self._spent_s = 0.0  # on parts, since `_since_s`
         self._since_s = now_s
 
@@ -34,13 +38,26 @@ class Shared:
 
         `moment` is the stamp of what is shown: two answers with the same one are the same.
         """
-        key = moment, _address()
-        if key not in self._parts:
-            made = await make()
-            while len(self._parts) >= MAX_PARTS:
-                del self._parts[next(iter(self._parts))]
-            self._parts[key] = made
-        return self._parts[key]
+        address = _address()
+        async with self._turns.turn(address):  # or all who ask meanwhile would make it, too
+            kept_moment, html = self._parts.get(address, ("", ""))
+            if kept_moment != moment:
+                html = await make()
+                self._keep(address, moment, html)
+            return html
+
+    def _keep(self, address: str, moment: str, html: str) -> None:
+        """Keep a part in the place of its older self; the oldest ones go when it is too much."""
+        self._drop(address)
+        self._parts[address] = moment, html
+        self._chars += len(address) + len(html)
+        while self._chars > MAX_CHARS and len(self._parts) > 1:
+            self._drop(next(iter(self._parts)))
+
+    def _drop(self, address: str) -> None:
+        if address in self._parts:
+            _, html = self._parts.pop(address)
+            self._chars -= len(address) + len(html)
 
     def spend(self, seconds: float, now_s: float) -> None:
         """Note how long a part took; when that is too much, let all pages ask more rarely.

@@ -12,6 +12,7 @@ MINUTE: Final = 60  # seconds
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 MONTH: Final = 30 * DAY  # after this a date says more than a number of days
+MAX_SHORT_CHARS: Final = 500  # more than a line of a list shows; a command may be as long as a file
 
 _REASONS: Final = {
     Reason.CANCELED: "It was canceled.",
@@ -101,6 +102,11 @@ def size(count: int | None) -> str:
             return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def short(text: str) -> str:
+    """The beginning of a text that may be long, for lists; the build's page has it whole."""
+    return text if len(text) <= MAX_SHORT_CHARS else f"{text[: MAX_SHORT_CHARS - 1]}…"
 
 
 def why(ended: Build | Attempt) -> str:

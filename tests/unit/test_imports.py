@@ -30,6 +30,7 @@ BASE = (
     "ci.repository",
     "ci.room",
     "ci.serve",
+    "ci.turns",
     "ci.version",
     "ci.wire",
 )
@@ -46,6 +47,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.errors": (),
     "ci.gate": (),
     "ci.outage": (),
+    "ci.turns": (),
     "ci.version": (),
     "ci.exposition": ("ci.version",),
     "ci.limits": (),

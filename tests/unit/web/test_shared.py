@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 import httpx
+import trio
+import trio.testing
+from quart_trio import QuartTrio
 
 from ci.web.app import create_app
-from ci.web.shared import EXTENSION, LITTLE, MAX_PACE, MAX_PARTS, TOO_MUCH, WINDOW_S, Shared
+from ci.web.shared import EXTENSION, LITTLE, MAX_CHARS, MAX_PACE, TOO_MUCH, WINDOW_S, Shared
 from tests.fakes.asgi import AppTransport
 from tests.fakes.core import FakeCore
 from tests.unit.web.conftest import HTMX
@@ -53,14 +56,89 @@ async def test_what_one_reader_has_asked_costs_nothing_for_the_next(
 
 
 async def test_each_filter_is_a_part_of_its_own(client: httpx.AsyncClient, core: FakeCore) -> None:
-    """And however many there are, the memory for them is bounded."""
+    """Whoever looks for something is not shown what another one looks for."""
     await change(core)
     await core.submit(repository=None, commit="other", command=COMMAND)
     assert "#2" not in await poll(client, "/?part=builds&status=running&v=x")
     assert "#2" in await poll(client, "/?part=builds&status=waiting&v=x")
-    for n in range(MAX_PARTS + 10):
-        assert "#2" not in await poll(client, f"/?part=builds&q=none{n}&v=x")
+    assert "#2" not in await poll(client, "/?part=builds&q=none&v=x")
     assert "#2" in await poll(client, "/?part=builds&status=waiting&v=x")
+
+
+class Maker:
+    """Makes parts of one length for `shared`, and counts them."""
+
+    def __init__(self, shared: Shared, chars: int = 1) -> None:
+        self.shared = shared
+        self.chars = chars
+        self.made = 0
+        self.may_end = trio.Event()
+
+    async def __call__(self) -> str:
+        """Make one, while others run."""
+        self.made += 1
+        await self.may_end.wait()
+        return "x" * self.chars
+
+    async def look(self, address: str, moment: str) -> None:
+        """Ask as a reader does."""
+        async with QuartTrio(__name__).test_request_context(address):
+            assert len(await self.shared.part(moment, self)) == self.chars
+
+
+async def test_readers_who_ask_at_once_share_one_making() -> None:
+    """Also those who come while it is made."""
+    make = Maker(Shared(0))
+    async with trio.open_nursery() as readers:
+        for _ in range(50):
+            readers.start_soon(make.look, "/", "now")
+        readers.start_soon(make.look, "/other", "now")
+        await trio.testing.wait_all_tasks_blocked()
+        make.may_end.set()
+    assert make.made == 2
+
+
+async def test_a_reader_who_leaves_takes_no_part_from_others() -> None:
+    """The next one in line makes it."""
+    make = Maker(Shared(0))
+    async with trio.open_nursery() as readers:
+        async with trio.open_nursery() as leaving:
+            leaving.start_soon(make.look, "/", "now")
+            await trio.testing.wait_all_tasks_blocked()
+            for _ in range(3):
+                readers.start_soon(make.look, "/", "now")
+            await trio.testing.wait_all_tasks_blocked()
+            leaving.cancel_scope.cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        make.may_end.set()
+    assert make.made == 2
+
+
+async def test_the_memory_for_parts_is_bounded() -> None:
+    """Nothing of past moments is kept; of other addresses, the newest until it is too much."""
+    make = Maker(Shared(0), MAX_CHARS // 4)
+    make.may_end.set()
+    await make.look("/first", "then")
+    for n in range(20):
+        await make.look("/", f"moment {n}")
+    await make.look("/first", "then")
+    assert make.made == 21
+    for n in range(3):
+        await make.look(f"/{n}", "now")
+    await make.look("/first", "then")
+    assert make.made == 25
+    make.chars = 2 * MAX_CHARS
+    for _ in range(3):
+        await make.look("/huge", "now")
+    assert make.made == 26
+
+
+async def test_a_long_command_makes_no_long_list(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Its beginning is enough there; the page of the build has it whole."""
+    for _ in range(50):
+        await core.submit(repository=None, commit="main", command='"' * 99_000)
+    assert len(await poll(client, "/?part=builds&v=x")) < 500_000
+    assert "&#34;" * 99_000 in await poll(client, "/build/1?part=head&v=x")
 
 
 def test_when_much_changes_pages_ask_more_rarely() -> None:
