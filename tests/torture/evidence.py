@@ -102,6 +102,7 @@ class Told:
     end: End
     tries: tuple[Try, ...]
     message: str = ""
+    duration_s: float = 0.0  # of the last attempt
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ def builds(stage: Stage, read: Mapping[str, Piece]) -> Iterator[Told]:
     for told in _pages(stage):
         tries = tuple(_try(stage, told["number"], each, printed, read) for each in told["attempts"])
         token = token_of(told["command"])
-        yield Told(told["number"], token, _end(told), tries, told["message"] or "")
+        duration_s = told["duration_s"] or 0.0
+        yield Told(told["number"], token, _end(told), tries, told["message"] or "", duration_s)
 
 
 def runs(stage: Stage) -> Iterator[Run]:

@@ -12,6 +12,8 @@ from ci.model import Reason, Status
 
 WORKLOAD: Final = Path(__file__).with_name("workload.py")
 MISSING: Final = "0123456789abcdef0123456789abcdef01234567"  # a commit that no repository has
+BUILD_TIMEOUT_S: Final = 40  # four times what the longest usual kind takes
+SILENCE_S: Final = 10  # five times what the most silent usual kind needs; a start may be slow
 NO_SPACE_EXIT: Final = 74  # of the workload, when its output could not be written; EX_IOERR
 FAILING_EXIT: Final = 7
 

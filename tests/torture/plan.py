@@ -41,7 +41,7 @@ class FaultKind(StrEnum):
     CLOCK = "clock jumps"
 
 
-# Seconds. The grace time is 10 s and the silence limit 6 s: some are shorter, some longer.
+# Seconds. The grace time and the silence limit are 10 s: some are shorter, some longer.
 _LASTING: Final[dict[FaultKind, tuple[float, ...]]] = {
     FaultKind.POWER_CUT: (0.1, 3, 12),
     FaultKind.KILL: (0.1, 1, 3, 7, 15),

@@ -9,9 +9,10 @@ from typing import Final
 
 from ci.model import LEGAL_CHANGES, MAX_ATTEMPTS, TRY_AGAIN, Reason, Status
 from tests.torture.evidence import Asked, Evidence, Told
-from tests.torture.kinds import KINDS, NO_SPACE_EXIT, End
+from tests.torture.kinds import BUILD_TIMEOUT_S, KINDS, NO_SPACE_EXIT, End
 
 _LOSSY_COPIES: Final = 2  # a proxy sends a request at most once more
+_TIMEOUT: Final = End(Status.ERROR, Reason.TIMEOUT)
 _CANCELED: Final = End(Status.CANCELED, Reason.CANCELED)
 
 
@@ -104,6 +105,8 @@ def _judge(build: Told, asked: Asked) -> Iterator[str]:
             yield f"{name} was given up after {lost} lost attempts: {_words(build)}"
     elif build.end == End(Status.FAILURE, Reason.EXITED, NO_SPACE_EXIT):
         pass  # the command itself has met the full disk, and it noted so: see `runs`
+    elif build.end == _TIMEOUT and build.duration_s >= BUILD_TIMEOUT_S:
+        pass  # its agent was away for most of that time; that it had not ended: see `verdicts`
     elif build.end != KINDS[asked.kind].end:
         yield f"{name} ended as {_words(build)}"
 

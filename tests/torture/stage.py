@@ -21,14 +21,12 @@ from typing import Final
 from tests.real.harness import Program, Server, Site
 from tests.real.repository import Repository, open_git_server
 from tests.torture import disks
-from tests.torture.kinds import WORKLOAD
+from tests.torture.kinds import BUILD_TIMEOUT_S, SILENCE_S, WORKLOAD
 from tests.torture.plan import AGENTS, SLOTS
 from tests.torture.proxy import Proxy, Weather, open_proxy
 
 HEARTBEAT_S: Final = 1
 GRACE_S: Final = 10
-BUILD_TIMEOUT_S: Final = 40  # four times what the longest usual kind takes, with an agent away
-SILENCE_S: Final = 6  # three times what the most silent usual kind needs
 
 CLIENT_WEATHER: Final = Weather(lose=0.15, twice=0.1, delay_s=0.02)
 _CLOCK: Final = Path(__file__).with_name("clock")

@@ -20,12 +20,13 @@ from tests.torture.evidence import (
     Told,
     Try,
 )
-from tests.torture.kinds import End
+from tests.torture.kinds import BUILD_TIMEOUT_S, End
 
 GOOD = End(Status.SUCCESS, Reason.EXITED, 0)
 LOST = End(Status.ERROR, Reason.AGENT_LOST)
 CANCELED = End(Status.CANCELED, Reason.CANCELED)
 SILENCE = End(Status.ERROR, Reason.SILENCE)
+TIMEOUT = End(Status.ERROR, Reason.TIMEOUT)
 WAITING = End(Status.WAITING, None)
 EXACT = Comparison(9, 9, 9)
 
@@ -107,6 +108,11 @@ def with_events(program: str, *events: Event) -> Evidence:
     return replace(SOUND, events={**SOUND.events, program: SOUND.events[program] + events})
 
 
+def broken_rules(evidence: Evidence) -> set[str]:
+    """Name the rules that have something to say."""
+    return {finding.split(":")[0] for finding in check(evidence)}
+
+
 THRICE_LOST = [a_try(f"1.1.{n}", LOST, log=Comparison(0, 0, 0)) for n in (1, 2, 3)]
 
 LIES = [
@@ -127,6 +133,7 @@ LIES = [
         with_build(a_build(1, a_try("1.1.1", End(Status.FAILURE, Reason.EXITED, 1)))),
     ),
     ("ends_fit_the_kind", with_build(a_build(1, a_try("1.1.1", LOST)))),
+    ("ends_fit_the_kind", with_build(a_build(1, a_try("1.1.1", TIMEOUT)))),
     ("ends_fit_the_kind", with_build(a_build(1, end=CANCELED))),
     ("ends_fit_the_kind", with_build(a_build(3, a_try("3.1.1")))),
     ("attempts_are_in_order", with_build(a_build(1, *THRICE_LOST, a_try("1.1.4")))),
@@ -198,10 +205,17 @@ def test_a_sound_history_passes() -> None:
     assert check(SOUND) == []
 
 
+def test_a_usual_build_may_run_out_of_time_while_its_agent_is_away() -> None:
+    """But only when the time really was over, and its command had not ended by itself."""
+    late = replace(a_build(1, a_try("1.1.1", TIMEOUT)), duration_s=BUILD_TIMEOUT_S)
+    assert "ends_fit_the_kind" not in broken_rules(with_build(late))
+    assert "verdicts_are_the_commands" in broken_rules(with_build(late))
+
+
 @pytest.mark.parametrize(("rule", "lie"), LIES)
 def test_a_broken_history_is_rejected(rule: str, lie: Evidence) -> None:
     """The rule that is there for it says so."""
-    assert rule in {finding.split(":")[0] for finding in check(lie)}
+    assert rule in broken_rules(lie)
 
 
 def test_each_rule_is_fed_a_lie() -> None:
