@@ -66,13 +66,20 @@ class GitCheckout:
         url = _absolute(repository)
         git = Git(cookie, local=_is_local(url))
         mirror = self._mirrors.of(url)
-        with mirror.in_use() as version:
+        with mirror.in_use(workspace) as version:
             try:
-                return await self._make(git, mirror, url, commit, workspace)
+                found = await self._make(git, mirror, url, commit, workspace)
             except GitFailed as error:
-                if is_no_space(error) or not await mirror.renew(git, version):
+                if is_no_space(error) or not await mirror.renew(git, version, workspace.parent):
                     raise
-            return await self._make(git, mirror, url, commit, workspace)
+            if mirror.version != version:
+                found = await self._make(git, mirror, url, commit, workspace)
+        if (workspace / ".gitmodules").exists():
+            await git.must(
+                "check out the submodules",
+                *("-C", str(workspace), "submodule", "--quiet", "update", "--init", "--recursive"),
+            )
+        return found
 
     async def tidy(self, work: Path, unused_s: float) -> None:
         """Repack mirrors, remove those that are not used, and what is left of removed ones."""
@@ -92,11 +99,6 @@ class GitCheckout:
             *("-C", str(workspace), "checkout", "--quiet", "--force", "--detach"),
             found.commit_hash,
         )
-        if (workspace / ".gitmodules").exists():
-            await git.must(
-                "check out the submodules",
-                *("-C", str(workspace), "submodule", "--quiet", "update", "--init", "--recursive"),
-            )
         return found
 
 

@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from ci import blocking
+from ci.agent.borrowed import borrowed
 from ci.agent.git import Git, GitFailed
 from ci.agent.spool import remove_or_leave, remove_tree, set_aside
 from ci.errors import CheckoutFailed
@@ -50,33 +51,41 @@ class Mirror:
         self.path = path
         self.url = url
         self._changing = trio.Lock()
-        self.users = 0  # checkouts that work with it now
+        self.making: set[Path] = set()  # workspaces that are made with it now
         self.uses = 0  # so far
-        self._version = 0
+        self.version = 0  # another one each time that it is made anew
         self._renewed_at = -math.inf
         self._is_empty = False  # made in this life, and nothing was brought yet
 
     @contextmanager
-    def in_use(self) -> Iterator[int]:
-        """Keep it from being removed; give its version, which another one replaces."""
-        self.users += 1
+    def in_use(self, workspace: Path) -> Iterator[int]:
+        """Keep it from being removed while `workspace` is made with it; give its version.
+
+        When that is another one at the end, the workspace may lack objects, and is made again.
+        """
+        self.making.add(workspace)
         self.uses += 1
         try:
-            yield self._version
+            yield self.version
         finally:
-            self.users -= 1
+            self.making.remove(workspace)
 
-    async def renew(self, git: Git, version: int) -> bool:
+    async def renew(self, git: Git, version: int, work: Path) -> bool:
         """Make it anew after git has failed with it; whether it is another one than `version`.
 
         A killed git or a full disk may leave a mirror with which git fails for ever. Nobody can
         tell that from other failures for sure, so a new one is made beside it, which takes its
         place if git does better with that; but not too often, since it may not be the mirror.
+
+        The new one lacks what the repository has no longer. So the old one stays while a command
+        may run in one of the workspaces in `work` that borrow from it.
         """
         async with self._changing:
-            if self._version != version:
+            if self.version != version:
                 return True
             if self._is_empty or trio.current_time() < self._renewed_at + RENEW_PAUSE_S:
+                return False
+            if await self._is_borrowed(work):
                 return False
             self._renewed_at = trio.current_time()
             fresh = Mirror(self.path.with_name(self.path.name + NEW_SUFFIX), self.url)
@@ -86,9 +95,12 @@ class Mirror:
                 log.info("mirror not made anew", mirror=self.path.name, error=str(error))
                 await blocking.run(remove_or_leave, fresh.path)
                 return False
+            if await self._is_borrowed(work):
+                await blocking.run(remove_or_leave, fresh.path)
+                return False
             old = set_aside(self.path)
             fresh.path.rename(self.path)
-            self._version += 1
+            self.version += 1
             log.warning("mirror made anew", mirror=self.path.name)
             await blocking.run(remove_or_leave, old)
         return True
@@ -132,6 +144,15 @@ class Mirror:
     async def refs(self) -> dict[str, str]:
         """Full name → hash of all branches and tags."""
         return await blocking.run(_read_refs, self.path)
+
+    async def _is_borrowed(self, work: Path) -> bool:
+        """Whether a workspace borrows from it that is not just being made."""
+        making = set(self.making)
+        others = await blocking.run(borrowed, work, making)
+        if self.path not in others and making <= self.making:  # else one was made meanwhile
+            return False
+        log.info("mirror not made anew", mirror=self.path.name, error="a running build needs it")
+        return True
 
     async def _find_known(self, git: Git, commit: str) -> CommitInfo | None:
         if not (self.path / "HEAD").exists():

@@ -6,19 +6,18 @@ not used for longest. None goes that a checkout works with or a workspace borrow
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from ci import blocking, logfile
+from ci import blocking
+from ci.agent.borrowed import borrowed
 from ci.agent.mirror import NEW_SUFFIX, USED, Mirror, mirror_name
 from ci.agent.spool import is_aside, remove_or_leave, set_aside
 
 _SUFFIX: Final = ".git"
-_READ_LIMIT: Final = 64 << 10  # bytes; we write one line, a build may add some
 
 log = structlog.get_logger()
 
@@ -56,8 +55,8 @@ class Mirrors:
     async def _remove_unless_needed(self, path: Path, work: Path) -> bool:
         mirror = self._at(path)
         uses = mirror.uses
-        borrowed = await blocking.run(_borrowed, work)
-        if path in borrowed or mirror.users or mirror.uses != uses:
+        needed = await blocking.run(borrowed, work)
+        if path in needed or mirror.making or mirror.uses != uses:
             return False
         aside = set_aside(path)  # before anybody else has a turn
         log.info("mirror removed", mirror=path.name)
@@ -69,7 +68,7 @@ class Mirrors:
         return self._known.setdefault(path, Mirror(path, url=""))
 
     def _busy(self) -> set[Path]:
-        return {path for path, mirror in self._known.items() if mirror.users}
+        return {path for path, mirror in self._known.items() if mirror.making}
 
 
 def _by_last_use(folder: Path) -> list[tuple[Path, float]]:
@@ -80,19 +79,6 @@ def _by_last_use(folder: Path) -> list[tuple[Path, float]]:
             mark = path / USED
             found.append((path, (mark if mark.exists() else path).stat().st_mtime))
     return sorted(found, key=lambda pair: pair[1])
-
-
-def _borrowed(work: Path) -> set[Path]:
-    """Find the mirrors that workspaces borrow objects from.
-
-    A build may have put anything in place of the file: a pipe, a disk image, a picture.
-    """
-    found = set()
-    for alternates in work.glob("*/.git/objects/info/alternates"):
-        if alternates.is_file():
-            text = os.fsdecode(logfile.read(alternates, 0, _READ_LIMIT))
-            found |= {Path(line).parent for line in text.splitlines()}
-    return found
 
 
 def _remove_leftovers(folder: Path, busy: set[Path]) -> None:

@@ -1,0 +1,27 @@
+"""Which mirrors workspaces borrow objects from. It blocks: call it through `ci.blocking`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Final
+
+from ci import logfile
+from ci.agent.spool import is_aside
+
+_READ_LIMIT: Final = 64 << 10  # bytes; we write one line, a build may add some
+
+
+def borrowed(work: Path, without: AbstractSet[Path] = frozenset()) -> set[Path]:
+    """Find the mirrors that the workspaces in `work` borrow from, but for those `without`.
+
+    A build may have put anything in place of the file: a pipe, a disk image, a picture.
+    """
+    found = set()
+    for alternates in work.glob("*/.git/objects/info/alternates"):
+        workspace = alternates.parents[3]
+        if workspace not in without and not is_aside(workspace) and alternates.is_file():
+            text = os.fsdecode(logfile.read(alternates, 0, _READ_LIMIT))
+            found |= {Path(line).parent for line in text.splitlines()}
+    return found
