@@ -224,18 +224,16 @@ def remove_tree(path: Path) -> None:
     None there is fine.
     """
     try:
-        if path.is_symlink() or path.is_file():
+        if path.is_symlink() or not path.is_dir():
             path.unlink()
         else:
             shutil.rmtree(path)
     except FileNotFoundError:
         pass
-    except PermissionError:
-        # A build may take permissions from a folder; Go's module cache takes that to write.
-        _allow(path)
-        for folder, inner, _ in os.walk(path):
-            for name in inner:
-                _allow(Path(folder, name))
+    except (OSError, RecursionError):
+        # A build may take permissions from a folder; Go's module cache takes that to write. And it
+        # may nest folders deeper than Python's stack or than files may be open.
+        _flatten(path)
         shutil.rmtree(path)
 
 
@@ -254,7 +252,28 @@ def is_aside(path: Path) -> bool:
     return path.name.startswith(_ASIDE)
 
 
+def _flatten(top: Path) -> None:
+    """Bring all folders in `top` to its first level, and take every permission in them.
+
+    So nothing here is limited in depth: no path is long, and nothing recurses. Raises OSError.
+    """
+    _allow(top)
+    name, count = secrets.token_hex(8), 0  # that no build can know
+    folders = _folders(top)
+    while folders:
+        folder = folders.pop()
+        _allow(folder)
+        for inner in _folders(folder):
+            _allow(inner)  # moving it writes its `..`
+            count += 1
+            folders.append(inner.rename(top / f"{name}-{count}"))
+
+
+def _folders(path: Path) -> list[Path]:
+    with os.scandir(path) as entries:
+        return [Path(entry) for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
 def _allow(folder: Path) -> None:
-    if not folder.is_symlink():  # whose target is somebody else's
-        with suppress(OSError):
-            folder.chmod(0o700)
+    with suppress(OSError):
+        folder.chmod(0o700)
