@@ -36,7 +36,7 @@ from hypercorn.typing import (
 )
 from hypercorn.utils import parse_socket_addr
 
-from ci.room import Room
+from ci.crowd import Crowd
 
 log = structlog.get_logger()
 
@@ -69,13 +69,13 @@ class Connection:
         app: ASGIFramework,
         config: Config,
         context: WorkerContext,
-        room: Room,
+        crowd: Crowd,
         stream: trio.SocketStream,
     ) -> None:
         self._app = app
         self._config = config
         self._context = context
-        self._room = room
+        self._crowd = crowd
         self._stream = stream
         self._state = _State.HEAD
         self._deadline = math.inf  # for the next bytes of the client
@@ -107,8 +107,8 @@ class Connection:
                     server=ends[1],
                     send=self._take,
                 )
-                self._room.enter(self)
-                self._wait(_State.HEAD, self._room.limits.client_s)
+                self._crowd.enter(self)
+                self._wait(_State.HEAD, self._crowd.limits.client_s)
                 await self._read()
         except Exception:  # whatever the bytes of a stranger do, they end his connection alone
             log.exception("connection broken", client=ends[0])
@@ -126,7 +126,7 @@ class Connection:
         self._nursery.cancel_scope.cancel()
 
     def _close(self) -> None:
-        self._room.leave(self)
+        self._crowd.leave(self)
         if self._sending.locked():
             # Else the kernel keeps what is unsent and offers it for many minutes.
             with suppress(OSError):
@@ -138,7 +138,7 @@ class Connection:
             if self._state is _State.CLOSING:
                 continue
             if self._state is _State.IDLE:
-                self._wait(_State.HEAD, self._room.limits.client_s)
+                self._wait(_State.HEAD, self._crowd.limits.client_s)
             elif self._state is _State.BODY:
                 self._wait(_State.BODY, math.inf)
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -157,13 +157,13 @@ class Connection:
         """It is the client's turn."""
         self._state = state
         self._deadline = self._reading.deadline = trio.current_time() + within_s
-        self._room.wait(self)
+        self._crowd.wait(self)
 
     def _work(self) -> None:
         """It is our turn."""
         self._state = _State.ANSWER
         self._deadline = self._reading.deadline = math.inf
-        self._room.work(self)
+        self._crowd.work(self)
 
     async def _take(self, event: Event) -> None:
         """Do what Hypercorn asks for. Only the sending of bytes is a checkpoint.
@@ -176,7 +176,7 @@ class Connection:
                 await self._send(event.data)
         elif isinstance(event, Updated):
             if event.idle:
-                self._room.release(self)
+                self._crowd.release(self)
                 self._wait(_State.IDLE, KEEP_ALIVE_S)
             else:
                 self._wait(_State.BODY, math.inf)
@@ -198,10 +198,10 @@ class Connection:
     async def _send(self, data: bytes) -> None:
         """Send bytes; what can't be sent whole and in time ends the connection."""
         async with self._sending:
-            self._room.wait(self)
+            self._crowd.wait(self)
             whole = False
             try:
-                with trio.move_on_after(self._room.limits.client_s):
+                with trio.move_on_after(self._crowd.limits.client_s):
                     await self._stream.send_all(data)
                     whole = True
             except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -210,7 +210,7 @@ class Connection:
                 if not whole:
                     self.drop()
             if self._state is _State.ANSWER:
-                self._room.work(self)
+                self._crowd.work(self)
 
     async def spawn_app(
         self, _app: AppWrapper, config: Config, scope: Scope, send: AppSend
@@ -224,7 +224,7 @@ class Connection:
                 inbox.close()
                 return
             if message["type"] == "http.request":
-                self._room.hold(self, len(message["body"]))
+                self._crowd.hold(self, len(message["body"]))
                 if not message["more_body"] and self._state is _State.BODY:
                     self._work()
             await inbox.send(message)

@@ -20,8 +20,8 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from ci.connection import Connection
+from ci.crowd import Crowd
 from ci.limits import Limits
-from ci.room import Room
 
 GRACEFUL_S: Final = 1.0  # for requests under way when we stop; a poller asks again anyway
 REFUSED_BODY_S: Final = 2.0  # for the rest of a body that nobody will read
@@ -59,10 +59,10 @@ async def serve_app(
     config.errorlog = None  # our own handlers log what goes wrong, with its cause
     config.include_server_header = False
     context = WorkerContext(None)
-    room = Room(limits)
+    crowd = Crowd(limits)
 
     async def serve_one(stream: trio.SocketStream) -> None:
-        await Connection(app, config, context, room, stream).run()
+        await Connection(app, config, context, crowd, stream).run()
 
     accept = partial(
         trio.serve_listeners,
@@ -76,5 +76,5 @@ async def serve_app(
             await stop.wait()
             accepting.cancel_scope.cancel()
         await context.terminated.set()
-        room.stop()
+        crowd.stop()
         connections.cancel_scope.deadline = trio.current_time() + GRACEFUL_S

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 import structlog
-
-from ci import blocking
 
 # With less than this free, what was being written when something failed did not fit.
 FULL_BYTES: Final = 1 << 20
@@ -70,14 +67,6 @@ def is_no_space(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in NO_SPACE
     return any(words in str(error) for words in _GIT_WORDS)
-
-
-async def free_bytes(folder: Path) -> int:
-    """Return the bytes that are free for us on the disk of `folder`; 0 when no file can be made."""
-    disk = await blocking.run(os.statvfs, folder)
-    if disk.f_files and not disk.f_favail:
-        return 0
-    return disk.f_bavail * disk.f_frsize
 
 
 def _words(size: int) -> str:

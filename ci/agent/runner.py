@@ -18,9 +18,9 @@ import trio
 
 from ci import blocking
 from ci.agent import processes
-from ci.agent.room import free_bytes
 from ci.agent.spool import Folder
 from ci.agent.survivors import Belongings, end_all
+from ci.disk import free_bytes
 
 START_LIMIT_S: Final = 2.0  # a supervisor writes its number within milliseconds of its start
 START_POLL_S: Final = 0.05
@@ -112,7 +112,7 @@ class ShellRunner:
 
     async def free_bytes(self, folder: Path) -> int:
         """Ask the system."""
-        return await free_bytes(folder)
+        return await blocking.run(free_bytes, folder)
 
 
 class _Supervised:

@@ -18,6 +18,7 @@ import trio
 
 from ci import blocking
 from ci.config import ServerConfig
+from ci.disk import free_bytes
 from ci.errors import Busy, GivenUp, LogFull, NotFound, Rejected, StoreFailed, TooLarge
 from ci.model import MAX_NUMBER, Agent, Attempt, Build, BuildRequest, Reason, Status, commit_problem
 from ci.server.client import AgentClient, Http
@@ -28,7 +29,7 @@ from ci.server.member import Member
 from ci.server.metrics import AgentSnapshot, Metrics, Snapshot
 from ci.server.queue import Queue
 from ci.server.retention import Retention, Rules
-from ci.server.room import FreeBytes, Room, free_bytes
+from ci.server.room import FreeBytes, Room
 from ci.server.store.store import News, Store, open_store
 from ci.server.store.tables import SCHEMA
 from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,14 +53,3 @@ class Room:
         """Return if logs and new builds may be taken. Raises StoreFailed."""
         if problem := self.look():
             raise StoreFailed(problem)
-
-
-def free_bytes(folder: Path) -> int:
-    """Return the bytes that are free for us on the disk of `folder`; 0 when no file can be made.
-
-    It asks the kernel's memory, not the disk: some microseconds, on the spot.
-    """
-    disk = os.statvfs(folder)
-    if disk.f_files and not disk.f_favail:
-        return 0
-    return disk.f_bavail * disk.f_frsize

@@ -135,7 +135,7 @@ def test_a_full_house_is_open_to_agents_and_readers(
 
 
 def test_many_large_bodies_are_too_much(site: Site, repository: Repository) -> None:
-    """The largest ones go, before they have filled the memory; others are taken."""
+    """The first ones go, before they have filled the memory; others are taken."""
     server = site.server(repository.path, max_body_bytes=4 * MB)
     server.start()
     serve_others(server)
