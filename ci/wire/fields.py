@@ -6,6 +6,7 @@ each model lists them, the first being ours. Unknown keys are ignored.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -18,7 +19,7 @@ from pydantic import (
     ValidationError,
 )
 
-from ci.errors import Rejected
+from ci.errors import Rejected, TooLarge
 
 PROTOCOL = 1  # raised when an older peer would misunderstand us
 
@@ -68,12 +69,35 @@ Size = Annotated[int, BeforeValidator(no_bool), Field(ge=0, lt=2**62)]
 Duration = Annotated[float, BeforeValidator(no_bool), Field(ge=0, le=10**9, allow_inf_nan=False)]
 
 
+# What a body may hold beside its texts, of which only a log is long. Millions of small values are
+# quickly sent, and take seconds and gigabytes to be read.
+MAX_STRUCTURE = 1 << 20  # bytes
+# One that does not end is one, too: it would else be looked at again from each quote inside.
+_JSON_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+
+
 def read(model: type[Model], body: bytes) -> Model:
     """Read a JSON object into `model`. Raises Rejected with the name of the first wrong field."""
+    _check_structure(body)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise rejected(error) from None
+
+
+def _check_structure(body: bytes) -> None:
+    if len(body) <= MAX_STRUCTURE:
+        return
+    count = end = 0
+    for text in _JSON_TEXT.finditer(body):
+        count += 1 + text.start() - end  # an empty text is something, too
+        end = text.end()
+        if count > MAX_STRUCTURE:
+            break
+    else:
+        count += len(body) - end
+    if count > MAX_STRUCTURE:
+        raise TooLarge(f"the body has more than {MAX_STRUCTURE} bytes beside its texts")
 
 
 def rejected(error: ValidationError) -> Rejected:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.errors import Rejected
+from ci.errors import Rejected, TooLarge
+from ci.wire.fields import read
 from ci.wire.job import read_job
 from ci.wire.registration import read_registration
-from ci.wire.result import read_result
+from ci.wire.result import Result, read_result
 from ci.wire.status import read_cancel, read_status
 
 Read = Callable[[bytes], object]
@@ -87,3 +88,35 @@ def test_a_key_from_outside_is_shown_on_one_line() -> None:
 def test_an_answer_that_cant_be_read_still_means_alive(body: bytes) -> None:
     """Any HTTP answer at all counts, so an unreadable status is an empty one."""
     assert read_status(body).attempts in (None, ())
+
+
+@pytest.mark.parametrize(
+    "many",
+    [
+        b"[]," * 500_000,
+        b'"",' * 600_000,
+        b'""' * 1_100_000,
+        b'{"a":1},' * 200_000,
+        b" " * 1_100_000,
+    ],
+    ids=["lists", "texts", "texts without commas", "objects", "spaces"],
+)
+@pytest.mark.parametrize("begin", [b"[", b'{"id":"1.1.1","status":"success","log":['])
+def test_millions_of_values_are_refused_before_they_are_read(begin: bytes, many: bytes) -> None:
+    """They would be gigabytes of objects."""
+    with pytest.raises(TooLarge):
+        read(Result, begin + many)
+
+
+@pytest.mark.parametrize("end", [b"", b"\\"])
+def test_a_text_that_does_not_end_is_looked_at_once(end: bytes) -> None:
+    """Not once more for each quote in it, which takes minutes."""
+    with pytest.raises(Rejected):
+        read(Result, b'{"log": "' + b'\\"' * 2_000_000 + end)
+
+
+@pytest.mark.parametrize("log", ["x" * (4 << 20), '\\"\\\\,[{' * (1 << 19), "é" * (2 << 20), ""])
+def test_a_long_log_is_no_structure(log: str) -> None:
+    """Whatever stands in it."""
+    body = b'{"id": "1.1.1", "status": "success", "log": "' + log.encode() + b'"}'
+    assert read(Result, body).log == json.loads(f'"{log}"')
