@@ -111,7 +111,8 @@ class Connection:
                 self._wait(_State.HEAD, self._crowd.limits.client_s)
                 await self._read()
         except Exception:  # whatever the bytes of a stranger do, they end his connection alone
-            log.exception("connection broken", client=ends[0])
+            if self._crowd.broken.failed() is not None:
+                log.exception("connection broken", client=ends[0])
         finally:
             self._close()
 
@@ -247,7 +248,8 @@ class Connection:
                     "answer cut", asked=scope.get("raw_path"), error=str(group.exceptions[0])
                 )
             except* Exception:  # of Quart itself; it has a page for those of our handlers
-                log.exception("request broken", asked=scope.get("raw_path"))
+                if self._crowd.broken.failed() is not None:
+                    log.exception("request broken", asked=scope.get("raw_path"))
         await send(None)  # which answers 500 if there is no answer yet
 
 
@@ -260,3 +262,15 @@ class _HTTP1(H11Protocol):
         There a client can hold an answer up without holding the connection up, where no limit of
         ours would see it.
         """
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        """Ignore the offer of a WebSocket, too: Hypercorn stumbles over junk behind it."""
+        headers = [pair for pair in request.headers if pair[0] != b"upgrade"]
+        await super()._create_stream(
+            h11.Request(
+                method=request.method,
+                target=request.target,
+                headers=headers,
+                http_version=request.http_version,
+            )
+        )

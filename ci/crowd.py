@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from ci.limits import Limits
+from ci.outage import Outage
 
 log = structlog.get_logger()
 
@@ -37,6 +38,7 @@ class Crowd:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.broken = Outage(COMPLAIN_S)  # for the log, of those that met a bug of ours
         self._all: set[Member] = set()
         self._waiting: dict[Member, None] = {}  # for their clients; the longest first
         self._bodies: dict[Member, int] = {}  # bytes in memory; the one that began first, first

@@ -7,6 +7,7 @@ import re
 from http import HTTPStatus
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
+from urllib.parse import urlsplit
 
 from hypercorn.typing import (
     ASGIFramework,
@@ -28,11 +29,11 @@ _MAX_SHOWN_CHARS: Final = 100  # of a header in an answer
 class Gate:
     """Refuses, in front of an app, what Quart stumbles over and what browsers are tricked into.
 
-    Quart reads the Host header before any handler of ours can catch what is wrong with it; a
-    WebSocket has no handler at all. `hosts` guards against DNS rebinding: a page of another site
-    whose name suddenly points to this machine is not bound by the browser's rules between sites,
-    but the browser still sends that name. None takes any well-formed name; else the Host must be
-    an address, `localhost` (or end with it) or one of `hosts`.
+    Quart reads the target and the Host header before any handler of ours can catch what is wrong
+    with them. `hosts` guards against DNS rebinding: a page of another site whose name suddenly
+    points to this machine is not bound by the browser's rules between sites, but the browser still
+    sends that name. None takes any well-formed name; else the Host must be an address, `localhost`
+    (or end with it) or one of `hosts`.
     """
 
     def __init__(self, app: ASGIFramework, hosts: frozenset[str] | None) -> None:
@@ -43,16 +44,16 @@ class Gate:
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Answer a request that is refused; let the app answer any other."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": None})
-            return
         if scope["type"] == "http" and (refusal := self._refusal(scope)) is not None:
             await _refuse(send, *refusal)
             return
         await self._app(scope, receive, send)
 
     def _refusal(self, scope: HTTPScope) -> tuple[HTTPStatus, str, str] | None:
-        """Say with which status, for which header and why a request is not taken, or None."""
+        """Say with which status, for which part and why a request is not taken, or None."""
+        if not _is_target(scope["path"]):
+            message = "is no path and no address; begin it with a slash"
+            return HTTPStatus.BAD_REQUEST, "target", message
         names = [name for name, _ in scope["headers"]]
         if b"content-length" in names and b"transfer-encoding" in names:
             # A proxy may go by the one and we by the other, and the rest is another's request.
@@ -74,6 +75,14 @@ class Gate:
             "or, if the name is right, add it to hostNames in server-conf.json"
         )
         return HTTPStatus.MISDIRECTED_REQUEST, "Host", message
+
+
+def _is_target(path: str) -> bool:
+    """Whether Quart finds a path in what is asked for: it is one, or the address has one."""
+    try:
+        return path.startswith("/") or (path != "" and urlsplit(path) is not None)
+    except ValueError:  # such as a bracket that is not closed
+        return False
 
 
 def _plain(name: str) -> str:

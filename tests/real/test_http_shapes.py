@@ -11,6 +11,7 @@ import pytest
 import trio
 from quart import request
 from quart_trio import QuartTrio
+from structlog.testing import capture_logs
 
 from ci.gate import Gate
 from ci.limits import Limits
@@ -26,6 +27,10 @@ SECOND: Final = b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n"
 GET: Final = b"GET /a HTTP/1.1\r\nHost: x\r\n"
 POST: Final = b"POST /a HTTP/1.1\r\nHost: x\r\n"
 CHUNKED: Final = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+WEBSOCKET: Final = (
+    GET + b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 
 REFUSED: Final = {
     "two lengths": POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
@@ -51,6 +56,9 @@ REFUSED: Final = {
     "a NUL": GET + b"X: a\0b\r\n\r\n",
     "two hosts": GET + b"Host: y\r\n\r\n",
     "raw UTF-8 in the path": b"GET /\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an address that is none": b"GET http://[::1/a HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an address that is none, coded": b"GET http://%5b::1/a HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a question alone": b"GET ?a HTTP/1.1\r\nHost: x\r\n\r\n",
     "HTTP/0.9": b"GET /a\r\n\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -67,9 +75,21 @@ TAKEN: Final = {
     "an offer of HTTP/2": GET + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
     b"HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
     "an absolute address": b"GET http://evil.example/a HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an offer of WebSocket": WEBSOCKET,
     "no slash": b"GET a HTTP/1.1\r\nHost: x\r\n\r\n",
     "a body that nobody asked for": GET + b"Content-Length: 5\r\n\r\nhello",
     "a body that looks like a request": POST + b"Content-Length: %d\r\n\r\n" % len(SECOND) + SECOND,
+}
+
+# These may be answered, and the connection may go on or end.
+HARMLESS: Final = {
+    "an address without path": b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a question without path": b"GET http://x?a HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a star": b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
+    "the port of a connect": b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "the letters of a port": b"GET x:[80 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "two slashes": b"GET //[a HTTP/1.1\r\nHost: x\r\n\r\n",
+    "WebSocket, junk": WEBSOCKET + b"\x81\x85" + b"junk" * 50,
 }
 
 
@@ -135,6 +155,31 @@ async def test_an_odd_shape_is_one_request(words: bytes) -> None:
     async with open_place() as place:
         assert await place.say(words + LAST) == [200, 200]
         assert place.asked == ["a", "last"]
+
+
+@pytest.mark.parametrize("words", HARMLESS.values(), ids=list(HARMLESS))
+async def test_what_nobody_needs_is_no_failure(words: bytes) -> None:
+    """It is answered, and never as if the fault were ours; the log stays empty."""
+    async with open_place() as place:
+        with capture_logs() as lines:
+            statuses = await place.say(words + LAST)
+        assert statuses
+        assert max(statuses) < 500
+        assert lines == []
+
+
+async def test_a_failure_that_comes_again_fills_no_log() -> None:
+    """Whoever has found a bug hears 500 each time; one traceback is written for all."""
+
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with open_place() as place:
+        place.app.asgi_app = fail  # type: ignore[method-assign,assignment]
+        with capture_logs() as lines:
+            for _ in range(5):
+                assert await place.say(LAST) == [500]
+        assert [line["event"] for line in lines] == ["request broken"]
 
 
 async def test_hundreds_at_once_are_answered_in_order() -> None:

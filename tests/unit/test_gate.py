@@ -29,7 +29,11 @@ def make_app(hosts: frozenset[str] | None) -> QuartTrio:
 
 
 async def ask(
-    hosts: frozenset[str] | None, *given: str, version: str = "1.1", body: Any = None
+    hosts: frozenset[str] | None,
+    *given: str,
+    version: str = "1.1",
+    body: Any = None,
+    path: str = "/",
 ) -> tuple[int, dict[bytes, bytes], bytes]:
     """Send a request with these Host headers; return status, headers and body of the answer."""
     sent: list[Any] = []
@@ -45,7 +49,7 @@ async def ask(
 
     headers = [(b"host", value.encode("latin-1")) for value in given]
     scope: Any = {
-        "type": "http", "http_version": version, "method": "POST", "scheme": "http", "path": "/",
+        "type": "http", "http_version": version, "method": "POST", "scheme": "http", "path": path,
         "raw_path": b"/", "query_string": b"", "root_path": "", "headers": headers, "client": None,
         "server": None, "extensions": {}, "state": {},
     }  # fmt: skip
@@ -108,13 +112,9 @@ async def test_a_header_that_names_no_host_is_refused(
     assert len(content) < 500
 
 
-async def test_a_websocket_is_refused() -> None:
-    """Nothing here speaks it: the handshake is answered, and no handler runs."""
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope: Any = {"type": "websocket", "path": "/", "headers": [(b"host", b"localhost")]}
-    await make_app(None)(scope, trio.sleep_forever, send)
-    assert [message["type"] for message in sent] == ["websocket.close"]
+@pytest.mark.parametrize("target", ["", "http://[::1/", "http://[a]/", "x://]/"])
+async def test_a_target_without_a_path_is_refused(target: str) -> None:
+    """400 in JSON, where Quart would fail."""
+    status, headers, content = await ask(None, "localhost", path=target)
+    assert (status, headers[b"connection"]) == (400, b"close")
+    assert json.loads(content)["error"]["field"] == "target"

@@ -53,7 +53,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.version": (),
     "ci.exposition": ("ci.version",),
     "ci.limits": (),
-    "ci.crowd": ("ci.limits",),
+    "ci.crowd": ("ci.limits", "ci.outage"),
     "ci.connection": ("ci.crowd",),
     "ci.serve": ("ci.connection", "ci.crowd", "ci.limits"),
     "ci.datafolder": ("ci.errors",),
