@@ -6,6 +6,7 @@ import json
 import math
 import ssl
 import time
+from collections.abc import Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -30,14 +31,14 @@ FORGET_S = 600.0
 Http = httpx.AsyncClient  # so that nobody else has to import it
 
 
-def dial_http() -> Http:
+def dial_http(now: Callable[[], float] = time.monotonic) -> Http:
     """Make the client for all agents. Time limits are the callers' business.
 
     `trust_env` is off because a proxy for the outside world does not know the agents.
     """
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # one client for all agents
     return Http(
-        transport=_PoolPerAgent(),
+        transport=_PoolPerAgent(now),
         timeout=httpx.Timeout(None),
         trust_env=False,
         cookies=no_cookies,
@@ -51,7 +52,8 @@ class _PoolPerAgent(httpx.AsyncBaseTransport):
     agents in one pool that would cost more than the request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self._pools: dict[tuple[str, int | None], tuple[httpx.AsyncHTTPTransport, float]] = {}
         # Agents are called by plain HTTP. Made once: to read the system's certificates for each
         # agent would take 20 ms, and these trust nobody.
@@ -60,7 +62,7 @@ class _PoolPerAgent(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send it by the pool of its address."""
         address = request.url.host, request.url.port
-        now = time.monotonic()
+        now = self._now()
         is_new = address not in self._pools
         pool = self._new_pool() if is_new else self._pools[address][0]
         self._pools[address] = pool, now
@@ -78,10 +80,10 @@ class _PoolPerAgent(httpx.AsyncBaseTransport):
 
     async def _forget(self, now: float) -> None:
         """Close what has not been used for long: an agent may come from another port each time."""
-        for address, (pool, used_at) in list(self._pools.items()):
-            if now - used_at > FORGET_S:
-                del self._pools[address]
-                await pool.aclose()
+        old = [address for address, (_, used_at) in self._pools.items() if now - used_at > FORGET_S]
+        # All at once, before the first await: others come here too, or use one of them again.
+        for pool, _ in [self._pools.pop(address) for address in old]:
+            await pool.aclose()
 
 
 class AgentClient:
