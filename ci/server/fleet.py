@@ -70,7 +70,6 @@ class Fleet:
         self._dial = dial
         self._now = now
         self._members: dict[str, Member] = {}
-        self._links: dict[str, trio.CancelScope] = {}
         self._unstored = Outage(UNSTORED_REMIND_S)  # for the log
         self._changes = 0
 
@@ -199,8 +198,8 @@ class Fleet:
         member.agent = agent
         member.changed()
         self._changes += 1
-        if moved and agent.name in self._links:
-            self._links[agent.name].cancel()
+        if moved:
+            member.link.cancel()
         return moved
 
     def _refuse_namesake(self, member: Member, said: Agent) -> None:
@@ -215,10 +214,10 @@ class Fleet:
 
     def _doubt_neighbours(self, agent: Agent) -> None:
         """Ask anew who answers at an address that another agent has just named as its own."""
-        for name, link in self._links.items():
-            other = self._members[name].agent
+        for name, member in self._members.items():
+            other = member.agent
             if name != agent.name and (other.host, other.port) == (agent.host, agent.port):
-                link.cancel()
+                member.link.cancel()
 
     async def _supervise(self, member: Member) -> None:
         with member.supervision:
@@ -269,12 +268,9 @@ class Fleet:
         member.status, member.online, member.problem = status, True, ""
         member.changed()
         self._changes += 1
-        with trio.CancelScope() as scope:
-            self._links[member.name] = scope
-            try:
-                await link.run(status)
-            finally:
-                del self._links[member.name]
+        member.link = trio.CancelScope()
+        with member.link:
+            await link.run(status)
 
     def _tell_lost(self, member: Member) -> None:
         """Say that an agent does not answer: at first, and then each hour."""

@@ -47,6 +47,7 @@ class Member:
         self.watches: dict[str, Watch] = {}
         self.phases: dict[str, str] = {}  # attempt id → what the agent does with it
         self.supervision = trio.CancelScope()  # cancelled when it is forgotten
+        self.link = trio.CancelScope()  # of its latest link; cancelled when that must be made anew
         self.away = Outage(LOST_REMIND_S)  # for the log
         self.changes = 0  # a version of whether it takes work
         self.called = trio.Event()  # set, and made anew, when the agent registers

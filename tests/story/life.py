@@ -23,6 +23,7 @@ class Life:
         self.scope = trio.CancelScope()
         self.over = trio.Event()
         self.dies_at: str | None = None
+        self.slow: dict[str, float] = {}  # name of a step → seconds that it takes
         self._dead = False
         self._unplug = unplug
 
@@ -36,6 +37,8 @@ class Life:
         """Do a step, unless that is where it dies."""
         names = _step_names(work)
         await self._pass_by("before", names)
+        if seconds := max(self.slow.get(name, 0) for name in names):
+            await trio.sleep(seconds)
         result = work()
         await self._pass_by("after", names)
         return result
