@@ -160,12 +160,13 @@ class Store:
         """
 
         def tell(ended: Ended) -> None:
-            if not delivered:
-                self._journal.given_up(ended.attempt, again=ended.again is not None)
-            elif ended.repeated:
-                self._journal.result_repeated(ended.attempt)
-            else:
+            if ended.repeated:
+                if delivered:
+                    self._journal.result_repeated(ended.attempt)
+            elif delivered:
                 self._journal.result_taken(ended.attempt, again=ended.again is not None)
+            else:
+                self._journal.given_up(ended.attempt, again=ended.again is not None)
             self._news.over(id, delivered)
             if ended.again is not None:
                 self._waits(ended.again)

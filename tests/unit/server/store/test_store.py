@@ -14,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DatabaseError
+from structlog.testing import capture_logs
 
 import ci.server.store.migrations
 from ci.errors import Conflict, GivenUp, NotFound, StoreError, StoreFailed
@@ -243,6 +244,17 @@ async def test_what_an_agent_lost_is_left_to_its_peers(tmp_path: Path) -> None:
         again = await store.lease("one", has_peers=True)
         assert again is not None
         assert again.attempt.id == "1.1.2"
+
+
+async def test_an_attempt_that_is_given_up_twice_is_told_of_once(tmp_path: Path) -> None:
+    """Heartbeat and time limit may both find it lost: one line, one count."""
+    async with opened(tmp_path) as store:
+        await store.accept(REQUEST)
+        id = (await lease(store)).id
+        with capture_logs() as lines:
+            for _ in range(2):
+                await store.end(id, LOST, delivered=False)
+    assert [line["event"] for line in lines] == ["attempt given up"]
 
 
 async def test_a_failing_test_is_not_tried_again(tmp_path: Path) -> None:
