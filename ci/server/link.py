@@ -282,12 +282,13 @@ class Link:
     async def _until_over(self, watch: Watch) -> None:
         """Wait until the attempt is over and the agent has nothing left of it."""
         limit_s = self._config.build_timeout_seconds + OVERTIME_S
-        while True:
-            with trio.move_on_after(limit_s):
+        deadline = trio.current_time() + limit_s
+        while not watch.over.is_set() and trio.current_time() < deadline:
+            with trio.move_on_at(deadline):
                 await watch.over.wait()
-            # While we have no room it may be done and have nowhere to go: that is our fault.
-            if watch.over.is_set() or self._room.look() is None:
-                break
+            # What has ended and finds no room with us asks at least twice a minute, and is refused:
+            # that is our fault. Since the last refusal it has as long as any other result.
+            deadline = max(deadline, self._room.refused_at + OVERTIME_S)
         if not watch.over.is_set():
             await self._give_up(watch.id, Reason.AGENT_LOST, f"said nothing of it for {limit_s} s")
         if not watch.gone.is_set():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import structlog
+import trio
 
 from ci.errors import StoreFailed
 
@@ -26,6 +28,7 @@ class Room:
         self._min_free = min_free
         self._free_bytes = free_bytes
         self._was_short = False
+        self.refused_at = -math.inf  # when something was last refused, in trio's seconds
 
     def look(self) -> str | None:
         """Look how much is free; return in a sentence for people that it is too little, or None."""
@@ -52,4 +55,5 @@ class Room:
     def demand(self) -> None:
         """Return if logs and new builds may be taken. Raises StoreFailed."""
         if problem := self.look():
+            self.refused_at = trio.current_time()
             raise StoreFailed(problem)

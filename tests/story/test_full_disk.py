@@ -9,6 +9,7 @@ from trio.testing import MockClock
 
 from ci.errors import StoreFailed
 from ci.model import Status
+from ci.server.link import OVERTIME_S
 from tests.story.world import World
 
 SHORT = 50 << 20  # bytes; less than minFreeBytes
@@ -99,3 +100,41 @@ async def test_agents_keep_what_they_have_until_there_is_room(
         assert view.build.status is Status.SUCCESS
         assert len(view.attempts) == 1, "nothing was done twice"
         assert await world.log(number) == b"one\ntwo\n"
+
+
+async def test_room_that_comes_just_before_the_limit_is_time_to_deliver(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """A build that ended while the disk was short is not given up, and not done twice."""
+    await world.start_server(buildTimeoutSeconds=30)
+    agent = world.agent()
+    await agent.register()
+    number = await world.submit()
+    await world.wait_count(agent.taken)
+    world.free_bytes = SHORT
+    assert (await agent.log("1.1.1", 0, b"all of it")).status_code == 503
+    await trio.sleep(30 + OVERTIME_S - 5)
+    assert (await agent.log("1.1.1", 0, b"all of it")).status_code == 503
+    world.free_bytes = 10**12
+    await trio.sleep(30)
+    assert (await agent.log("1.1.1", 0, b"all of it")).status_code == 200
+    assert (await agent.finish("1.1.1", log_size=9)).status_code == 200
+    assert (await world.wait_build(number)).build.status is Status.SUCCESS
+
+
+async def test_a_disk_that_was_short_is_no_excuse_for_ever(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Once there is room, what goes on to be silent has as long as any result has, no longer."""
+    await world.start_server(buildTimeoutSeconds=3600)
+    agent = world.agent()
+    await agent.register()
+    number = await world.submit()
+    await world.wait_count(agent.taken)
+    await trio.sleep(3600 + OVERTIME_S - 10)
+    world.free_bytes = SHORT
+    assert (await agent.log("1.1.1", 0, b"all of it")).status_code == 503
+    world.free_bytes = 10**12
+    await trio.sleep(60)
+    assert (await world.server.build(number)).build.status is Status.RUNNING
+    await world.wait_build(number, Status.WAITING, limit_s=OVERTIME_S)

@@ -11,7 +11,7 @@ from ci.errors import StoreFailed
 from ci.server.room import Room
 
 
-def test_the_limit_itself_is_enough(tmp_path: Path) -> None:
+async def test_the_limit_itself_is_enough(tmp_path: Path) -> None:
     """One byte less is too little; the sentence names the setting and the folder."""
     free = [1000]
     room = Room(tmp_path, 1000, lambda _: free[0])
