@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ci.agent.agent import Agent
 
 MAX_BODY: Final = 1 << 20  # bytes; a job is a command and some words
+# What a server of this project asks. Whatever else comes while we have one is not from it: whoever
+# watches us must not keep us from telling a server that has forgotten us.
+OF_OURS: Final = (("GET", PATH), ("POST", BUILD_PATH), ("POST", CANCEL_PATH))
 # Where programs of others look whether an agent lives.
 HEALTH_PATHS: Final = ("/", "/ping", "/health", "/is-alive", BUILD_PATH, PATH)
 
@@ -35,7 +38,8 @@ def create_app(agent: Agent) -> QuartTrio:
     async def note_server() -> None:
         refuse_browser(dict(request.headers))
         check_token(request.headers.get("Authorization", ""), agent.config.agent_token)
-        if request.path != exposition.PATH:  # which is asked by others
+        asked = request.method, request.path
+        if asked in OF_OURS or (not agent.line.native and request.path != exposition.PATH):
             agent.line.heard()
 
     @app.post(BUILD_PATH)

@@ -38,6 +38,11 @@ class Line:
         self._out = Outage(REMIND_S)
         self._refusals: dict[tuple[str, str], Outage] = {}  # by what was asked, and the answer
 
+    @property
+    def native(self) -> bool:
+        """Whether the server is known to be one of this project."""
+        return self.welcome is not None and self.welcome.protocol > 0
+
     def heard(self) -> None:
         """Note that the server asked us something: whatever waits for it tries again at once."""
         self.heard_at = trio.current_time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 import trio
 
 from tests.fakes.stage import Stage
@@ -53,6 +54,26 @@ async def test_unheard_for_three_heartbeats_it_registers_again(stage: Stage) -> 
         assert len(stage.server.registrations) == 1
         await trio.sleep(16)
         assert len(stage.server.registrations) == 2
+
+
+@pytest.mark.parametrize("path", ["/health", "/", "/metrics", "/favicon.ico", "/build"])
+async def test_a_monitor_is_not_the_server(stage: Stage, path: str) -> None:
+    """However often others ask for a sign of life, a server that forgot us is told of us."""
+    async with stage.agent() as (_, http):
+        for _ in range(10):
+            await trio.sleep(5)
+            await http.get(path)
+        assert len(stage.server.registrations) == 4
+
+
+async def test_a_server_of_others_is_heard_by_any_sign(stage: Stage) -> None:
+    """Some ask only for `/health`, and take a second registration for a second agent."""
+    stage.server.foreign = True
+    async with stage.agent() as (_, http):
+        for _ in range(30):
+            await trio.sleep(10)
+            await http.get("/health")
+        assert len(stage.server.registrations) == 1
 
 
 async def test_a_refused_registration_is_tried_again_each_minute(stage: Stage) -> None:
