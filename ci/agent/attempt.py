@@ -94,12 +94,19 @@ class Attempt:
         return AttemptState(
             id=self.id,
             state=self._state,
-            log_size=min(logfile.size(self._folder.log), self._output.limit),
+            log_size=self._log_size(),
             commit_hash=commit.commit_hash,
             subject=commit.subject,
             author=commit.author,
             branch=commit.branch,
         )
+
+    def _log_size(self) -> int:
+        """Bytes of log, as far as can be seen; a disk that fails must not silence the agent."""
+        try:
+            return min(logfile.size(self._folder.log), self._output.limit)
+        except OSError:
+            return 0
 
     async def remember(self) -> None:
         """Learn from the disk what an earlier life of the agent knew."""
@@ -340,12 +347,12 @@ class Attempt:
         """Make the log of an attempt that has no command's: git's words."""
         text = str(error)
         if is_no_space(error) or await self._tools.room.is_full():
-            return await self._no_space()
+            return await self._no_space(text)
         await blocking.run(logfile.append, self._folder.log, 0, text.encode() + b"\n")
         return ending.failed(Reason.CHECKOUT_FAILED, text)
 
-    async def _no_space(self) -> Outcome:
-        return ending.failed(Reason.DISK_FULL, await self._tools.room.full())
+    async def _no_space(self, words: str = "") -> Outcome:
+        return ending.failed(Reason.DISK_FULL, await self._tools.room.full(words))
 
     async def _wait_exit(self, command: Command) -> int | None:
         async with trio.open_nursery() as nursery:

@@ -72,8 +72,8 @@ class Cleaning:
         found = await blocking.run(candidates, folder)
         known = self._names()
         # Put aside before anybody else has a turn: an attempt of that name may begin right now.
-        aside = [set_aside(path) for path in found if path.name not in known]
-        await blocking.run(self._remove, aside)
+        aside = [_put_aside(path) for path in found if path.name not in known]
+        await blocking.run(self._remove, [path for path in aside if path is not None])
 
     def _remove(self, paths: Iterable[Path]) -> None:
         for path in paths:
@@ -84,6 +84,14 @@ class Cleaning:
                 if path.name not in self._stuck:
                     log.error("not removed", path=str(path), error=str(error))
                 self._stuck.add(path.name)
+
+
+def _put_aside(path: Path) -> Path | None:
+    """Set it aside, unless its attempt has removed it since our look."""
+    try:
+        return set_aside(path)
+    except FileNotFoundError:
+        return None
 
 
 def _everything(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,8 @@ FULL_BYTES: Final = 1 << 20
 NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What git says of it; LC_ALL=C makes that the same everywhere.
 _GIT_WORDS: Final = ("No space left on device", "Out of diskspace", "Disk quota exceeded")
+# How git begins what the repository's server says, of a disk of its own.
+_REMOTE: Final = re.compile(r"\bremote(?: error)?: ")
 
 log = structlog.get_logger()
 
@@ -51,13 +54,17 @@ class Room:
         """Whether nothing more fits."""
         return await self.look() < FULL_BYTES
 
-    async def full(self) -> str:
-        """Say to whoever asked for a build that the disk is full, where, and what to do."""
+    async def full(self, words: str = "") -> str:
+        """Say to whoever asked for a build that the disk is full, where, and what to do.
+
+        `words` are git's, which removes what came in part: they tell what can't be seen any more.
+        """
         free = await self.look()
-        return (
-            f"The agent's disk is full: {_words(free)} free in {self._folder}. Make room there; "
-            "the agent goes on by itself."
-        )
+        remedy = "Make room there; the agent goes on by itself."
+        if words and free >= FULL_BYTES:
+            by_now = f"by now {_words(free)} are free in {self._folder}"
+            return f"The agent's disk was full; {by_now}. {remedy} {words}"
+        return f"The agent's disk is full: {_words(free)} free in {self._folder}. {remedy}"
 
 
 def is_no_space(error: BaseException) -> bool:
@@ -66,7 +73,8 @@ def is_no_space(error: BaseException) -> bool:
         error = error.exceptions[0]
     if isinstance(error, OSError):
         return error.errno in NO_SPACE
-    return any(words in str(error) for words in _GIT_WORDS)
+    said = [line for line in str(error).splitlines() if not _REMOTE.search(line)]
+    return any(words in line for line in said for words in _GIT_WORDS)
 
 
 def _words(size: int) -> str:

@@ -31,20 +31,21 @@ log = structlog.get_logger()
 async def serve_trimming(output: Output, attempt: str) -> None:
     """Free the middle of `output` again and again, as long as it may grow; never returns.
 
-    On a file system that has no holes, the file grows: that is said once.
+    On a file system that has no holes, the file grows: that is said once. No trouble of the disk
+    ends this, since that would cancel what goes on beside it.
     """
     freed, said = 0, False
     while True:
-        middle = output.middle(logfile.size(output.path))
-        begin = max(freed, middle.start)
-        if middle.stop - begin >= STEP_BYTES:
-            try:
+        try:
+            middle = output.middle(logfile.size(output.path))
+            begin = max(freed, middle.start)
+            if middle.stop - begin >= STEP_BYTES:
                 await blocking.run(punch_hole, output.path, begin, middle.stop - begin)
                 freed = middle.stop
-            except OSError as error:
-                if not said:
-                    log.warning("output not trimmed on disk", attempt=attempt, error=str(error))
-                said = True
+        except OSError as error:
+            if not said:
+                log.warning("output not trimmed on disk", attempt=attempt, error=str(error))
+            said = True
         await trio.sleep(LOOK_S)
 
 

@@ -18,10 +18,14 @@ from ci.model import CommitInfo
 
 @dataclass
 class FakeCheckout:
-    """Makes an empty folder. `takes_s`: how long; `missing`: the commits that can't be found."""
+    """Makes an empty folder, or says what `problem` there is.
+
+    `takes_s`: how long that takes; `missing`: the commits that can't be found.
+    """
 
     takes_s: float = 0.0
     missing: set[str] = field(default_factory=set)
+    problem: str = ""
     spare_mirrors: list[Callable[[], None]] = field(default_factory=list)  # what removes each
     made: list[tuple[str, str]] = field(default_factory=list)
 
@@ -36,6 +40,8 @@ class FakeCheckout:
         await trio.sleep(self.takes_s)
         if commit in self.missing:
             raise CheckoutFailed(f"no branch, tag or commit {commit} in {repository}")
+        if self.problem:
+            raise CheckoutFailed(self.problem)
         await blocking.run(partial(os.makedirs, workspace, exist_ok=True))
         self.made.append((repository, commit))
         return CommitInfo(hash_of(commit), f"Subject of {commit}", "Ada", commit)

@@ -324,6 +324,24 @@ async def test_what_can_not_be_removed_stops_nobody(
     assert any(name.endswith("6.1.1") for name in stage.kept)
 
 
+async def test_a_log_that_can_not_be_looked_at_ends_nothing(stage: Stage) -> None:
+    """Neither the agent nor the command; the disk may be well again before the end."""
+    folder, away = stage.folder / "spool" / "1.1.1", stage.folder / "away"
+    async with stage.agent() as (agent, http):
+        await http.post("/build", json=job(command="sleep 5; echo end"))
+        await trio.sleep(1)
+        folder.rename(away)
+        folder.touch()
+        await trio.sleep(1)
+        [attempt] = (await http.get("/status")).json()["attempts"]
+        assert (attempt["state"], attempt["log_size"]) == ("running", 0)
+        agent.home.call()
+        await trio.sleep(1)
+        folder.unlink()
+        away.rename(folder)
+        assert (await stage.server.wait_result())["status"] == "success"
+
+
 async def test_stray_files_stop_nobody(stage: Stage) -> None:
     """Somebody looked around in the data folder."""
     for name in ("spool", "work"):

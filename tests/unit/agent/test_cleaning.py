@@ -6,8 +6,10 @@ from pathlib import Path
 
 import trio
 
-from ci.agent.cleaning import CLEAN_S, LOOK_S
+from ci.agent.cleaning import CLEAN_S, LOOK_S, Cleaning
+from ci.agent.room import Room
 from ci.agent.spool import remove_tree, set_aside
+from tests.fakes.checkout import FakeCheckout
 from tests.fakes.stage import Stage, job
 
 MB = 1_000_000
@@ -72,6 +74,31 @@ async def test_a_disk_that_stays_short_stops_nothing_else(stage: Stage) -> None:
     async with stage.agent() as (_, http):
         await trio.sleep(3 * CLEAN_S)
         assert "50.0 MB free" in (await http.get("/status")).json()["problem"]
+
+
+async def test_what_goes_by_itself_does_not_end_the_round(
+    tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    """An attempt has removed its workspace between our look and our turn."""
+    work = tmp_path / "work"
+    for name in ("5.1.1", "6.1.1", "7.1.1"):
+        (work / name).mkdir(parents=True)
+
+    def names() -> set[str]:
+        remove_tree(work / "6.1.1")
+        return set()
+
+    async def ask(folder: Path) -> int:
+        await trio.lowlevel.checkpoint()
+        return 50 * MB
+
+    checkout = FakeCheckout()
+    checkout.spare_mirrors = [lambda: None]
+    room = Room(tmp_path, 100 * MB, ask)
+    nursery.start_soon(Cleaning(tmp_path, names, checkout, room, keep_mirrors_days=1).serve)
+    await trio.sleep(1)
+    assert list(work.iterdir()) == []
+    assert checkout.spare_mirrors == []
 
 
 def test_a_tree_without_permissions_is_removed(tmp_path: Path) -> None:

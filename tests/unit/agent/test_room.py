@@ -49,11 +49,27 @@ async def test_little_room_is_said_with_place_limit_and_remedy(tmp_path: Path) -
         (CheckoutFailed("git could not …: fatal: write error: No space left on device"), True),
         (CheckoutFailed("sha1 file 'x' write error. Out of diskspace"), True),
         (CheckoutFailed("fatal: repository not found"), False),
+        (CheckoutFailed("fatal: early EOF\nremote: fatal: No space left on device"), False),
+        (CheckoutFailed("git could not …: remote: No space left on device"), False),
+        (CheckoutFailed("fatal: remote error: Disk quota exceeded"), False),
+        (CheckoutFailed("remote: hello\nfatal: No space left on device"), True),
     ],
 )
 def test_a_failure_for_want_of_space_is_known(error: Exception, expected: bool) -> None:
-    """Python's and git's, in groups too."""
+    """Python's and git's, in groups too; not one of the repository's server."""
     assert is_no_space(error) is expected
+
+
+async def test_what_is_no_longer_full_is_not_said_to_be(stage: Stage) -> None:
+    """Git removes what came in part, so its words are the only trace."""
+    words = "git could not fetch /r: fatal: write error: No space left on device"
+    stage.checkout.problem = words
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job())
+        result = await stage.server.wait_result()
+    assert result["reason"] == "disk_full"
+    assert result["message"].startswith("The agent's disk was full; ")
+    assert result["message"].endswith(words)
 
 
 async def test_without_room_no_build_is_taken(stage: Stage) -> None:

@@ -72,6 +72,17 @@ async def test_a_file_system_without_holes_is_said_once(
     assert [line["event"] for line in said] == ["output not trimmed on disk"]
 
 
+async def test_a_file_that_can_not_be_looked_at_is_said_once(
+    tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    """A disk that fails is no reason to end what is being waited for beside the trimming."""
+    (tmp_path / "folder").touch()
+    with structlog.testing.capture_logs() as said:
+        nursery.start_soon(serve_trimming, Output(tmp_path / "folder" / "log", LIMIT), "1.1.1")
+        await trio.sleep(10 * LOOK_S)
+    assert [line["event"] for line in said] == ["output not trimmed on disk"]
+
+
 class _Device(Output):
     """An output on what has no holes, of which there is always too much."""
 
