@@ -6,7 +6,8 @@
     pid, exit      written by the command's supervisor
     stop           why the command is being ended, written before it is
     result.json    how the attempt ended; on disk before it is delivered
-    spare          gives its space to `stop` and `result.json` when the disk is full
+    stop.spare, result.json.spare
+                   become `stop` and `result.json` when the disk is full
 
 The folder goes when the server has the result or wants none. Everything here blocks on the disk:
 call it through `ci.blocking`.
@@ -39,7 +40,9 @@ _SAFE_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _READ_LIMIT: Final = 64  # bytes; `pid`, `exit` and `stop` hold one word
 JOB: Final = "job.json"
 _ASIDE: Final = ".gone-"  # the name of what is being removed begins so
-_SPARE_BYTES: Final = 16 << 10  # two small files and what the file system needs beside them
+# Bytes taken for a file while there is room. A result holds some texts of limited length, in JSON.
+_SPARES: Final = {"stop": 64, "result.json": 16 << 10}
+_SPARE_SUFFIX: Final = ".spare"
 
 log = structlog.get_logger()
 
@@ -84,7 +87,8 @@ class Folder:
         """Make the folder; when this returns, the job is on disk."""
         remove_tree(self.path)
         self.path.mkdir(parents=True)
-        self._spare.write_bytes(bytes(_SPARE_BYTES))
+        for name, size in _SPARES.items():
+            self._spare(name).write_bytes(bytes(size))
         self._write(JOB, _TICKET.dump_python(ticket, mode="json"), durable=True)
         logfile.sync_folder(self.path.parent)
 
@@ -141,18 +145,24 @@ class Folder:
     def _write(self, name: str, content: Any, *, durable: bool) -> None:
         self._write_whole(name, json.dumps(content).encode(), durable=durable)
 
-    @property
-    def _spare(self) -> Path:
-        return self.path / "spare"
+    def _spare(self, name: str) -> Path:
+        return self.path / (name + _SPARE_SUFFIX)
 
     def _write_whole(self, name: str, data: bytes, *, durable: bool) -> None:
         try:
             write_whole(self.path / name, data, durable=durable)
         except OSError as error:
-            if error.errno not in NO_SPACE or not self._spare.exists():
+            spare = self._spare(name)
+            if error.errno not in NO_SPACE or not spare.exists():
                 raise
-            self._spare.unlink()
-            write_whole(self.path / name, data, durable=durable)
+            # Written over, and never freed: the command may still write, and would have it at once.
+            with spare.open("r+b") as file:
+                file.write(data.ljust(_SPARES[name]))
+                file.flush()
+                os.fsync(file.fileno())
+            spare.rename(self.path / name)
+            if durable:
+                logfile.sync_folder(self.path)
 
     def _read(self, name: str, adapter: TypeAdapter[T]) -> T | None:
         try:

@@ -15,6 +15,9 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from ci.agent.spool import Folder, Ticket
+from ci.model import CommitInfo, Outcome, Reason, Status
+from ci.wire.job import Job
 from tests.real.agent.scene import Server, build
 from tests.real.harness import Program, wait_until
 from tests.real.repository import Repository
@@ -115,11 +118,27 @@ def test_an_end_is_kept_although_there_is_no_room(
     build(agent, repository, f"{EAT}; mv eaten ../../eaten; sleep 60", timeout_s=3)
     folder = agent.data / "spool" / "1.1.1"
     wait_until((folder / "result.json").exists, "it has ended")
-    assert not (folder / "spare").exists()
+    assert not list(folder.glob("*.spare"))
     agent.kill()
     agent.start()
     server.down = False
     assert result_of(server)["reason"] == "timeout"
+
+
+def test_a_command_can_not_take_the_room_of_its_end(tmp_path: Path) -> None:
+    """It writes until it is gone, so whatever became free would be its own at once."""
+    outcome = Outcome(Status.ERROR, Reason.TIMEOUT, "m" * 1000, None, None, 2.5, 3)
+    job = Job(id="1.1.1", repository="/r", commit="main", command="make")
+    with open_small_disk(tmp_path / "disk", DISK_BYTES) as disk:
+        folder = Folder(disk.folder / "1.1.1")
+        folder.create(Ticket(job, "cookie", "boot", 12.5))
+        disk.fill()
+        folder.save_stop(Reason.TIMEOUT)
+        assert disk.free == 0
+        with pytest.raises(OSError, match="No space left"):
+            folder.save_commit(CommitInfo("a" * 40))
+        folder.save_outcome(outcome)
+        assert (folder.stop(), folder.outcome()) == (Reason.TIMEOUT, outcome)
 
 
 def test_killed_on_a_full_disk_it_starts_again(
