@@ -106,7 +106,10 @@ def _judge(audit: Audit, path: Path, step: int, sizes: Mapping[str, int | None])
         return None
     if size is None:
         problem = f"is missing; the store says that it has {said} bytes"
-        return Finding(what, problem, "restore it from a back-up")
+        # To make room, logs of builds that have ended may be removed by hand.
+        by_hand = (parts := ATTEMPT_ID.fullmatch(id)) and audit.has_ended(int(parts[1]))
+        advice = "unless you removed it, restore it from a back-up"
+        return Finding(what, problem, advice, damage=not by_hand)
     problem = f"has {size} bytes, the store says {said}"
     if size < said:
         return Finding(what, f"{problem}: its end is lost", "restore it from a back-up")

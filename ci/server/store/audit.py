@@ -124,6 +124,12 @@ class Audit:
         query = select(builds.c.number).where(builds.c.number == number)
         return self._connection.execute(query).first() is not None
 
+    def has_ended(self, number: int) -> bool:
+        """Whether there is a build of that number, and nothing of it is still to come."""
+        query = select(builds.c.status).where(builds.c.number == number)
+        status = self._connection.execute(query).scalar()
+        return status in set(Status) and Status(status).ended
+
     def _file(self) -> Iterator[Finding]:
         """Let SQLite look at its pages, indexes and references."""
         for (line,) in self._connection.exec_driver_sql("PRAGMA integrity_check"):

@@ -122,8 +122,7 @@ def _log(folder: Path, id: str) -> Path:
 
 
 def test_logs_are_compared_with_their_attempts(folder: Path, capsys: Output) -> None:
-    """Missing, shorter, longer; those of attempts whose size nobody knows may have any."""
-    _log(folder, "1.1.1").unlink()
+    """Shorter, longer; those of attempts whose size nobody knows may have any."""
     _log(folder, "2.1.1").write_bytes(b"bad")
     _log(folder, "4.1.2").write_bytes(b"whole and more")
     _log(folder, "3.1.1").unlink()
@@ -131,10 +130,23 @@ def test_logs_are_compared_with_their_attempts(folder: Path, capsys: Output) -> 
     code, lines = _check(folder, capsys)
     assert code == 1
     assert [line.partition(": ")[2] for line in lines] == [
-        "is missing; the store says that it has 7 bytes; restore it from a back-up",
         "has 3 bytes, the store says 13: its end is lost; restore it from a back-up",
         "has 14 bytes, the store says 5; what follows byte 5 is no part of it",
     ]
+
+
+def test_a_log_that_is_missing_may_have_been_removed_by_hand(folder: Path, capsys: Output) -> None:
+    """That is no damage once its build has ended; before, nobody may do it."""
+    _log(folder, "1.1.1").unlink()
+    words = (
+        f"{_log(folder, '1.1.1')}: is missing; the store says that it has 7 bytes; "
+        "unless you removed it, restore it from a back-up"
+    )
+    assert _check(folder, capsys) == (0, [f"note: {words}"])
+    _change(folder, "UPDATE builds SET status = 'running' WHERE number = 1")
+    code, lines = _check(folder, capsys)
+    assert code == 1
+    assert words in lines
 
 
 @pytest.mark.parametrize(
@@ -218,6 +230,6 @@ def test_help_tells_of_it(capsys: Output) -> None:
 def test_check_folder_counts_damage_only(folder: Path, capsys: Output) -> None:
     """Notes are printed and not counted."""
     _log(folder, "11.1.1").write_bytes(b"?")
-    _log(folder, "1.1.1").unlink()
+    _log(folder, "2.1.1").write_bytes(b"bad")
     assert check_folder(folder) == 1
     assert "1 thing is wrong" in capsys.readouterr().out
