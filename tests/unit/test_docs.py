@@ -99,3 +99,11 @@ def test_links_between_texts_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8")):
         if "://" not in target and not target.startswith("mailto:"):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_decisions_are_numbered() -> None:
+    """Each has the next number, in its name and in its title."""
+    paths = sorted((TOP / "docs" / "decisions").iterdir())
+    for number, path in enumerate(paths, start=1):
+        assert path.name.startswith(f"{number:04}-")
+        assert path.read_text(encoding="utf-8").startswith(f"# {number}. ")
