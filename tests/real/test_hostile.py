@@ -134,6 +134,27 @@ def test_a_full_house_is_open_to_agents_and_readers(
     assert "too many connections" in server.words
 
 
+def test_an_agent_works_on_in_a_full_house(site: Site, repository: Repository) -> None:
+    """Its server gets in whoever else stands at its door, and finds it online."""
+    server = site.server(repository.path)
+    server.start()
+    agent = site.agent(server, max_connections=20)
+    agent.start()
+    server.wait_agents(1)
+    vitals = Vitals(agent)
+    slow_body = b"POST /build HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{"
+    with open_crowd(agent.port) as crowd:
+        for words in (b"", b"GET / HTTP/1.1\r\nX: ", slow_body):
+            crowd.open(100, words)
+            number = server.submit("echo hello")
+            assert server.wait_build(number)["status"] == "success"
+            server.wait_agents(1)
+        assert vitals.grown() < 20 * MB
+    assert "too many connections" in agent.words
+    assert "agent lost" not in server.words
+    vitals.wait_files_back(DROPPED_S)
+
+
 def test_many_large_bodies_are_too_much(site: Site, repository: Repository) -> None:
     """The first ones go, before they have filled the memory; others are taken."""
     server = site.server(repository.path, max_body_bytes=4 * MB)
