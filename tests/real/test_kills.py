@@ -135,7 +135,7 @@ def test_a_frozen_agent_is_lost_and_its_late_result_refused(server: Server) -> N
     """SIGSTOP is no death: when it goes on, its attempt is over and changes nothing."""
     frozen = start_agent(server, "frozen")
     number = server.submit("sleep 1; exit 5")
-    server.wait_build(number, "running")
+    wait_until(lambda: "command started" in frozen.words, "it runs there")
     frozen.send(signal.SIGSTOP)
     other = server.site.agent(server, "other")
     other.start()

@@ -220,9 +220,12 @@ def _job(attempt: Attempt) -> ColumnElement[bool]:
 
 
 def _repeats(attempt: Attempt, outcome: Outcome) -> bool:
-    return (attempt.status, attempt.reason, attempt.exit_code, attempt.log_size) == (
+    """Whether the attempt ended by these very words; the message tells who said them."""
+    ended = (attempt.status, attempt.reason, attempt.message, attempt.exit_code, attempt.log_size)
+    return ended == (
         outcome.status,
         outcome.reason,
+        outcome.message,
         outcome.exit_code,
         outcome.log_size,
     )
