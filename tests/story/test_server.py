@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -105,8 +107,8 @@ async def test_an_agent_that_dies_and_stays_away_is_replaced(
     first.up()
     assert (await first.finish("1.1.1", exit_code=9)).status_code == 410
     # What it was told to end it calls canceled; that is no repeat of what the server decided.
-    canceled = {"status": "error", "reason": "canceled", "exit_code": None, "log_size": 0}
-    assert (await first.finish("1.1.1", log="", **canceled)).status_code == 410
+    canceled: dict[str, Any] = {"status": "error", "reason": "canceled", "log_size": 0}
+    assert (await first.finish("1.1.1", exit_code=None, log="", **canceled)).status_code == 410
     assert (await world.server.build(number)).build.status is Status.RUNNING
     await second.finish("1.1.2")
     view = await world.wait_build(number)
