@@ -45,6 +45,7 @@ class Member:
         self.heard_at = trio.current_time()
         self.last_heard: datetime = agent.last_seen
         self.watches: dict[str, Watch] = {}
+        self.refusing = 0  # slots that have just been refused, and wait before they ask again
         self.phases: dict[str, str] = {}  # attempt id → what the agent does with it
         self.supervision = trio.CancelScope()  # cancelled when it is forgotten
         self.link = trio.CancelScope()  # of its latest link; cancelled when that must be made anew
@@ -74,8 +75,11 @@ class Member:
 
     @property
     def has_peers(self) -> bool:
-        """Whether another agent takes work now as well."""
-        return any(member.accepting and member is not self for member in self._fleet.values())
+        """Whether another agent takes work now as well; one that says so and refuses is none."""
+        return any(
+            member.accepting and not member.refusing and member is not self
+            for member in self._fleet.values()
+        )
 
     @property
     def free_slots(self) -> int:

@@ -33,6 +33,7 @@ class FakeAgent:
         self.taken: list[str] = []  # ids of all that it ever took
         self.canceled: list[str] = []
         self.draining = False
+        self.refuses = False  # every build, whatever it says of itself
         self.problem = ""
         self.app = QuartTrio("fake_agent")
         self.app.add_url_rule("/build", view_func=self._build, methods=["POST"])
@@ -84,7 +85,7 @@ class FakeAgent:
     async def _build(self) -> tuple[Response, int]:
         job = json.loads(await request.get_data())
         if job["id"] not in self.jobs:
-            if self.draining or len(self.jobs) >= self.said["slots"]:
+            if self.draining or self.refuses or len(self.jobs) >= self.said["slots"]:
                 return jsonify({"error": {"field": None, "message": "no free slot"}}), 409
             self.jobs[job["id"]] = job
             self.taken.append(job["id"])
