@@ -270,7 +270,7 @@ class Server:
         try:
             with trio.fail_after(HEALTH_S):
                 await self._store.check_writable()
-        except StoreFailed as error:
+        except (StoreFailed, Busy) as error:
             problems.append(error.message)
         except trio.TooSlowError:
             problems.append(f"the store did not write within {HEALTH_S:g} s")

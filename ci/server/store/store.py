@@ -191,15 +191,22 @@ class Store:
     async def pause_agent(
         self, name: str, *, paused: bool, kept: Callable[[Agent], None] | None = None
     ) -> Agent:
-        """Let an agent take no more work, or take it again; `kept` as above. Raises NotFound."""
-        return await self._writer.run(lambda c: agents.pause(c, name, paused=paused), then=kept)
+        """Let an agent take no more work, or take it again; `kept` as above.
+
+        Raises NotFound, Busy.
+        """
+        return await self._writer.run(
+            lambda c: agents.pause(c, name, paused=paused), then=kept, refusable=True
+        )
 
     async def forget_agent(self, name: str, gone: Callable[[], None]) -> None:
         """Leave an agent out until it registers again; `gone` is called right after the commit.
 
-        Raises NotFound, and Conflict while it holds an attempt.
+        Raises NotFound, Conflict while it holds an attempt, and Busy.
         """
-        await self._writer.run(lambda c: agents.forget(c, name), then=lambda _: gone())
+        await self._writer.run(
+            lambda c: agents.forget(c, name), then=lambda _: gone(), refusable=True
+        )
 
     async def agents_seen(self, times: dict[str, datetime]) -> None:
         """Note when each agent was last heard."""
@@ -210,14 +217,14 @@ class Store:
         await self._writer.run(lambda c: removal.remove(c, numbers))
 
     async def check_writable(self) -> None:
-        """Return if a write works."""
+        """Return if a write works. Raises Busy when too many changes wait for theirs."""
         row = {"id": 1, "checked_at": self._now()}
 
         def write(connection: Connection) -> None:
             connection.execute(health.delete())
             connection.execute(health.insert().values(**row))
 
-        await self._writer.run(write, shown=False)
+        await self._writer.run(write, shown=False, refusable=True, only_for_caller=True)
 
     # Reads by key take 50 to 300 µs from the page cache; a thread would cost 1.2 ms. So they are
     # done on the spot.

@@ -79,15 +79,17 @@ class Writer:
         then: Callable[[T], None] | None = None,
         shown: bool = True,
         refusable: bool = False,
+        only_for_caller: bool = False,
     ) -> T:
         """Return what `work(connection)` returned, once it is on disk.
 
         `work` is one transaction: when it raises, nothing of it stays. `then(result)` is called
         right after the commit; it belongs to the commit, not to the caller, who may have left.
         Raises what `work` raises, StoreFailed when the disk says no, and Busy when too many wait
-        already and the work is `refusable`: what people ask for. What our own tasks have to write
-        is never refused, and bounded by the number of slots.
-        Cancellation: the work may still be done, and then `then` is called as well.
+        already and the work is `refusable`: what people ask for. What our own tasks and agents have
+        to write is never refused; that is some changes for each slot, and for each agent's call.
+        Cancellation: the work may still be done, and then `then` is called as well; work that is
+        `only_for_caller` is left out if it has not begun.
         """
         if self._ended:
             raise StoreFailed("the store is closed")
@@ -99,7 +101,12 @@ class Writer:
         order = _Order(work, then, shown=shown)
         self._waiting.append(order)
         self._wake.set()
-        await order.done.wait()
+        try:
+            await order.done.wait()
+        except trio.Cancelled:
+            if only_for_caller and order in self._waiting:
+                self._waiting.remove(order)
+            raise
         assert order.result is not None  # set before `done` is
         result: T = order.result.unwrap()
         return result
@@ -113,7 +120,8 @@ class Writer:
                 batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
                 if not self._waiting:
                     self._wake = trio.Event()
-                await self._serve(batch)
+                if batch:  # else all of them were taken back
+                    await self._serve(batch)
         finally:
             self._ended = True
             for order in batch + self._waiting:
