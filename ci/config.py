@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from ci.errors import ConfigError
-from ci.model import DEFAULT_LOG_LIMIT, MIN_LOG_LIMIT, commit_problem
+from ci.model import DEFAULT_LOG_LIMIT, MAX_LOG_LIMIT, MIN_LOG_LIMIT, commit_problem
 from ci.repository import absolute_url, repository_problem, shown_url
 from ci.wire.fields import no_bool
 
@@ -193,7 +193,7 @@ class ServerConfig(_Config):
         60, description="what a client has to send a request's head, its body, or to read an answer"
     )
 
-    max_log_bytes: Annotated[Bytes, Field(ge=MIN_LOG_LIMIT)] = Field(
+    max_log_bytes: Annotated[Bytes, Field(ge=MIN_LOG_LIMIT, le=MAX_LOG_LIMIT)] = Field(
         DEFAULT_LOG_LIMIT,
         description="longest log of an attempt; of a longer one beginning and end are kept",
     )

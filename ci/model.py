@@ -191,6 +191,8 @@ class Agent:
 
 MIN_LOG_LIMIT: Final = 64 << 10  # bytes of an attempt's log; with fewer nobody sees why it is red
 DEFAULT_LOG_LIMIT: Final = 512 << 20
+# Agent and server read the whole log once more at its end, within the time that any result has.
+MAX_LOG_LIMIT: Final = 4 << 30
 
 ATTEMPT_ID: Final = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})\.([1-9][0-9]{0,8})")
 

@@ -27,6 +27,7 @@ from ci.wire.result import MAX_INLINE_LOG, MAX_LOG_CHUNK, write_result
 
 FOLLOW_S: Final = 0.1  # between two looks at the log; a line is on screen well within a second
 ANSWER_LIMIT_S: Final = 30.0  # for 1 MiB over a slow link
+READ_BYTES_PER_S: Final = 50_000_000  # a server on a slow disk reads the whole log for its hash
 FOREIGN_LIMIT_S: Final = 10.0  # at least one server of others never answers at all
 
 logger = structlog.get_logger()
@@ -147,7 +148,7 @@ class Delivery:
 
     async def _send_result(self, body: Mapping[str, Any]) -> None:
         if not self._is_foreign:
-            with trio.fail_after(ANSWER_LIMIT_S):
+            with trio.fail_after(ANSWER_LIMIT_S + body["log_size"] / READ_BYTES_PER_S):
                 try:
                     await self._line.client.send_result(body)
                 except LogGap as gap:

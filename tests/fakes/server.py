@@ -22,6 +22,7 @@ class FakeServer(httpx.AsyncBaseTransport):
         self.foreign = foreign
         self.down = False  # connections are refused
         self.silent: set[str] = set()  # paths that never answer
+        self.slow: dict[str, float] = {}  # path → seconds before it answers
         self.answers: dict[str, list[httpx.Response]] = {}  # path → what to answer first
         self.given_up: set[str] = set()
         self.drop: set[str] = set()  # what the answer to a registration says of attempts
@@ -55,6 +56,7 @@ class FakeServer(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("connection refused", request=request)
         if path in self.silent:
             await trio.sleep_forever()
+        await trio.sleep(self.slow.get(path, 0))
         if waiting := self.answers.get(path):
             return waiting.pop(0)
         match path:

@@ -168,6 +168,7 @@ def test_help_names_every_key(kind: Kind, capsys: pytest.CaptureFixture[str]) ->
         (ServerConfig, {"graceSeconds": float("nan")}, ["graceSeconds"]),
         (ServerConfig, {"maxBodyBytes": 1}, ["maxBodyBytes = 1", "greater than"]),
         (ServerConfig, {"maxLogBytes": 65535}, ["maxLogBytes = 65535", "greater than"]),
+        (ServerConfig, {"maxLogBytes": (4 << 30) + 1}, ["maxLogBytes = 4294967297", "less than"]),
         (ServerConfig, {"defaultCommit": "--x"}, ['defaultCommit = "--x"', "can't begin with"]),
         (ServerConfig, {"defaultCommand": ""}, ['defaultCommand = ""']),
         (ServerConfig, {"host": ""}, ['host = ""']),

@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from ci.agent.attempt import MAX_FOREIGN_LOG
+from ci.agent.delivery import ANSWER_LIMIT_S, READ_BYTES_PER_S
 from ci.wire.result import LOG_MARK_ROOM, MAX_INLINE_LOG, MAX_LOG_CHUNK
 from tests.fakes.runner import FakeMachine
 from tests.fakes.stage import Stage, job
@@ -319,3 +320,15 @@ async def test_a_server_of_others_gets_the_head_and_the_tail(stage: Stage) -> No
 def write_log(machine: FakeMachine, text: str, errors: str = "strict") -> None:
     """Let the next commands begin with this output."""
     machine.first_output = text.encode("utf-8", errors)
+
+
+async def test_a_result_has_the_longer_the_longer_its_log_is(stage: Stage) -> None:
+    """The server reads all of it for its hash: a second for 50 MB is no reason to ask again."""
+    size = 20_000_000
+    stage.machine.first_output = b"x" * size
+    stage.server.slow[RESULT] = ANSWER_LIMIT_S + size / READ_BYTES_PER_S - 0.1
+    async with stage.agent() as (_, http):
+        await build(stage, http, "true")
+        with trio.fail_after(40):
+            await stage.server.wait_result()
+    assert stage.server.count(RESULT) == 1
