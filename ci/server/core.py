@@ -66,7 +66,8 @@ async def open_server(
 
     journal = Journal(Metrics())
     async with open_store(config.data_dir, now, journal) as store, trio.open_nursery() as nursery:
-        queue = Queue(store)
+        logs = Logs(config.data_dir / "logs")
+        queue = Queue(store, logs.begin)
         room = Room(config.data_dir, config.min_free_bytes, free_bytes)
         fleet = Fleet(
             nursery,
@@ -89,7 +90,6 @@ async def open_server(
             running=found[Status.RUNNING],
             agents=len(fleet.members),
         )
-        logs = Logs(config.data_dir / "logs")
         nursery.start_soon(Retention(store, logs, Rules.of(config), now).serve_rules)
         yield Server(config, store, fleet, logs, room, now=now, journal=journal)
         nursery.cancel_scope.cancel()

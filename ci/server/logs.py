@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from ci import blocking, logfile
 from ci.errors import GivenUp, LogGap, StoreFailed
 from ci.model import ATTEMPT_ID
@@ -15,6 +17,8 @@ from ci.server.lines import LineCounts
 
 BUILDS_PER_FOLDER = 1000
 _COUNTED_LOGS = 256  # logs whose line counts are remembered: those that grow, or are on a page
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,21 @@ class Logs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lines: dict[str, LineCounts] = {}
+
+    def begin(self, id: str) -> None:
+        """Let the log of a new attempt begin empty. Raises StoreFailed.
+
+        An id is used once, unless the store was restored from a back-up or lost while the logs
+        stayed: what stands there then is another build's, and nobody may be shown it.
+        """
+        path = self._path(id)
+        with _failing_as_store():
+            if not path.exists():
+                return
+            size = logfile.size(path)
+            path.unlink()
+        self._lines.pop(id, None)
+        log.warning("stale log removed", attempt=id, size=size, next="its attempt has its own")
 
     async def append(self, id: str, offset: int, data: bytes) -> int:
         """Add bytes and return the log's size. Raises LogGap."""

@@ -7,7 +7,7 @@ them, so every free slot gets work at once and nobody polls.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -48,10 +48,14 @@ class Hold:
 
 
 class Queue:
-    """Hands out leases, oldest first within the highest priority."""
+    """Hands out leases, oldest first within the highest priority.
 
-    def __init__(self, store: Store) -> None:
+    `begin_log` is called with the id of each new attempt before its agent can hear of it.
+    """
+
+    def __init__(self, store: Store, begin_log: Callable[[str], None]) -> None:
         self._store = store
+        self._begin_log = begin_log
         self._free_slots = trio.lowlevel.ParkingLot()
         self._wakes = 0
 
@@ -68,6 +72,7 @@ class Queue:
         """
         hold = Hold(await self._wait_lease(taker))
         try:
+            self._begin_log(hold.lease.attempt.id)
             yield hold
         finally:
             if not hold.taken:

@@ -293,3 +293,21 @@ async def test_no_password_of_a_repository_is_shown(
     async with world.network.client() as client:
         for path in ("/", "/build/1", "/api/builds", "/api/builds/1"):
             assert "s3cret" not in (await client.get(f"http://server:8080{path}")).text
+
+
+async def test_a_log_that_another_store_left_is_nobody_s(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """After a restore numbers are given again; a build shows what it printed, and nothing else."""
+    left = world.folder / "server" / "logs" / "000000" / "1.1.1.log"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"a secret of somebody else\n")
+    await world.start_server()
+    agent = world.agent()
+    await agent.register()
+    number = await world.submit()
+    await world.wait_count(agent.taken)
+    assert await world.log(number) == b""
+    await agent.finish("1.1.1", log="", log_size=0)
+    await world.wait_build(number, Status.SUCCESS)
+    assert await world.log(number) == b""
