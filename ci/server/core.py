@@ -40,6 +40,8 @@ from ci.wire.result import LOG_MARK_ROOM, MAX_LOG_CHUNK, Result
 
 MAX_PRIORITY = 1000  # both ways from 0, the usual one
 HEALTH_S = 5.0  # a disk that takes longer for one write is no healthy one
+# What we cancel is over here before its agent hears of it, so the word is not the agent's to say.
+CANCELED_BY_AGENT = "Its agent ended it although nobody had canceled it."
 
 log = structlog.get_logger()
 
@@ -367,9 +369,7 @@ class Server:
             raise GivenUp(why, field="id")
         self._fleet.heard(attempt.agent)
         if outcome.reason is Reason.CANCELED:
-            # What we cancel is over here before its agent hears of it.
-            message = "Its agent ended it although nobody had canceled it."
-            outcome = replace(outcome, reason=Reason.AGENT_LOST, message=message)
+            outcome = replace(outcome, reason=Reason.AGENT_LOST, message=CANCELED_BY_AGENT)
         try:
             if attempt.status.ended:
                 size = attempt.log_size
