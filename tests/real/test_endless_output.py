@@ -101,7 +101,13 @@ def test_nobody_notices_a_command_that_prints_for_ever(server: Server) -> None:
         assert server.log_of(there) == b"%d\n" % other
     assert server.get(f"/build/{number}").status_code == 200
     assert server.build(number)["status"] == "running"
-    assert spooled(server, number).stat().st_blocks * BLOCK < SLACK
+    # It is over the slack at moments, when the machine writes faster than the agent looks; what is
+    # not freed at all never comes under it again.
+    wait_until(
+        lambda: spooled(server, number).stat().st_blocks * BLOCK,
+        "its middle is freed while it grows",
+        until=lambda taken: taken < SLACK,
+    )
     grown = [memory(program) - was for program, was in zip(programs, before, strict=True)]
     assert max(grown) < MEMORY
     server.post(f"/api/builds/{number}/cancel")

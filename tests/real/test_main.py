@@ -53,6 +53,14 @@ class Both(Server):
         return next(child for child in children if module in child.cmdline())
 
 
+@pytest.fixture(autouse=True)
+def a_closed_terminal_is_heard() -> Iterator[None]:
+    """Undo what `nohup` leaves to its children, or ours would ignore SIGHUP, as it asks for."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def both(site: Site) -> Both:
     """Make `python -m ci` in an empty folder. It is not started yet."""
