@@ -35,7 +35,7 @@ check: $(VENV)/ready-to-test ## the fast part: format, lint, types, unit and sto
 	@$(BIN)/python -m ruff format --quiet --check .
 	@$(BIN)/python -m ruff check --quiet .
 	@$(BIN)/python -m mypy
-	@$(BIN)/python -m pytest --quiet tests/unit tests/story
+	@$(BIN)/python -m pytest --quiet --numprocesses auto tests/unit tests/story
 
 torture: $(VENV)/ready-to-test ## kill, freeze, cut and fill disks for 10 minutes: ARGS="--minutes 30 --seed 7"
 	@.ci/need git git

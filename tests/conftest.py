@@ -18,6 +18,7 @@ settings.register_profile("hunt", settings.get_profile("patient"), max_examples=
 settings.load_profile("patient")
 
 _UNPROVED: Final = pytest.StashKey[list[str]]()
+_MARK: Final = "proved_nothing"  # an attribute of a report, which comes from another process
 
 
 @pytest.fixture(autouse=True)
@@ -29,34 +30,41 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make room for the tests that proved nothing."""
+    """Look out for tests that prove nothing."""
     config.stash[_UNPROVED] = []
+    config.pluginmanager.register(Unproved(config.stash[_UNPROVED]))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember a test that was skipped, or that may fail or pass as it likes."""
+    """Mark a test that was skipped, or that may fail or pass as it likes."""
     report = yield
     marks = list(item.iter_markers("xfail"))
     # Without a mark it gave up by itself, by pytest.xfail(); with strict=False it can't fail.
     lax = not marks or any(mark.kwargs.get("strict") is False for mark in marks)
     expected = hasattr(report, "wasxfail")
     if (expected and lax) or (report.skipped and not expected):
-        item.config.stash[_UNPROVED].append(item.nodeid)
+        setattr(report, _MARK, True)
     return report
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Remember a whole file that was skipped."""
-    report = yield
-    if report.skipped:
-        collector.config.stash[_UNPROVED].append(collector.nodeid)
-    return report
+class Unproved:
+    """Remembers which tests proved nothing, wherever they ran."""
+
+    def __init__(self, seen: list[str]) -> None:
+        self._seen = seen
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the end of one step of a test."""
+        if getattr(report, _MARK, False):
+            self._seen.append(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take a whole file that was skipped."""
+        if report.skipped:
+            self._seen.append(report.nodeid)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
