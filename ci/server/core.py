@@ -28,8 +28,9 @@ from ci.server.logs import Logs
 from ci.server.member import Member
 from ci.server.metrics import AgentSnapshot, Metrics, Snapshot
 from ci.server.queue import Queue
-from ci.server.retention import Retention, Rules
+from ci.server.retention import Retention
 from ci.server.room import FreeBytes, Room
+from ci.server.rules import Rules
 from ci.server.store.store import News, Store, open_store
 from ci.server.store.tables import SCHEMA
 from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView

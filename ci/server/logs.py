@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,10 @@ class Logs:
         """Return the logs in one of the folders, in no order; what is no log is left out."""
         return await blocking.run(_files, folder)
 
+    async def sizes(self, builds: Collection[int]) -> Mapping[int, int]:
+        """Return the bytes of all logs of each build that has any."""
+        return await blocking.run(log_sizes, self._folder, builds)
+
     async def remove(self, id: str) -> None:
         """Remove a log; one that is not there is fine."""
         await blocking.run(lambda: self._path(id).unlink(missing_ok=True))
@@ -104,7 +109,7 @@ class Logs:
         parts = ATTEMPT_ID.fullmatch(id)
         if parts is None:
             raise GivenUp(f"{id[:100]!r} is no attempt of this server", field="id")
-        return self._folder / f"{int(parts[1]) // BUILDS_PER_FOLDER:06}" / f"{id}.log"
+        return _folder(self._folder, int(parts[1]) // BUILDS_PER_FOLDER) / f"{id}.log"
 
     def _counts(self, id: str) -> LineCounts:
         """Return the line counts of a log; those that were asked for longest ago are forgotten."""
@@ -112,6 +117,23 @@ class Logs:
         if len(self._lines) > _COUNTED_LOGS:
             del self._lines[next(iter(self._lines))]
         return counts
+
+
+def log_sizes(folder: Path, builds: Collection[int]) -> Mapping[int, int]:
+    """Return the bytes of all logs of each build, by the disk: the store knows no canceled one's.
+
+    `folder` is that of all logs.
+    """
+    sizes: Counter[int] = Counter()
+    for step in {number // BUILDS_PER_FOLDER for number in builds}:
+        with suppress(FileNotFoundError):  # they ended before they printed anything
+            for file in _files(_folder(folder, step)):
+                sizes[file.build] += file.size
+    return sizes
+
+
+def _folder(folder: Path, step: int) -> Path:
+    return folder / f"{step:06}"
 
 
 def _folders(folder: Path) -> list[Path]:

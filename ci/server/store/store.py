@@ -280,9 +280,9 @@ class Store:
             return await self._read(lambda c: builds.page(c, wanted))
         return await blocking.run(self._read_beside, lambda c: builds.page(c, wanted))
 
-    async def choose(self, choose: removal.Choose) -> list[int]:
-        """Let `choose` pick from the ended builds of each repository. It reads every row."""
-        return await blocking.run(self._read_beside, lambda c: removal.chosen(c, choose))
+    async def ended(self, size: int, below: int | None = None) -> removal.EndedPage | None:
+        """Return the builds that have ended in the next page of `size` numbers; None = no more."""
+        return await blocking.run(self._read_beside, lambda c: removal.ended(c, size, below))
 
     def _waits(self, build: Build) -> None:
         """Note that a build has begun to wait, and tell so."""

@@ -8,15 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ci.config import ServerConfig
 from ci.errors import NotFound, StoreFailed
 from ci.model import Agent, BuildRequest, Outcome, Reason, Status
 from ci.server.logs import Logs
-from ci.server.retention import BATCH, Retention, Rules, no_longer_kept
-from ci.server.store.removal import EndedBuild
+from ci.server.retention import BATCH, Retention
+from ci.server.rules import Rules
 from ci.server.store.store import Store, open_store
 from ci.server.views import BuildFilter
 
@@ -24,71 +21,7 @@ NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 AGENT = Agent("one", "h", 1, 1, (), "0", "b", "h", True, False, NOW, NOW)
 
 
-def _history(*statuses: Status) -> list[EndedBuild]:
-    """Builds that ended one each day, the newest today."""
-    count = len(statuses)
-    return [
-        EndedBuild(count - ago, status, NOW - timedelta(days=ago))
-        for ago, status in enumerate(statuses)
-    ]
-
-
 RED, GREEN = Status.FAILURE, Status.SUCCESS
-
-
-@pytest.mark.parametrize(
-    ("rules", "statuses", "gone"),
-    [
-        (Rules(builds=2), (RED, RED, RED, RED), [2, 1]),
-        (Rules(builds=2), (RED, RED, GREEN, RED), [1]),
-        (Rules(builds=1), (GREEN, GREEN), [1]),
-        (Rules(days=1.5), (RED, RED, RED, RED), [2, 1]),
-        (Rules(days=1.5), (RED, RED, RED, GREEN), [2]),
-        (Rules(days=2), (RED, RED, RED), []),
-        (Rules(log_bytes=200), (RED, RED, RED, RED), [2, 1]),
-        (Rules(log_bytes=200), (RED, RED, GREEN, RED), [1]),
-        (Rules(log_bytes=1), (RED, RED), [1]),
-        (Rules(builds=3, days=0.5), (RED, RED, RED, RED), [3, 2, 1]),
-        (Rules(builds=1, days=9, log_bytes=10**9), (GREEN, RED), [1]),
-        (Rules(), (RED,) * 50, []),
-    ],
-)
-def test_a_build_goes_as_soon_as_one_rule_says_so(
-    rules: Rules, statuses: tuple[Status, ...], gone: list[int]
-) -> None:
-    """The oldest go first; each log has 100 bytes; the last green one stays."""
-    history = _history(*statuses)
-    sizes = {build.number: 100 for build in history}
-    assert list(no_longer_kept(rules, history, sizes, NOW)) == gone
-
-
-@given(
-    statuses=st.lists(st.sampled_from([RED, GREEN, Status.CANCELED, Status.ERROR]), max_size=12),
-    rules=st.builds(
-        Rules,
-        st.none() | st.integers(1, 12),
-        st.none() | st.floats(0.1, 12),
-        st.none() | st.floats(1, 999),
-    ),
-)
-def test_whatever_the_rules_are_the_last_green_one_stays(
-    statuses: list[Status], rules: Rules
-) -> None:
-    """And once they have been kept to, there is nothing more to remove."""
-    history = _history(*statuses)
-    sizes = {build.number: 37 * build.number for build in history}
-    gone = set(no_longer_kept(rules, history, sizes, NOW))
-    greens = [build.number for build in history if build.status is GREEN]
-    assert not greens or max(greens) not in gone
-    left = [build for build in history if build.number not in gone]
-    assert not set(no_longer_kept(rules, left, sizes, NOW))
-
-
-def test_without_settings_all_is_kept() -> None:
-    """Nobody loses a build who has not asked for it."""
-    assert Rules.of(ServerConfig.check({})).keep_all
-    asked = ServerConfig.check({"keepBuilds": 5, "keepDays": 1.5, "keepGigabytes": 0.25})
-    assert Rules.of(asked) == Rules(5, 1.5, 250_000_000)
 
 
 @asynccontextmanager
@@ -164,6 +97,22 @@ async def test_a_crash_between_rows_and_logs_is_mended_by_the_next_round(tmp_pat
         await Retention(store, logs, Rules(builds=9), lambda: NOW).run_round()
         assert _files(tmp_path) == ["1.1", "1.1.1.log", "3.1.1", "99.1.1", "notes"]
         assert await _build(store, logs) == 4
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 7, 1000])
+async def test_in_whatever_pieces_a_history_is_read_the_same_goes(
+    tmp_path: Path, page: int
+) -> None:
+    """Also over gaps of many numbers, and over pages in which nothing has ended."""
+    async with _opened(tmp_path) as (store, logs):
+        for count in range(1, 24):
+            status = {0: GREEN, 1: RED, 2: Status.RUNNING}[count % 3]
+            await _build(store, logs, status, repository="demo" if count % 2 else "other")
+        await store.remove([4, 6, 7, 9, 10, 12, 13])
+        await Retention(store, logs, Rules(3, log_bytes=250), lambda: NOW, page).run_round()
+        running = [2, 5, 8, 11, 14, 17, 20, 23]
+        kept = {"demo": [21, 19, 15], "other": [22, 18, 16]}
+        assert await _numbers(store) == sorted(running + kept["demo"] + kept["other"], reverse=True)
 
 
 async def test_many_go_in_small_pieces(tmp_path: Path) -> None:
