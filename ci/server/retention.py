@@ -16,12 +16,14 @@ import structlog
 import trio
 
 from ci.errors import StoreFailed
+from ci.outage import Outage
 from ci.server.logs import BUILDS_PER_FOLDER, Logs
 from ci.server.rules import Rules, Sieve
 from ci.server.store.store import Store
 
 ROUND_S = 3600.0  # rules speak of days; an hour more or less is nobody's concern
 BATCH = 100  # builds in one transaction: some milliseconds, which nobody who writes beside notices
+REMIND_S = 86400.0  # between two lines about a clock that may be ahead
 
 log = structlog.get_logger()
 
@@ -42,6 +44,7 @@ class Retention:
         self._rules = rules
         self._now = now
         self._page = page
+        self._doubt = Outage(REMIND_S)
 
     async def serve_rules(self) -> None:
         """Remove what the rules no longer keep, now and each hour, for ever. No rule, no work."""
@@ -77,7 +80,21 @@ class Retention:
                 await self._store.remove(gone[begin : begin + BATCH])
             count += len(gone)
             page = await self._store.ended(self._page, below=page.first)
+        self._tell_doubt(sieve)
         return count
+
+    def _tell_doubt(self, sieve: Sieve) -> None:
+        """Say that builds are kept which are too old if the clock is right."""
+        if not sieve.spared:
+            self._doubt.over()
+        elif self._doubt.failed() is not None:
+            log.warning(
+                "builds not removed by age",
+                builds=sieve.spared,
+                quiet_since=str(sieve.quiet_since),
+                now=str(sieve.now),
+                next="they go when builds have ended for a day; set the clock if it is ahead",
+            )
 
     async def _remove_logs(self) -> tuple[int, int]:
         """Remove the logs of builds that are gone; return how many, and their bytes."""

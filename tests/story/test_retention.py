@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import trio
 from trio.testing import MockClock
 
@@ -16,18 +18,41 @@ async def _numbers(world: World) -> list[int]:
     return [build.number for build in (await world.server.builds(BuildFilter())).builds]
 
 
+async def _end_one(world: World) -> int:
+    number = await world.submit()
+    await world.server.cancel(number)
+    return number
+
+
 async def test_old_builds_go_by_themselves(world: World, autojump_clock: MockClock) -> None:
     """Within about an hour of the time that the rule says; what waits stays."""
     await world.start_server(keepDays=1)
-    old = await world.submit()
-    await world.server.cancel(old)
+    old = await _end_one(world)
     waiting = await world.submit()
-    await trio.sleep(DAY_S - 3700)
-    assert await _numbers(world) == [waiting, old]
+    await trio.sleep(DAY_S / 2)
+    young = await _end_one(world)
+    await trio.sleep(DAY_S / 2 - 3700)
+    assert await _numbers(world) == [young, waiting, old]
     shown = world.server.version()
     await trio.sleep(2 * 3700)
-    assert await _numbers(world) == [waiting]
+    assert await _numbers(world) == [young, waiting]
     assert world.server.version() != shown, "open pages are told"
+
+
+async def test_a_clock_that_is_ahead_removes_nothing(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Neither at a start, nor when builds have ended by it for some hours."""
+    await world.start_server(keepDays=30)
+    old = await _end_one(world)
+    await world.kill_server()
+    world.clock_is_ahead = timedelta(days=3000)
+    await world.start_server(keepDays=30)
+    new = await _end_one(world)
+    await trio.sleep(DAY_S / 2)
+    newest = await _end_one(world)
+    await trio.sleep(3700)
+    assert await _numbers(world) == [newest, new, old]
 
 
 async def test_a_removed_build_says_so_everywhere(world: World, autojump_clock: MockClock) -> None:

@@ -42,6 +42,7 @@ class World:
         self.folder = folder
         self.network = Network()
         self.free_bytes = 10**12  # on the server's disk
+        self.clock_is_ahead = timedelta(0)  # the server's
         self.server: Server
         self.server_life: Life
         self._agents: dict[int, Life] = {}
@@ -49,7 +50,7 @@ class World:
 
     def now(self) -> datetime:
         """Tell the time of day, which follows the mock clock."""
-        return START + timedelta(seconds=trio.current_time())
+        return START + timedelta(seconds=trio.current_time()) + self.clock_is_ahead
 
     async def start_server(self, **settings: Any) -> Server:
         """Start a server on the same folder as the one before."""

@@ -67,12 +67,13 @@ async def test_what_has_not_ended_never_goes(tmp_path: Path) -> None:
     async with _opened(tmp_path) as (store, logs):
         await _build(store, logs, Status.RUNNING)
         await _build(store, logs)
+        await _build(store, logs)
         await store.accept(BuildRequest("demo", "/x", "main", "true"))
         later = NOW + timedelta(days=1000)
         await Retention(store, logs, Rules(1, 1, 1), lambda: later).run_round()
-        assert await _numbers(store) == [3, 1]
-        await store.remove([1, 3])
-        assert await _numbers(store) == [3, 1]
+        assert await _numbers(store) == [4, 3, 1]
+        await store.remove([1, 4])
+        assert await _numbers(store) == [4, 3, 1]
 
 
 async def test_the_disk_says_how_long_logs_are(tmp_path: Path) -> None:
