@@ -20,6 +20,7 @@ CIError
 ├─ AgentLost            an agent stopped answering; ends its link
 ├─ CheckoutFailed       git could not bring the commit
 └─ StoreError           the data folder can't be used
+   └─ StoreDamaged      its database is not what a server left behind
 """
 
 from __future__ import annotations
@@ -158,3 +159,7 @@ class CheckoutFailed(CIError):
 
 class StoreError(CIError):
     """The data folder can't be opened or has been written by a newer version."""
+
+
+class StoreDamaged(StoreError):
+    """The database is broken, cut or gone; only a back-up helps."""

@@ -19,14 +19,19 @@ from sqlalchemy import Connection, Row, Table, create_engine, inspect, select, t
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
-from ci.errors import StoreError
+from ci.errors import StoreDamaged, StoreError
 from ci.model import MAX_ATTEMPTS, TRY_AGAIN, Reason, Status, attempt_id
+from ci.server.store import removal
 from ci.server.store.database import FILE_NAME
-from ci.server.store.removal import newest_number
+from ci.server.store.removal import EndedBuild, newest_number
 from ci.server.store.tables import SCHEMA, attempts, builds, jobs
+from ci.server.store.values import unreadable_values
 
-_EDITED = "no version writes this: restore a back-up"
+_RESTORE = "restore a back-up"
+_EDITED = f"no version writes this: {_RESTORE}"
 _CLOCK = "the server's clock was set back meanwhile; nothing is to be done"
+_NOT_ALLOWED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY}
+_IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _TRY_AGAIN = frozenset(map(str, TRY_AGAIN))
 
 
@@ -49,10 +54,12 @@ class Finding:
 def open_audit(folder: Path, step: int) -> Iterator[Audit]:
     """Open the store in `folder` for reading only, `step` builds at once.
 
-    Raises StoreError when it can't be read.
+    Raises StoreDamaged, and StoreError when it can't be read.
     """
     path = folder / FILE_NAME
     if not path.is_file():
+        if (folder / "logs").is_dir():
+            raise StoreDamaged(f"{path}: is gone, and there are logs beside it; {_RESTORE}")
         raise StoreError(
             f"data folder {folder}: there is no {FILE_NAME} in it; is it the right one?"
         )
@@ -66,10 +73,17 @@ def open_audit(folder: Path, step: int) -> Iterator[Audit]:
         with engine.connect() as connection:
             yield Audit(connection, step)
     except DatabaseError as error:
-        raise StoreError(
-            f"data folder {folder}: can't be read ({error.orig}); "
-            "let its owner do it, or restore a back-up"
-        ) from error
+        # The primary code of SQLite; an error of the module itself has none.
+        code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        if code in _NOT_ALLOWED:
+            raise StoreError(
+                f"{path}: can't be read ({error.orig}); let its owner do it"
+            ) from error
+        if code in _IN_USE:
+            raise StoreError(f"{path}: can't be read now ({error.orig}); try again") from error
+        raise StoreDamaged(f"{path}: can't be read ({error.orig}); {_RESTORE}") from error
+    except UnicodeDecodeError as error:  # SQLite quotes what it has found in what it says
+        raise StoreDamaged(f"{path}: holds words that are no text; {_RESTORE}") from error
     finally:
         engine.dispose()
 
@@ -86,8 +100,12 @@ class Audit:
 
     def schema_problem(self) -> Finding | None:
         """Say why the tables can't be read by this version, if so. Raises StoreError when newer."""
+        tables = inspect(self._connection).get_table_names()
+        if not tables:
+            problem = "is empty: there is not one table in it"
+            return Finding(FILE_NAME, problem, f"{_RESTORE}, if there ever was a build")
         found = None
-        if inspect(self._connection).has_table("alembic_version"):
+        if "alembic_version" in tables:
             query = text("SELECT version_num FROM alembic_version")
             found = self._connection.execute(query).scalar()
         if found == SCHEMA:
@@ -96,14 +114,30 @@ class Audit:
             raise StoreError(
                 f"the store has schema {found}: check it with the version that wrote it"
             )
-        problem = f"has schema {found}, this version knows {SCHEMA}"
-        return Finding(FILE_NAME, problem, "start the server once, which brings it up to date")
+        if found in {f"{number:04}" for number in range(1, int(SCHEMA))}:
+            problem = f"has schema {found}, this version knows {SCHEMA}"
+            return Finding(FILE_NAME, problem, "start the server once, which brings it up to date")
+        return Finding(FILE_NAME, f"has schema {found}, which no version ever had", _RESTORE)
+
+    def file_findings(self) -> Iterator[Finding]:
+        """Let SQLite look at its pages, indexes and references."""
+        for (line,) in self._connection.exec_driver_sql("PRAGMA integrity_check"):
+            if line != "ok":
+                yield Finding(FILE_NAME, f"SQLite finds: {line}", _RESTORE)
+        for table, row, other, _ in self._connection.exec_driver_sql("PRAGMA foreign_key_check"):
+            problem = f"row {row} belongs to one of {other} that is not there"
+            yield Finding(f"{FILE_NAME}, {table}", problem, _EDITED)
+
+    def value_findings(self) -> Iterator[Finding]:
+        """Find the columns with values that can't be read at all."""
+        for column, count in unreadable_values(self._connection):
+            problem = f"{count} values are not of its kind"
+            yield Finding(f"{FILE_NAME}, {column}", problem, _EDITED)
 
     def findings(self) -> Iterator[Finding]:
         """Read everything but the logs, as it is at one moment."""
         self._connection.exec_driver_sql("BEGIN")
         try:
-            yield from self._file()
             self.newest = newest_number(self._connection)
             for step in self.steps():
                 yield from self._step(step)
@@ -130,14 +164,12 @@ class Audit:
         status = self._connection.execute(query).scalar()
         return status in set(Status) and Status(status).ended
 
-    def _file(self) -> Iterator[Finding]:
-        """Let SQLite look at its pages, indexes and references."""
-        for (line,) in self._connection.exec_driver_sql("PRAGMA integrity_check"):
-            if line != "ok":
-                yield Finding(FILE_NAME, f"SQLite finds: {line}", "restore a back-up")
-        for table, row, other, _ in self._connection.exec_driver_sql("PRAGMA foreign_key_check"):
-            problem = f"row {row} belongs to one of {other} that is not there"
-            yield Finding(f"{FILE_NAME}, {table}", problem, _EDITED)
+    def ended(self) -> Iterator[EndedBuild]:
+        """Return the builds that have ended, newest first."""
+        page = removal.ended(self._connection, self._size)
+        while page is not None:
+            yield from page.builds
+            page = removal.ended(self._connection, self._size, below=page.first)
 
     def _rows(self, table: Table, number: Any, step: int) -> Sequence[Row[Any]]:
         first = step * self._size

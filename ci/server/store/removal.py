@@ -50,7 +50,7 @@ def ended(connection: Connection, size: int, below: int | None = None) -> EndedP
     first = last // size * size
     rows = connection.execute(
         select(builds.c.number, builds.c.repository, builds.c.status, builds.c.finished_at)
-        .where(builds.c.number.between(first, last))
+        .where(builds.c.number.between(first, last), builds.c.finished_at.is_not(None))
         .order_by(builds.c.number.desc())
     )
     return EndedPage(
