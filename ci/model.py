@@ -137,6 +137,7 @@ class Attempt:
     exit_code: int | None = None
     signal: int | None = None
     log_size: int | None = None
+    log_cut: int | None = None  # where in the log stand the words that its middle is left out
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,15 +50,17 @@ class ServerClient:
         except Rejected:
             return Welcome()
 
-    async def send_log(self, id: str, offset: int, data: bytes) -> int:
+    async def send_log(self, id: str, offset: int, data: bytes, cut: int | None = None) -> int:
         """Send a piece of a log; return the size that the server has now.
 
+        `cut` says where in the log our words stand that its middle is left out.
         Raises LogGap when the server wants another offset, LogFull when it takes no more log,
         GivenUp when it wants nothing more at all.
         """
-        answer = await self._post(
-            LOG_PATHS, data, "application/octet-stream", {"id": id, "offset": str(offset)}
-        )
+        parameters = {"id": id, "offset": str(offset)}
+        if cut is not None:
+            parameters["cut"] = str(cut)
+        answer = await self._post(LOG_PATHS, data, "application/octet-stream", parameters)
         size = _size(answer)
         if size is None:
             raise Unreachable("the answer to a piece of log can't be read")

@@ -102,7 +102,7 @@ class Delivery:
             if not chunk:
                 return  # the command has cut its own output
             try:
-                self._offset = await self._line.insist("log", partial(self._send_chunk, chunk))
+                self._offset = await self._line.insist("log", partial(self._send_chunk, log, chunk))
                 self._line.metrics.log_bytes.inc(len(chunk))
                 self._began = True
             except LogGap as gap:
@@ -130,10 +130,13 @@ class Delivery:
         self._began = True
         self._offset = gap.size
 
-    async def _send_chunk(self, chunk: bytes) -> int:
+    async def _send_chunk(self, log: Log, chunk: bytes) -> int:
+        # Said with the mark itself, and again with all that follows it.
+        said = log.cut is not None and log.cut < self._offset + len(chunk)
+        cut = log.cut if said else None
         try:
             with trio.fail_after(ANSWER_LIMIT_S):
-                size = await self._line.client.send_log(self._id, self._offset, chunk)
+                size = await self._line.client.send_log(self._id, self._offset, chunk, cut)
         except PeerRefused as error:
             if error.status in UNKNOWN_PATH and not self._native:
                 raise NoLogCall from error
@@ -175,7 +178,8 @@ class Delivery:
 
     async def _inline(self, log: Log) -> str | None:
         """Return the log if it can ride along with the result, else None."""
-        if not self._is_foreign and (self._began or log.size > MAX_INLINE_LOG):
+        too_long = log.size > MAX_INLINE_LOG or log.cut is not None  # a piece says where it is cut
+        if not self._is_foreign and (self._began or too_long):
             return None
         data = await blocking.run(b"".join, log.pieces())
         try:

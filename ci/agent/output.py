@@ -43,6 +43,12 @@ class Log:
         """Bytes of the log."""
         return self.head + len(self.mark) + self.tail_size
 
+    @property
+    def cut(self) -> int | None:
+        """Where the words of the mark begin; None without one."""
+        words = self.mark.removeprefix(b"\n")  # which ends the head's last line
+        return self.head + len(self.mark) - len(words) if words else None
+
     def first(self, size: int) -> Log:
         """Return the log that has only the first `size` bytes of this one."""
         head = min(self.head, size)

@@ -34,9 +34,10 @@ def create_blueprint(server: Server) -> Blueprint:
 
     async def notify_build_log() -> Response:
         id = request.args.get("id", "")
-        offset = _offset(request.args.get("offset", ""))
+        offset = _offset("offset", request.args.get("offset", ""))
+        cut = _offset("cut", request.args["cut"]) if "cut" in request.args else None
         data = _unpack(await _body(), request.headers.get("Content-Encoding", ""))
-        return jsonify({"size": await server.append_log(id, offset, data)})
+        return jsonify({"size": await server.append_log(id, offset, data, cut)})
 
     async def notify_build_result() -> Response:
         await server.finish(read_result(await _body()))
@@ -68,9 +69,9 @@ async def _body() -> bytes:
     return body
 
 
-def _offset(text: str) -> int:
+def _offset(name: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise Rejected(f"offset: {text[:50]!r} must be a whole number from 0 on", field="offset")
+        raise Rejected(f"{name}: {text[:50]!r} must be a whole number from 0 on", field=name)
     return int(text)
 
 

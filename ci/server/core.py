@@ -230,7 +230,10 @@ class Server:
         last = attempts[-1]
         # Asked before the size, so that a log which is not growing is complete.
         growing = not last.status.ended
-        return LogView(last.id, self._logs.size(last.id), growing=growing)
+        size = self._logs.size(last.id)
+        # Known before the words themselves arrive, so that they never look like output.
+        cut = last.log_cut if last.log_cut is not None and last.log_cut < size else None
+        return LogView(last.id, size, growing=growing, cut=cut)
 
     async def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         """Return up to `limit` bytes of a log from `offset`."""
@@ -338,9 +341,10 @@ class Server:
         keep = {each.id: each.id in held for each in said.attempts}
         return write_welcome(member.name, self.config.heartbeat_seconds, keep)
 
-    async def append_log(self, id: str, offset: int, data: bytes) -> int:
+    async def append_log(self, id: str, offset: int, data: bytes, cut: int | None = None) -> int:
         """Add a piece of an attempt's log and return the log's size.
 
+        `cut` is where the agent's words stand that the log's middle is left out.
         Raises GivenUp, LogGap, TooLarge, LogFull, StoreFailed.
         """
         if len(data) > MAX_LOG_CHUNK:
@@ -353,6 +357,8 @@ class Server:
         if offset <= size and offset + len(data) > self.config.max_log_bytes + LOG_MARK_ROOM:
             raise LogFull(size)
         self._room.demand()
+        if cut is not None and attempt.log_cut is None:
+            await self._store.note_cut(id, cut)
         size = await self._logs.append(id, offset, data)
         self.measured.log_bytes.inc(len(data))
         return size

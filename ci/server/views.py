@@ -48,6 +48,7 @@ class LogView:
     attempt: str | None  # None before the first attempt: an empty log
     size: int
     growing: bool
+    cut: int | None = None  # where the words stand that its middle is left out; None if it is not
 
 
 @dataclass(frozen=True, slots=True)

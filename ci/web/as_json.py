@@ -71,6 +71,7 @@ def attempt(attempt: Attempt) -> dict[str, Any]:
         "exit_code": attempt.exit_code,
         "signal": attempt.signal,
         "log_size": attempt.log_size,
+        "log_cut": attempt.log_cut,
     }
 
 

@@ -14,7 +14,8 @@ from ci.errors import Rejected
 from ci.server.views import LogView
 from ci.web import query
 from ci.web.core import Core
-from ci.web.text import PLAIN, Place, Row, Style, read_style, rows, unfinished
+from ci.web.text import NOTHING, PLAIN, Place, Row, Style, read_style, rows, unfinished
+from ci.wire.result import LOG_MARK_ROOM
 
 WINDOW_BYTES: Final = 256 << 10  # of one page; read and made into rows in some 20 ms
 WINDOW_LINES: Final = 2000  # of one page
@@ -35,6 +36,7 @@ class Tail:
     start: int  # offset of the page's first row
     shown: int  # rows in the page
     version: str
+    cut: bool = False  # whether it is known that the log's middle is left out
 
     @property
     def query(self) -> dict[str, str | int]:
@@ -50,6 +52,7 @@ class Tail:
             "start": self.start,
             "shown": self.shown,
             "v": self.version,
+            "cut": int(self.cut),
         }
 
 
@@ -68,6 +71,7 @@ def read_tail() -> Tail:
         start=query.number("start") or 0,
         shown=query.number("shown") or 0,
         version=request.args.get("v", ""),
+        cut=bool(query.number("cut", most=1)),
     )
 
 
@@ -88,6 +92,8 @@ class LogShown:
     live: bool  # whether the page asks for more by itself
     earlier: bool = False  # whether there is more above
     later: int | None = None  # the offset from which there is more below
+    ours: range = NOTHING  # where the words stand that the log's middle is left out
+    cut_off: bool = False  # whether nothing follows these words: the log's own end did not come
 
 
 def is_out_of_date(tail: Tail, log: LogView) -> bool:
@@ -97,6 +103,8 @@ def is_out_of_date(tail: Tail, log: LogView) -> bool:
         or log.size < tail.place.offset
         or log.size - tail.place.offset > MAX_BEHIND_BYTES
         or tail.shown > MAX_SHOWN_ROWS
+        or tail.cut != (log.cut is not None)
+        or (tail.cut and tail.growing != log.growing)
     )
 
 
@@ -117,7 +125,8 @@ async def continue_log(
 ) -> LogShown:
     """Bring what was added since `tail`. `version` is the core's from before `log` was asked."""
     data = await _read(core, log, tail.place.offset, log.size)
-    made, pending, after = _rows(log, data, tail.place)
+    ours = await _ours(core, log)
+    made, pending, after = _rows(log, data, tail.place, ours)
     read_to = tail.place.offset + len(data)
     return LogShown(
         rows=made,
@@ -130,6 +139,7 @@ async def continue_log(
             tail.start,
             tail.shown + len(made),
             version,
+            tail.cut,
         ),
         live=not ended or not _is_resting(log) or read_to < log.size,
     )
@@ -154,7 +164,8 @@ async def open_log(
     if log.attempt is not None and start > 0:
         lines = await core.log_lines_before(log.attempt, start)
         inside = await core.read_log(log.attempt, start - 1, 1) != b"\n"
-    made, pending, after = _rows(log, data, Place(start, lines + 1, PLAIN, inside))
+    ours = await _ours(core, log)
+    made, pending, after = _rows(log, data, Place(start, lines + 1, PLAIN, inside), ours)
     if begin is None and (rest := unfinished(data[after.offset - start :], after)) and not pending:
         # What follows in the same line is in the window from which the reader came here.
         made.append(rest)
@@ -164,10 +175,12 @@ async def open_log(
     return LogShown(
         rows=made,
         pending=pending,
-        tail=Tail(log.attempt, read_to, log.growing, after, start, len(made), version),
+        tail=Tail(log.attempt, read_to, log.growing, after, start, len(made), version, bool(ours)),
         live=at_end and not (ended and _is_resting(log)),
         earlier=start > 0,
         later=None if at_end else after.offset,
+        ours=ours,
+        cut_off=ours.stop == log.size,
     )
 
 
@@ -202,9 +215,20 @@ async def _read(core: Core, log: LogView, begin: int, end: int) -> bytes:
     return await core.read_log(log.attempt, begin, min(end - begin, WINDOW_BYTES))
 
 
-def _rows(log: LogView, data: bytes, place: Place) -> tuple[list[Row], Row | None, Place]:
+async def _ours(core: Core, log: LogView) -> range:
+    """Find the two lines that say that the log's middle is left out."""
+    if log.cut is None:
+        return NOTHING
+    words = await _read(core, log, log.cut, min(log.size, log.cut + LOG_MARK_ROOM))
+    size = sum(map(len, words.splitlines(keepends=True)[:2]))
+    return range(log.cut, log.cut + size)
+
+
+def _rows(
+    log: LogView, data: bytes, place: Place, ours: range
+) -> tuple[list[Row], Row | None, Place]:
     """Make rows of `data`, and one of an unfinished line at the log's end."""
-    made, after = rows(data, place)
+    made, after = rows(data, place, ours)
     read_to = place.offset + len(data)
     if read_to < log.size:
         return made, None, after

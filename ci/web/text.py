@@ -98,18 +98,23 @@ class Place:
     inside: bool = False
 
 
+NOTHING: Final = range(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of the log as HTML; `number` is None where a long line goes on."""
 
     number: int | None
     html: Markup
+    ours: bool = False  # whether no command printed it: it says that the log's middle is left out
 
 
-def rows(data: bytes, place: Place) -> tuple[list[Row], Place]:
+def rows(data: bytes, place: Place, ours: range = NOTHING) -> tuple[list[Row], Place]:
     """Make rows of the complete lines of `data`, which begins at `place`; say where to go on.
 
-    However the bytes are split over calls, the rows are the same.
+    However the bytes are split over calls, the rows are the same. Lines that begin at an offset
+    within `ours` are no output, so no colour that a command has set goes into them or over them.
     """
     made: list[Row] = []
     position, line, style, inside = 0, place.line, place.style, place.inside
@@ -125,10 +130,11 @@ def rows(data: bytes, place: Place) -> tuple[list[Row], Place]:
                 _, style = line_html(data[position : position + begun_again], style)
                 position += begun_again
                 continue
-        html, style = line_html(data[position:end], style)
+        is_ours = place.offset + position in ours
+        html, style = line_html(data[position:end], PLAIN if is_ours else style)
         # The end of a line that filled its rows exactly is no row.
         if not (whole and inside and end == position):
-            made.append(Row(None if inside else line, html))
+            made.append(Row(None if inside else line, html, is_ours))
         position = end + 1 if whole else end
         line += whole
         inside = not whole

@@ -128,8 +128,10 @@ class FakeCore:
         id = attempt or ids[-1]
         if id not in ids:
             raise NotFound(f"build {number} has no attempt {id}", field="attempt")
-        growing = view.attempts[ids.index(id)].status is Status.RUNNING
-        return LogView(id, len(self._logs[id]), growing)
+        own = view.attempts[ids.index(id)]
+        size = len(self._logs[id])
+        cut = own.log_cut if own.log_cut is not None and own.log_cut < size else None
+        return LogView(id, size, own.status is Status.RUNNING, cut)
 
     async def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         """Read bytes of a log."""
@@ -203,6 +205,12 @@ class FakeCore:
     def print(self, attempt: str, data: bytes) -> None:
         """Add to a log; the version stays."""
         self._logs[attempt] += data
+
+    def cut(self, number: int, offset: int) -> None:
+        """Let the words that a log's middle is left out stand at `offset` of the latest one."""
+        view = self._views[number]
+        last = replace(view.attempts[-1], log_cut=offset)
+        self._put(replace(view, attempts=(*view.attempts[:-1], last)))
 
     def lose(self, number: int, message: str = "") -> None:
         """Lose the agent: the build waits again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -23,12 +24,41 @@ async def test_head_and_tail_of_a_long_log_arrive(world: World, autojump_clock: 
     await trio.sleep(10)
     head = await world.log(number)
     assert head.endswith(b"which come at the end]\n")
+    cut = (await world.server.build(number)).attempts[0].log_cut
+    assert cut == head.index(b"[nursery-ci: the output limit")
     view = await world.wait_build(number)
     assert (view.build.status, view.build.exit_code) == (Status.FAILURE, 3)
     log = await world.log(number)
     assert log.startswith(head)
     assert log.endswith(b"line 049999\nend\n")
     assert view.build.log_size == len(log) <= LIMIT + LOG_MARK_ROOM
+    assert view.attempts[0].log_cut == cut
+
+
+@pytest.mark.parametrize("printed", [LONG, b"x" * 50_000 + b"\n" + b"y" * 50_000, LONG[:66_000]])
+async def test_a_quick_command_tells_where_its_log_is_cut(
+    world: World, autojump_clock: MockClock, printed: bytes
+) -> None:
+    """Also when it has ended before any of its log was sent, and what is left is short."""
+    await world.start_server(maxLogBytes=LIMIT)
+    await world.start_agent()
+    world.machine().first_output = printed
+    number = await world.submit("true")
+    view = await world.wait_build(number)
+    log = await world.log(number)
+    assert view.attempts[0].log_cut == log.index(b"[nursery-ci: the output limit")
+
+
+async def test_a_command_that_prints_the_same_words_is_not_believed(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Only the agent says where a log is cut; a log within the limit is not."""
+    await world.start_server(maxLogBytes=LIMIT)
+    await world.start_agent()
+    world.machine().first_output = LONG[: LIMIT // 4 * 3]
+    words = "[nursery-ci: the output limit of 64 KiB is reached: what follows is left out]"
+    view = await world.wait_build(await world.submit(f"echo '{words}'"))
+    assert view.attempts[0].log_cut is None
 
 
 async def test_a_long_log_when_both_sides_die(world: World, autojump_clock: MockClock) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-SCHEMA: Final = "0002"  # the newest migration; a test compares
+SCHEMA: Final = "0003"  # the newest migration; a test compares
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -139,6 +139,7 @@ attempts = Table(
     Column("exit_code", Integer),
     Column("signal", Integer),
     Column("log_size", BigInteger),
+    Column("log_cut", BigInteger),
 )
 IS_CURRENT: Final = attempts.c.status == literal_column("'running'")
 Index("attempts_by_build", attempts.c.build, attempts.c.job, attempts.c.try_number)

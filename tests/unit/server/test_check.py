@@ -87,7 +87,7 @@ ROWS = [
     ),
     (
         """INSERT INTO attempts SELECT '3.1.4', build, job, 4, agent, status, reason, message,
-        started_at, finished_at, NULL, NULL, NULL, NULL FROM attempts WHERE id = '3.1.3'""",
+        started_at, finished_at, NULL, NULL, NULL, NULL, NULL FROM attempts WHERE id = '3.1.3'""",
         "4 of its attempts were lost, and 3 end a build",
     ),
     ("DELETE FROM attempts WHERE build = 1", "is success, but it has no attempt"),

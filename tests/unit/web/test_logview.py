@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,6 +138,37 @@ def test_a_tail_shows_each_byte_once(pieces: list[bytes]) -> None:
         assert made + shown.rows == whole.rows
 
     trio.run(follow)
+
+
+async def test_only_the_words_at_the_cut_are_no_output() -> None:
+    """The same words that a command has printed look like what they are; colours end there."""
+    words = b"[nursery-ci: the output limit of 64 KiB is reached]\n[7 bytes are left out here]\n"
+    data = words + b"\x1b[31mred\n" + words + b"tail\n" + words
+    cut = len(words) + len(b"\x1b[31mred\n")
+    shown = await open_log(
+        core_with(data), LogView(ID, len(data), False, cut), ended=True, version="v"
+    )
+    assert [row.ours for row in shown.rows] == [False] * 3 + [True] * 2 + [False] * 3
+    assert "class" not in shown.rows[3].html
+    assert shown.ours == range(cut, cut + len(words))
+    assert not shown.cut_off
+    size = cut + len(words)
+    log = LogView(ID, size, True, cut)
+    shown = await open_log(core_with(data[:size]), log, ended=False, version="v")
+    assert shown.cut_off
+    log = LogView(ID, len(data), False, cut)
+    begin = cut + words.index(b"\n") + 1
+    second = await open_log(core_with(data), log, begin=begin, ended=True, version="v")
+    assert [row.ours for row in second.rows][:2] == [True, False]
+
+
+def test_a_page_learns_that_its_log_is_cut_and_that_it_is_over() -> None:
+    """It begins anew then, once each time: what stands above the log has changed."""
+    tail = logview.Tail(ID, 9, growing=True, place=Place(), start=0, shown=0, version="v")
+    assert logview.is_out_of_date(tail, LogView(ID, 9, growing=True, cut=5))
+    tail = replace(tail, cut=True)
+    assert not logview.is_out_of_date(tail, LogView(ID, 9, growing=True, cut=5))
+    assert logview.is_out_of_date(tail, LogView(ID, 9, growing=False, cut=5))
 
 
 def test_a_page_that_lags_or_has_grown_too_long_begins_anew() -> None:

@@ -244,6 +244,43 @@ async def test_the_tail_survives_a_take_over(client: httpx.AsyncClient, core: Fa
     assert (await client.get("/build/1?attempt=9.9.9")).status_code == 404
 
 
+async def test_a_log_whose_middle_is_left_out_says_so(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Above the log, with a link to the place; an open page learns of it."""
+    await ask(client)
+    core.print(core.start(1), b"head\n")
+    html = check(await client.get("/build/1"))
+    assert "left out" not in html
+    core.cut(1, 5)
+    assert (await client.get(poll(html, "log"), headers=HTMX)).status_code == 204
+    core.print("1.1.1", b"[the limit is reached]\n")
+    answer = await client.get(poll(html, "log"), headers=HTMX)
+    assert answer.headers["HX-Retarget"] == "#log"
+    assert "what it prints now is left out" in answer.text
+    url = poll(answer.text, "log")
+    assert (await client.get(url, headers=HTMX)).status_code == 204
+    core.print("1.1.1", b"[9 bytes are left out here]\ntail\n")
+    core.end(1, Status.SUCCESS, exit_code=0)
+    answer = await client.get(url, headers=HTMX)
+    assert "The middle of this log is left out" in answer.text
+    assert "hx-get" not in answer.text
+    assert 'href="/build/1?from=5#logbar"' in answer.text
+    html = check(await client.get("/build/1?from=5"))
+    assert html.count('class="line ours"') == 2
+
+
+async def test_a_log_that_was_cut_and_never_came_to_its_end_says_so(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """A runaway build is mostly canceled."""
+    await ask(client)
+    core.print(core.start(1), b"head\n[the limit is reached]\n")
+    core.cut(1, 5)
+    core.end(1, Status.CANCELED, Reason.CANCELED)
+    assert "The rest of this log is left out" in check(await client.get("/build/1"))
+
+
 async def test_a_build_that_never_ran_is_shown(client: httpx.AsyncClient, core: FakeCore) -> None:
     """Canceled while it waited: the log's place says so and asks no more."""
     await ask(client)
@@ -271,7 +308,7 @@ async def test_cancel_and_run_again(client: httpx.AsyncClient) -> None:
     "query",
     [
         "at=-1", "at=x", "line=0", "inside=2", "style=%3Cb%3E", "style=bb", "growing=no",
-        "start=" + "9" * 40, "shown=1.5", "attempt=%00",
+        "start=" + "9" * 40, "shown=1.5", "attempt=%00", "cut=2",
     ],
 )  # fmt: skip
 async def test_a_wrong_tail_is_refused(client: httpx.AsyncClient, query: str) -> None:
