@@ -23,10 +23,16 @@ _MARK: Final = "proved_nothing"  # an attribute of a report, which comes from an
 
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the developer's own `CI_SERVER_…` and `CI_AGENT_…` variables."""
+    """Hide the developer's own settings of this program and of git, and the way to the world.
+
+    A git hook, as one may run the tests from, says by GIT_DIR which repository is meant.
+    """
     for name in list(os.environ):
-        if name.startswith(("CI_SERVER_", "CI_AGENT_")):
+        ours = name.startswith(("CI_SERVER_", "CI_AGENT_", "GIT_"))
+        if ours or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
 def pytest_configure(config: pytest.Config) -> None:

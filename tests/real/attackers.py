@@ -11,7 +11,7 @@ from typing import Final
 import psutil
 
 from ci.limits import raise_file_limit
-from tests.real.harness import Program, Server, wait_until
+from tests.real.harness import START_S, Program, Server, wait_until
 
 SETTLED_FILES: Final = 5  # the store and its threads have some more or less open at any moment
 
@@ -100,6 +100,6 @@ def serve_others(server: Server, times: int = 20) -> None:
     for _ in range(times):
         assert server.get("/").status_code == 200
         assert server.get("/healthz").status_code in (200, 503)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as fresh:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=START_S) as fresh:
             fresh.sendall(b"GET /agents HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
             assert fresh.recv(1 << 16).startswith(b"HTTP/1.1 200 ")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.find_browser import find_browser
 from tests.real.harness import Site
@@ -18,7 +18,9 @@ from tests.real.small_disk import can_mount
 # Not skipped: where no disk can be mounted, a story has the same promises.
 collect_ignore = [] if can_mount() else ["test_server_disk.py"]
 
-_SERVER_IS_AWAY: Final = re.compile(r"net::ERR_|Failed to fetch")
+# What Chromium says of a server that is away, or goes in the midst of an answer.
+_SERVER_IS_AWAY: Final = re.compile(r"net::ERR_|Failed to fetch|network error")
+_PATIENCE_MS: Final = 60_000  # who waits sees it at once: only a failure takes so long
 
 
 @pytest.fixture
@@ -52,10 +54,17 @@ def git_url(tmp_path: Path, repository: Repository) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Start Chromium. Only for plain tests: Playwright runs an event loop of its own meanwhile."""
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=find_browser(),
-            args=["--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
+            timeout=_PATIENCE_MS,
+            args=[
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--disable-background-networking",
+                "--no-proxy-server",
+            ],
         )
         yield browser
         browser.close()
@@ -65,6 +74,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """Open an empty tab; a script error or a blocked resource fails the test at its end."""
     with browser.new_context() as context:
+        context.set_default_timeout(_PATIENCE_MS)
         page = context.new_page()
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))

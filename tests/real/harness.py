@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,8 +26,11 @@ T = TypeVar("T")
 
 TOP: Final = Path(__file__).parent.parent.parent
 POLL_S: Final = 0.02  # between two looks at a condition
-START_S: Final = 20.0  # a start takes under a second, on a loaded machine some
-BUILD_S: Final = 30.0  # a small build, on a loaded machine
+# Who waits sees it at once: only a failure takes so long. A loaded machine is slow at any moment.
+START_S: Final = 60.0  # a start takes under a second
+BUILD_S: Final = 60.0  # a small build takes about as long
+IDLE_S: Final = 1.0  # so long a connection is used again: no server here closes it that early
+_HELD_LOOKS: Final = 4000  # a command that nobody lets go on ends by itself after some minutes
 COOKIE: Final = "CI_TEST_COOKIE"
 _URL: Final = re.compile(r'\blistening\b.*\burl(?:=|": ")http://\S+?:(\d+)')
 ENDED: Final = frozenset({"success", "failure", "error", "canceled"})
@@ -45,7 +49,9 @@ def wait_until(
     """
     deadline = time.monotonic() + within_s
     last: object = None
-    while time.monotonic() < deadline:
+    is_over = False
+    while not is_over:
+        is_over = time.monotonic() >= deadline  # known before the look, so the last one is fresh
         try:
             last = seen = look()
             if until(seen):
@@ -54,6 +60,12 @@ def wait_until(
             last = error
         time.sleep(POLL_S)
     raise AssertionError(f"not within {within_s:g} s: {what}; last seen: {last!r}")
+
+
+def held(go: Path) -> str:
+    """The part of a command that waits until the test makes the file `go`."""
+    look = f"[ -e {shlex.quote(str(go))} ] && break; sleep 0.05"
+    return f"for _ in $(seq {_HELD_LOOKS}); do {look}; done"
 
 
 class Program:
@@ -203,7 +215,9 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cookie = uuid.uuid4().hex
-        self.http = httpx.Client(trust_env=False, timeout=START_S)
+        self.http = httpx.Client(
+            trust_env=False, timeout=START_S, limits=httpx.Limits(keepalive_expiry=IDLE_S)
+        )
         self.environment = clean_environment() | {
             COOKIE: self.cookie,
             "PYTHONPATH": str(TOP),
@@ -255,7 +269,11 @@ class Site:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without the developer's settings of this program and of git."""
+    """The environment without settings of this program, of git, and of the way to the world."""
     hidden = ("CI_", "GIT_", "PYTHON")
-    found = {k: v for k, v in os.environ.items() if not k.startswith(hidden) and k != "CI"}
+    found = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(hidden) and name != "CI" and not name.lower().endswith("_proxy")
+    }
     return found | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.real.harness import Server, Site
+from tests.real.harness import START_S, Server, Site
 from tests.real.repository import Repository
 
 VALUES: list[Any] = [
@@ -138,7 +138,7 @@ def test_requests_that_are_no_http(server: Server) -> None:
         b"GET /static/../pyproject.toml HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET //static//x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     ):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=START_S) as client:
             try:
                 client.sendall(raw)
                 client.shutdown(socket.SHUT_WR)
@@ -180,7 +180,7 @@ def test_pages_refuse_as_well(site: Site, repository: Repository) -> None:
 def send_raw(server: Server, raw: bytes, until: bytes | None = None) -> bytes:
     """Send bytes and read what comes: until `until`, or until the server closes the connection."""
     answer = b""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=START_S) as client:
         client.sendall(raw)
         while (until is None or until not in answer) and (piece := client.recv(65536)):
             answer += piece

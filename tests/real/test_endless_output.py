@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.real.harness import Program, Server, Site, wait_until
+from tests.real.harness import Program, Server, Site, held, wait_until
 from tests.real.repository import Repository
 
 LIMIT = 1 << 20
@@ -27,7 +27,7 @@ MEMORY = 64 << 20  # more than an idle program has; of the output it is a tenth
 @pytest.fixture
 def server(site: Site, repository: Repository) -> Server:
     """A server that keeps little of a log, and an agent with two slots."""
-    server = site.server(repository.path, max_log_bytes=LIMIT, silence_timeout_seconds=4)
+    server = site.server(repository.path, max_log_bytes=LIMIT)
     server.start()
     site.agent(server, slots=2).start()
     server.wait_agents(1)
@@ -63,23 +63,26 @@ def lines(first: int, last: int) -> bytes:
     return b"".join(b"%d\n" % number for number in range(first, last + 1))
 
 
-def test_an_agent_killed_in_the_midst_of_a_flood(server: Server) -> None:
+def test_an_agent_killed_in_the_midst_of_a_flood(server: Server, tmp_path: Path) -> None:
     """The log is what it would have been without: head, mark and tail, to the byte."""
-    command = "seq 1 3000000; sleep 3; seq 3000001 6000000; sleep 3; echo end"
-    number = server.submit(command)
+    on, end = tmp_path / "on", tmp_path / "end"
+    parts = ("seq 1 3000000", held(on), "seq 3000001 6000000", held(end), "echo end")
+    number = server.submit("; ".join(parts))
     agent = agent_of(server)
     server.wait_log(number, b"is reached")
-    half = len(lines(1, 3_000_000))
-    wait_until(lambda: spooled(server, number).stat().st_size == half, "half is printed")
-    agent.kill()
-    agent.start()
     path = spooled(server, number)
-    wait_until(lambda: path.stat().st_size > 2 * half, "all but the end is printed")
+    half, most = len(lines(1, 3_000_000)), len(lines(1, 6_000_000))
+    wait_until(lambda: path.stat().st_size == half, "half is printed")
+    agent.kill()
+    on.touch()
+    agent.start()
+    wait_until(lambda: path.stat().st_size == most, "all but the end is printed")
     wait_until(
         lambda: path.stat().st_blocks * BLOCK,
         "the middle is free again",
         until=lambda taken: taken <= 3 * LIMIT,
     )
+    end.touch()
     build = server.wait_build(number)
     assert build["status"] == "success"
     log = server.log_of(number)
@@ -118,6 +121,10 @@ def test_nobody_notices_a_command_that_prints_for_ever(server: Server) -> None:
 
 def test_silence_after_a_flood_is_noticed(server: Server) -> None:
     """What it had printed at last is in the log."""
+    server.stop()
+    server.flags["silence-timeout-seconds"] = 4
+    server.start()
+    server.wait_agents(1)
     number = server.submit("seq 1 1000000; sleep 100")
     build = server.wait_build(number)
     assert (build["status"], build["reason"]) == ("error", "silence")

@@ -11,14 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.request import Request, urlopen
 
-from tests.real.harness import Server, Site, wait_until
+from tests.real.harness import START_S, Server, Site, wait_until
 from tests.real.repository import Repository
 
 
 def post(url: str, body: dict[str, Any]) -> None:
     """Send JSON, as the simplest client does."""
     request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urlopen(request, timeout=10) as answer:
+    with urlopen(request, timeout=START_S) as answer:
         answer.read()
 
 

@@ -6,7 +6,7 @@ import socket
 from contextlib import closing
 from typing import Final
 
-from tests.real.harness import Site, wait_until
+from tests.real.harness import START_S, Site, wait_until
 from tests.real.repository import Repository
 
 LOG_BYTES: Final = 16_000_000  # more than all the buffers on the way to a reader who does not read
@@ -19,8 +19,10 @@ def test_a_log_that_goes_while_it_is_read(site: Site, repository: Repository) ->
     site.agent(server).start()
     for command in (f"head -c {LOG_BYTES} /dev/zero; exit 1", "echo red; exit 1"):
         server.wait_build(server.submit(command), "failure")
-    with closing(socket.create_connection(("127.0.0.1", server.port))) as reader:
-        reader.settimeout(30)
+    with closing(socket.socket()) as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        reader.settimeout(START_S)
+        reader.connect(("127.0.0.1", server.port))
         reader.sendall(b"GET /build/1/log HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert reader.recv(100).startswith(b"HTTP/1.1 200")
         (server.data / "logs" / "000000" / "1.1.1.log").unlink()

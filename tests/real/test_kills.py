@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import signal
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.real.harness import Program, Server, Site, wait_until
+from tests.real.harness import Program, Server, Site, held, wait_until
 from tests.real.repository import Repository
 
 TICKS = "for i in 1 2 3 4 5 6 7 8 9 10; do echo tick $i; sleep 0.5; done"
@@ -18,8 +19,16 @@ TICKED = b"".join(b"tick %d\n" % i for i in range(1, 11))
 
 @pytest.fixture
 def server(site: Site, repository: Repository) -> Server:
-    """A server that is running, and gives a lost agent little time."""
-    server = site.server(repository.path, grace_seconds=6)
+    """A server that is running, and waits for an agent longer than any start takes."""
+    server = site.server(repository.path, grace_seconds=120)
+    server.start()
+    return server
+
+
+@pytest.fixture
+def hasty(site: Site, repository: Repository) -> Server:
+    """A server that is running, and gives a lost agent no time."""
+    server = site.server(repository.path, grace_seconds=1)
     server.start()
     return server
 
@@ -35,20 +44,23 @@ def start_agent(server: Server, name: str = "agent", **settings: object) -> Prog
 def test_an_agent_killed_in_mid_build_goes_on_with_it(server: Server) -> None:
     """Back within the grace time: the same attempt, no gap in the log, no byte twice."""
     agent = start_agent(server)
+    began = time.monotonic()
     number = server.submit(TICKS)
     server.wait_log(number, b"tick 2")
     agent.kill()
     time.sleep(2)
     agent.start()
     build = server.wait_build(number)
+    most_s = time.monotonic() - began
     assert build["status"] == "success"
     assert [attempt["id"] for attempt in build["attempts"]] == [f"{number}.1.1"]
     assert server.log_of(number) == TICKED
-    assert 4.5 < build["duration_s"] < 15, "measured over both lives of the agent"
+    assert 4.5 < build["duration_s"] < most_s, "measured over both lives of the agent"
 
 
-def test_an_agent_killed_for_good_is_replaced(server: Server) -> None:
+def test_an_agent_killed_for_good_is_replaced(hasty: Server) -> None:
     """Another agent finishes the same number as its next attempt."""
+    server = hasty
     first = start_agent(server, "first")
     number = server.submit(TICKS)
     server.wait_log(number, b"tick 2")
@@ -64,21 +76,26 @@ def test_an_agent_killed_for_good_is_replaced(server: Server) -> None:
     assert server.log_of(number) == TICKED
 
 
-def test_a_server_killed_in_mid_build_takes_the_result(server: Server) -> None:
+def test_a_server_killed_in_mid_build_takes_the_result(server: Server, tmp_path: Path) -> None:
     """Whether the command ends before the server is back or after."""
-    start_agent(server, slots=2)
-    short = server.submit("echo begin; sleep 2; echo end; exit 3")
-    long = server.submit(TICKS)
-    server.wait_log(long, b"tick 2")
+    agent = start_agent(server, slots=2)
+    early, late = tmp_path / "early", tmp_path / "late"
+    short = server.submit(f"echo begin; {held(early)}; echo end; exit 3")
+    long = server.submit(f"echo begin; {held(late)}; echo end")
+    for number in (short, long):
+        server.wait_log(number, b"begin\n")
     server.kill()
-    time.sleep(3)
+    early.touch()
+    exit_file = agent.data / "spool" / f"{short}.1.1" / "exit"
+    wait_until(lambda: exit_file.read_text().strip(), "the command has ended")
     server.start()
     assert server.build(long)["status"] == "running"
     build = server.wait_build(short)
     assert (build["status"], build["exit_code"]) == ("failure", 3)
     assert server.log_of(short) == b"begin\nend\n"
+    late.touch()
     assert server.wait_build(long)["status"] == "success"
-    assert server.log_of(long) == TICKED
+    assert server.log_of(long) == b"begin\nend\n"
     assert all(len(server.build(n)["attempts"]) == 1 for n in (short, long))
 
 
@@ -113,12 +130,10 @@ def test_cancel_kills_what_left_the_session(server: Server) -> None:
         "sleep 1000 & setsid sleep 1001 & trap '' TERM; echo started; sleep 1002; sleep 1003"
     )
     server.wait_log(number, b"started")
-    assert len(sleepers(server.site)) == 3
-    began = time.monotonic()
+    wait_until(lambda: len(sleepers(server.site)) == 3, "all have begun")
     answer = server.post(f"/api/builds/{number}/cancel")
     assert answer.json()["status"] == "canceled"
-    assert time.monotonic() - began < 2
-    wait_until(lambda: not sleepers(server.site), "no survivor", 15)
+    wait_until(lambda: not sleepers(server.site), "no survivor")
     assert server.wait_build(server.submit("echo next"))["status"] == "success"
     assert server.build(number)["status"] == "canceled"
 
@@ -131,18 +146,19 @@ def test_nothing_outlives_a_command_that_ends(server: Server) -> None:
     assert not sleepers(server.site)
 
 
-def test_a_frozen_agent_is_lost_and_its_late_result_refused(server: Server) -> None:
+def test_a_frozen_agent_is_lost_and_its_late_result_refused(hasty: Server, tmp_path: Path) -> None:
     """SIGSTOP is no death: when it goes on, its attempt is over and changes nothing."""
+    server, go = hasty, tmp_path / "go"
     frozen = start_agent(server, "frozen")
-    number = server.submit("sleep 1; exit 5")
+    number = server.submit(f"{held(go)}; exit 5")
     wait_until(lambda: "command started" in frozen.words, "it runs there")
     frozen.send(signal.SIGSTOP)
+    go.touch()
     other = server.site.agent(server, "other")
     other.start()
     wait_until(
         lambda: server.build(number)["attempts"],
         "another attempt",
-        60,
         until=lambda attempts: len(attempts) == 2,
     )
     build = server.wait_build(number)
@@ -179,13 +195,15 @@ def test_random_kills_lose_nothing(server: Server) -> None:
         assert server.log_of(number) == log
         assert sum(attempt["reason"] == "exited" for attempt in build["attempts"]) == 1
     wait_until(lambda: not sleepers(server.site), "no survivor")
-    assert all(not list((agent.data / "work").iterdir()) for agent in agents)
+    workspaces = [agent.data / "work" for agent in agents]
+    wait_until(lambda: not any(list(each.iterdir()) for each in workspaces), "no workspace")
 
 
-def test_stopping_in_order(server: Server) -> None:
-    """SIGTERM: an agent finishes what runs and says so; a server goes at once."""
+def test_stopping_in_order(server: Server, tmp_path: Path) -> None:
+    """SIGTERM: an agent finishes what runs and says so; then the server stops, too."""
+    go = tmp_path / "go"
     agent = start_agent(server)
-    number = server.submit("echo begun; sleep 2; echo end")
+    number = server.submit(f"echo begun; {held(go)}; echo end")
     server.wait_log(number, b"begun")
     agent.send(signal.SIGTERM)
     wait_until(
@@ -193,11 +211,10 @@ def test_stopping_in_order(server: Server) -> None:
         "it is shown as draining",
         until=lambda state: state == "draining",
     )
+    go.touch()
     assert agent.wait_end() == 0
     assert server.build(number)["status"] == "success"
-    began = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - began < 5
 
 
 def sleepers(site: Site) -> list[psutil.Process]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.real.harness import START_S, Server, Site, wait_until
+from tests.real.harness import START_S, Server, Site, held, wait_until
 
 URL = re.compile(r"nursery-ci runs at +http://127\.0\.0\.1:(\d+)")
 
@@ -34,6 +34,7 @@ class Both(Server):
                 [sys.executable, "-m", "ci"],
                 cwd=self.site.folder,
                 env=self.site.environment | free | environment,
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -89,16 +90,18 @@ def test_one_command_gives_a_green_and_a_red_build(both: Both) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_one_signal_stops_both_in_order(both: Both, number: signal.Signals) -> None:
+def test_one_signal_stops_both_in_order(both: Both, number: signal.Signals, tmp_path: Path) -> None:
     """The agent first, then the server; a running build is finished."""
+    go = tmp_path / "go"
     both.start_both()
     both.wait_greeting()
-    build = both.submit("echo begun; sleep 2; echo done")
+    build = both.submit(f"echo begun; {held(go)}; echo done")
     both.wait_log(build, b"begun")
     both.send(number)
+    wait_until(lambda: "Waiting for running builds to end" in both.words, "it says so")
+    go.touch()
     assert both.wait_end() == 0
     assert both.words.endswith("Stopped.\n")
-    assert "Waiting for running builds to end" in both.words
     assert not both.site.survivors()
     assert _status_on_disk(both, build) == "success"
 
@@ -152,7 +155,7 @@ def test_killed_it_leaves_no_program_behind(both: Both) -> None:
     both.wait_log(build, b"begun")
     programs = [both.child(module) for module in ("ci.server", "ci.agent")]
     both.kill()
-    wait_until(lambda: not any(program.is_running() for program in programs), "both are gone")
+    wait_until(lambda: not any(map(is_alive, programs)), "both are gone")
     both.start_both(CI_AGENT_NAME="one")
     both.wait_greeting()
     workspace = both.site.folder / "data" / "agent" / "work" / f"{build}.1.1"
@@ -172,6 +175,14 @@ def test_the_next_start_has_the_builds_of_the_last(both: Both) -> None:
     both.wait_greeting()
     assert both.build(build)["status"] == "success"
     assert both.log_of(build) == b"hello\n"
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs; where nobody buries orphans, the dead stay in the list as zombies."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _status_on_disk(both: Both, build: int) -> str:

@@ -9,7 +9,7 @@ from threading import Thread
 import httpx
 import pytest
 
-from tests.real.harness import wait_until
+from tests.real.harness import START_S, wait_until
 from tests.torture.proxy import FAIR, Proxy, Weather, open_proxy
 
 SILENT_S = 0.3  # how long a client waits here before it gives up
@@ -62,7 +62,7 @@ def proxy(target: Target) -> Iterator[Proxy]:
 def client(proxy: Proxy) -> Iterator[httpx.Client]:
     """A client that keeps its connection."""
     url = f"http://{proxy.host}:{proxy.port}"
-    with httpx.Client(base_url=url, trust_env=False, timeout=10) as client:
+    with httpx.Client(base_url=url, trust_env=False, timeout=START_S) as client:
         yield client
 
 

@@ -83,4 +83,4 @@ def build(
         "command": command,
         **more,
     }
-    return httpx.post(f"{agent.url}/build", json=body).status_code
+    return agent.site.http.post(f"{agent.url}/build", json=body).status_code

@@ -9,11 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import psutil
 
 from tests.real.agent.scene import Server, build
-from tests.real.harness import Program, Site, wait_until
+from tests.real.harness import Program, Site, held, wait_until
 from tests.real.repository import Repository
 
 
@@ -36,13 +35,18 @@ def test_killed_in_mid_build_nothing_is_lost(
     wait_until(lambda: not list((agent.data / "work").iterdir()), "the workspace is gone")
 
 
-def test_an_end_while_it_was_away(agent: Program, server: Server, repository: Repository) -> None:
+def test_an_end_while_it_was_away(
+    agent: Program, server: Server, repository: Repository, tmp_path: Path
+) -> None:
     """The exit code waited on the disk."""
+    go = tmp_path / "go"
     agent.start()
-    build(agent, repository, "sleep 0.5; echo done; exit 9")
-    wait_until(lambda: list((agent.data / "spool").glob("*/pid")), "the command runs")
+    build(agent, repository, f"{held(go)}; echo done; exit 9")
+    folder = agent.data / "spool" / "1.1.1"
+    wait_until((folder / "pid").exists, "the command runs")
     agent.kill()
-    wait_until(lambda: list((agent.data / "spool").glob("*/exit")), "the command has ended")
+    go.touch()
+    wait_until(lambda: (folder / "exit").read_text().strip(), "the command has ended")
     agent.start()
     result = wait_until(lambda: server.results.get("1.1.1"), "the result")
     assert result is not None
@@ -53,9 +57,9 @@ def test_cancel_leaves_no_survivor(agent: Program, server: Server, repository: R
     """Neither in the background nor in a session of its own."""
     agent.start()
     build(agent, repository, "sleep 1000.25 & setsid sleep 1001.25 & sleep 1002.25")
-    wait_until(lambda: len(_sleepers()) == 3, "they sleep")
-    httpx.post(f"{agent.url}/cancel", json={"id": "1.1.1"})
-    wait_until(lambda: not _sleepers(), "none is left", 5)
+    wait_until(lambda: len(_sleepers(agent)) == 3, "they sleep")
+    agent.site.http.post(f"{agent.url}/cancel", json={"id": "1.1.1"})
+    wait_until(lambda: not _sleepers(agent), "none is left")
     result = wait_until(lambda: server.results.get("1.1.1"), "the result")
     assert result is not None
     assert result["reason"] == "canceled"
@@ -65,14 +69,17 @@ def test_a_survivor_that_prints_on_does_not_hold_up_the_result(
     agent: Program, server: Server, repository: Repository, tmp_path: Path
 ) -> None:
     """Nobody finds it: it does not come from the build and has the log as none of its outputs."""
+    go = tmp_path / "go"
     agent.start()
-    assert build(agent, repository, "sleep 1; echo end") == 202
+    assert build(agent, repository, f"{held(go)}; echo end") == 202
     path = tmp_path / "agent" / "spool" / "1.1.1" / "log"
     wait_until(path.exists, "the command runs")
     endless = 'exec 3>>"$0"; while echo x >&3; do sleep 0.01; done'
     with subprocess.Popen(["sh", "-c", endless, str(path)]) as survivor:
         try:
-            result = wait_until(lambda: server.results.get("1.1.1"), "the result", 10)
+            wait_until(path.read_bytes, "it prints")
+            go.touch()
+            result = wait_until(lambda: server.results.get("1.1.1"), "the result")
             assert survivor.poll() is None
         finally:
             survivor.kill()
@@ -82,13 +89,16 @@ def test_a_survivor_that_prints_on_does_not_hold_up_the_result(
 
 
 def test_stopped_it_finishes_and_takes_nothing(
-    agent: Program, server: Server, repository: Repository
+    agent: Program, server: Server, repository: Repository, tmp_path: Path
 ) -> None:
     """SIGTERM drains."""
+    go = tmp_path / "go"
     agent.start()
-    build(agent, repository, "sleep 1; echo end")
+    build(agent, repository, f"{held(go)}; echo end")
     agent.send(signal.SIGTERM)
-    wait_until(lambda: build(agent, repository, "true", "2.1.1") == 409, "it refuses", 0.9)
+    wait_until(lambda: "stopping after what runs" in agent.words, "it drains")
+    assert build(agent, repository, "true", "2.1.1") == 409
+    go.touch()
     assert agent.wait_end() == 0
     assert server.results["1.1.1"]["status"] == "success"
 
@@ -99,13 +109,13 @@ def test_stopped_twice_it_ends_what_runs(
     """The second signal cancels."""
     agent.start()
     build(agent, repository, "sleep 1000.25")
-    wait_until(_sleepers, "it sleeps")
+    wait_until(lambda: _sleepers(agent), "it sleeps")
     agent.send(signal.SIGTERM)
     wait_until(lambda: "stopping after what runs" in agent.words, "it drains")
     agent.send(signal.SIGTERM)
     assert agent.wait_end() == 0
     assert server.results["1.1.1"]["reason"] == "agent_stopping"
-    assert not _sleepers()
+    assert not _sleepers(agent)
 
 
 def test_wrong_starts_are_one_line(agent: Program, site: Site, tmp_path: Path) -> None:
@@ -133,7 +143,6 @@ def test_wrong_starts_are_one_line(agent: Program, site: Site, tmp_path: Path) -
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=20,
             )
             assert done.returncode == 2, done.stderr
             lines = [line for line in done.stderr.splitlines() if " info " not in line]
@@ -142,9 +151,9 @@ def test_wrong_starts_are_one_line(agent: Program, site: Site, tmp_path: Path) -
             assert word in lines[0]
 
 
-def _sleepers() -> list[int]:
+def _sleepers(agent: Program) -> list[int]:
     found = []
-    for process in psutil.process_iter():
+    for process in agent.site.survivors():
         try:
             line = process.cmdline()
         except psutil.NoSuchProcess:

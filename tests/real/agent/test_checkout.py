@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
 from tests.real.repository import Repository
 
-COOKIE = "cookie-of-a-checkout-test"
+COOKIE = f"cookie-of-a-checkout-test-{os.getpid()}"
 
 
 class Place:
@@ -29,7 +30,7 @@ class Place:
 
     async def make(self, commit: str, url: str | None = None) -> CommitInfo:
         """Check out into the workspace."""
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             return await self.checkout.make(
                 url or str(self.repository.path), commit, self.workspace, COOKIE
             )

@@ -19,7 +19,7 @@ from ci.agent.runner import Order, ShellRunner
 from ci.agent.survivors import Belongings
 from tests.fakes.runner_contract import make_order
 
-SOON_S: Final = 10.0  # on a machine that has much to do
+SOON_S: Final = 60.0  # on a machine that has much to do
 GRACE_S: Final = 0.5
 RAN: Final = b"ran\n"
 

@@ -12,14 +12,13 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-import httpx
 import pytest
 
 from ci.agent.spool import Folder, Ticket
 from ci.model import CommitInfo, Outcome, Reason, Status
 from ci.wire.job import Job
 from tests.real.agent.scene import Server, build
-from tests.real.harness import Program, wait_until
+from tests.real.harness import Program, held, wait_until
 from tests.real.repository import Repository
 from tests.real.small_disk import SmallDisk, open_small_disk
 
@@ -49,16 +48,21 @@ def result_of(server: Server, id: str = "1.1.1") -> dict[str, Any]:
     return result
 
 
+def problem_of(agent: Program) -> str:
+    """Ask an agent why it takes nothing."""
+    problem: str = agent.site.http.get(f"{agent.url}/status").json()["problem"]
+    return problem
+
+
 def test_with_little_room_it_takes_nothing(
     agent: Program, server: Server, repository: Repository, disk: SmallDisk
 ) -> None:
     """It says why, and takes builds again when there is room, without a restart."""
     disk.fill()
     assert build(agent, repository, "true") == 409
-    problem = httpx.get(f"{agent.url}/status").json()["problem"]
-    assert problem.startswith(f"0.0 MB free in {agent.data}")
+    assert problem_of(agent).startswith(f"0.0 MB free in {agent.data}")
     disk.clear()
-    assert httpx.get(f"{agent.url}/status").json()["problem"] == ""
+    assert problem_of(agent) == ""
     assert build(agent, repository, "true") == 202
     assert result_of(server)["status"] == "success"
 
@@ -94,13 +98,15 @@ def test_what_fails_for_want_of_room_says_so(
 
 
 def test_an_exit_code_needs_no_room(
-    agent: Program, server: Server, repository: Repository, disk: SmallDisk
+    agent: Program, server: Server, repository: Repository, disk: SmallDisk, tmp_path: Path
 ) -> None:
     """A build that succeeded on a disk that it filled has succeeded, also for the next life."""
+    go = tmp_path / "go"
     server.down = True
-    build(agent, repository, f"{EAT}; mv eaten ../../eaten; sleep 1; exit 0")
+    build(agent, repository, f"{EAT}; mv eaten ../../eaten; {held(go)}; exit 0")
     wait_until((agent.data / "eaten").exists, "the disk is full")
     agent.kill()
+    go.touch()
     exit_file = agent.data / "spool" / "1.1.1" / "exit"
     wait_until(lambda: exit_file.read_text().strip(), "it has ended")
     assert disk.free == 0

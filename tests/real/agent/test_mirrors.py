@@ -126,9 +126,8 @@ async def test_room_is_given_by_the_oldest_first(place: Place, tmp_path: Path) -
         url = str(place.repository.bare(tmp_path / f"{name}.git"))
         await place.checkout.make(url, "main", work / name, COOKIE)
         paths[name] = place.mirror().with_name(mirrors.mirror_name(url))
-    grow_old(paths["old"], 10)
-    grow_old(paths["older"], 20)
-    grow_old(paths["borrowed"], 30)
+    for name, age_s in (("old", 1e4), ("older", 2e4), ("borrowed", 3e4)):
+        grow_old(paths[name], age_s)
     for name in ("old", "older"):
         remove_tree(work / name)
     left = []
@@ -186,6 +185,6 @@ async def test_what_a_build_does_to_its_git_folder_holds_up_nothing(place: Place
     await place.make("main")
     grow_old(place.mirror())
     remove_tree(place.workspace)
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         await place.checkout.tidy(work, unused_s=60)
     assert not place.mirror().exists()

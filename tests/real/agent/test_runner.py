@@ -13,7 +13,8 @@ import pytest
 import trio
 
 from ci.agent.runner import Runner, ShellRunner
-from tests.fakes.runner_contract import NO_SURVIVOR_S, RunnerContract, make_order, wait_log
+from tests.fakes.runner_contract import SOON_S, RunnerContract, make_order, wait_log
+from tests.real.harness import held
 
 USUAL = (1 << 31) - 1  # signals as a bit mask; those above are the C library's own
 
@@ -108,11 +109,12 @@ class TestShellRunner(RunnerContract):
         self, bench: RealBench, tmp_path: Path
     ) -> None:
         """A cleared environment hides nobody who stays in the session."""
-        order = make_order(tmp_path, "env -i /bin/sleep 1234.5 & echo up; exit 0")
+        mark = f"1234.{os.getpid()}"
+        order = make_order(tmp_path, f"env -i /bin/sleep {mark} & echo up; exit 0")
         started = await self.run(bench, order)
         await started.wait()
         await started.kill()
-        left = [process for process in psutil.process_iter() if "1234.5" in _arguments(process)]
+        left = [process for process in psutil.process_iter() if mark in _arguments(process)]
         assert not left
 
     async def test_a_too_long_command_is_an_error(self, bench: RealBench, tmp_path: Path) -> None:
@@ -133,7 +135,8 @@ class TestShellRunner(RunnerContract):
         self, bench: RealBench, tmp_path: Path
     ) -> None:
         """The next agent picks it up with all that it printed meanwhile."""
-        order = make_order(tmp_path, "echo 1; sleep 1; echo 2; exit 5")
+        go = tmp_path / "go"
+        order = make_order(tmp_path, f"echo 1; {held(go)}; echo 2; exit 5")
         program = (
             "import sys, trio\n"
             "from pathlib import Path\n"
@@ -149,9 +152,10 @@ class TestShellRunner(RunnerContract):
         with subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)]) as agent:  # noqa: ASYNC220 - that short a start holds nobody up
             await wait_log(order, b"1\n")
             agent.send_signal(signal.SIGKILL)
+        go.touch()
         found = await bench.runner().find(order.folder, order.cookie, order.workspace)
         assert found is not None
-        with trio.fail_after(NO_SURVIVOR_S):
+        with trio.fail_after(SOON_S):
             assert await found.wait() == 5
         assert order.folder.log.read_bytes() == b"1\n2\n"
         await found.kill()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +16,8 @@ import pytest
 import trio
 
 from ci.agent.runner import Order, ShellRunner
-from tests.fakes.runner_contract import NO_SURVIVOR_S, make_order, wait_log
+from tests.fakes.runner_contract import SOON_S, make_order, wait_log
+from tests.real.harness import wait_until
 
 # Each is bounded: should we fail to end it, it ends by itself.
 HOPS: Final = 30_000
@@ -75,7 +74,7 @@ class Bench:
         """Run until the command says `up`, then end all."""
         command = await ShellRunner(kill_grace_s=0.3).start(order)
         await wait_log(order, b"up\n")
-        with trio.fail_after(NO_SURVIVOR_S * 4):
+        with trio.fail_after(SOON_S / 2):  # before what hides ends by itself
             await command.kill()
 
     def alive(self) -> list[psutil.Process]:
@@ -86,7 +85,7 @@ class Bench:
         found = set()
         for _ in range(LOOKS):
             for process in psutil.process_iter():
-                with suppress(psutil.NoSuchProcess):
+                with suppress(psutil.Error):
                     if self.token in process.cmdline():
                         found.add(process)
         return list(found)
@@ -166,13 +165,14 @@ async def test_others_are_not_touched(bench: Bench) -> None:
 @contextmanager
 def _shell_at_a_terminal(folder: Path) -> Iterator[psutil.Process]:
     """Open a terminal with a program in `folder`."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(folder)
-        os.execvp("sleep", ["sleep", "63"])
-    try:
-        yield psutil.Process(pid)
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(terminal)
+    terminal, inside = os.openpty()
+    words = ["setsid", "--ctty", "sleep", "63"]
+    with subprocess.Popen(words, stdin=inside, stdout=inside, cwd=folder) as shell:
+        try:
+            process = psutil.Process(shell.pid)
+            wait_until(lambda: process.name() == "sleep" and process.terminal(), "it is there")
+            yield process
+        finally:
+            shell.kill()
+            os.close(inside)
+            os.close(terminal)
