@@ -266,11 +266,11 @@ class _HTTP1(H11Protocol):
     async def _create_stream(self, request: h11.Request) -> None:
         """Ignore the offer of a WebSocket, too: Hypercorn stumbles over junk behind it."""
         headers = [pair for pair in request.headers if pair[0] != b"upgrade"]
-        await super()._create_stream(
-            h11.Request(
+        if len(headers) < len(request.headers):  # for h11 looks at each of them once more
+            request = h11.Request(
                 method=request.method,
                 target=request.target,
                 headers=headers,
                 http_version=request.http_version,
             )
-        )
+        await super()._create_stream(request)

@@ -235,6 +235,10 @@ class Server:
         cut = last.log_cut if last.log_cut is not None and last.log_cut < size else None
         return LogView(last.id, size, growing=growing, cut=cut)
 
+    def log_size(self, attempt: str) -> int:
+        """Return how many bytes there are now of an attempt's log."""
+        return self._logs.size(attempt)
+
     async def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         """Return up to `limit` bytes of a log from `offset`."""
         return await self._logs.read(attempt, offset, limit)

@@ -41,3 +41,9 @@ def count_requests(app: QuartTrio, server: Server) -> None:
 
     app.before_request(note_begin)
     app.after_request(count)
+
+
+def count_quick(server: Server, route: str) -> None:
+    """Count a question of an open page that was answered in front of the app, in no time."""
+    server.measured.requests.labels("GET", route, "2xx").inc()
+    server.measured.request_s.labels(route).observe(0)

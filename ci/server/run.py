@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 
 import structlog
 import trio
@@ -29,7 +30,7 @@ from ci.serve import serve_app
 from ci.server.api import create_blueprint
 from ci.server.client import dial_http
 from ci.server.core import Server, open_server
-from ci.server.requests import count_requests
+from ci.server.requests import count_quick, count_requests
 from ci.web.app import create_app
 
 log = structlog.get_logger()
@@ -72,7 +73,7 @@ def create_server_app(server: Server) -> QuartTrio:
     names = frozenset(config.host_names)
     # Behind loopback a name that is not known is another site's, turned to this machine.
     hosts = names if names or is_loopback(config.host) else None
-    app = create_app(server, config.max_body_bytes, hosts)
+    app = create_app(server, config.max_body_bytes, hosts, partial(count_quick, server))
     app.config["BODY_TIMEOUT"] = config.client_timeout_seconds
     app.register_blueprint(create_blueprint(server))
     count_requests(app, server)

@@ -24,6 +24,7 @@ from ci.web.core import EXTENSION, Core
 from ci.web.failures import add_failures
 from ci.web.pages import pages
 from ci.web.query import NumberConverter
+from ci.web.quick import Quick, Tell
 from ci.web.shared import EXTENSION as SHARED_EXTENSION
 from ci.web.shared import Shared, pace
 from ci.web.static import EXTENSION as STATIC_EXTENSION
@@ -42,15 +43,21 @@ SECURITY_HEADERS: Final = {
 }
 
 
-def create_app(core: Core, max_body_bytes: int, hosts: frozenset[str] | None = None) -> QuartTrio:
+def create_app(
+    core: Core,
+    max_body_bytes: int,
+    hosts: frozenset[str] | None = None,
+    tell_quick: Tell = lambda _route: None,
+) -> QuartTrio:
     """Make the application. `max_body_bytes` bounds any body; pages and API take less.
 
     `hosts` are the names it answers to, beside addresses and `localhost`; None means any.
+    `tell_quick` is told the route of each request that no hook of the app will see.
     """
     app = QuartTrio(__name__, static_folder=None, template_folder=str(TOP / "templates"))
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.extensions[EXTENSION] = core
-    app.extensions[SHARED_EXTENSION] = Shared(time.monotonic())
+    shared = app.extensions[SHARED_EXTENSION] = Shared(time.monotonic())
     app.extensions[STATIC_EXTENSION] = read_folder(TOP / "static")
     app.url_map.converters["number"] = NumberConverter
     app.url_map.merge_slashes = False  # a redirect would turn a POST into a GET
@@ -68,7 +75,8 @@ def create_app(core: Core, max_body_bytes: int, hosts: frozenset[str] | None = N
     add_failures(app)
     app.after_request(_add_security_headers)
     app.after_request(finish_body)
-    app.asgi_app = Gate(app.asgi_app, hosts)  # type: ignore[method-assign] # Quart's own way to wrap
+    quick = Quick(app.asgi_app, core, shared, SECURITY_HEADERS, tell_quick)
+    app.asgi_app = Gate(quick, hosts)  # type: ignore[method-assign] # Quart's own way to wrap
     return app
 
 

@@ -61,6 +61,9 @@ class Core(Protocol):
     async def log(self, number: int, attempt: str | None = None) -> LogView:
         """Say how long a log is; without an attempt, the latest one's. Raises NotFound."""
 
+    def log_size(self, attempt: str) -> int:
+        """Say how long the log of an attempt is now."""
+
     async def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         """Read bytes of a log."""
 

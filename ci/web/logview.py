@@ -108,12 +108,15 @@ def is_out_of_date(tail: Tail, log: LogView) -> bool:
     )
 
 
-def has_news(tail: Tail, log: LogView, version: str) -> bool:
-    """Whether the page can be told anything that it does not have."""
+def has_news(tail: Tail, log: LogView, *, current: bool) -> bool:
+    """Whether the page can be told anything that it does not have.
+
+    `current` says that nothing but bytes may have been added since the page was told last.
+    """
     if (log.size, log.growing) != (tail.size, tail.growing):
         return True
     # Without an attempt, or after it, it is the build's own state that is shown.
-    return _is_resting(log) and tail.version != version
+    return _is_resting(log) and not current
 
 
 def _is_resting(log: LogView) -> bool:
@@ -123,7 +126,7 @@ def _is_resting(log: LogView) -> bool:
 async def continue_log(
     core: Core, tail: Tail, log: LogView, *, ended: bool, version: str
 ) -> LogShown:
-    """Bring what was added since `tail`. `version` is the core's from before `log` was asked."""
+    """Bring what was added since `tail`. `version` is a stamp from before `log` was asked."""
     data = await _read(core, log, tail.place.offset, log.size)
     ours = await _ours(core, log)
     made, pending, after = _rows(log, data, tail.place, ours)

@@ -37,9 +37,9 @@ async def index() -> Response:
         return await parts.send_page(
             "index.html", **_form(core, {}), **await _list(core, wanted), error=None
         )
-    if parts.is_current(core):
-        return parts.no_news()
     moment = parts.stamp(core, parts.EACH_LOOK)
+    if parts.is_current(core):
+        return parts.no_news(moment)
     return await parts.send_shared_part("_builds.html", moment, partial(_list, core, wanted))
 
 
@@ -77,7 +77,7 @@ async def build(number: int) -> Response:
         return await _log_part(number)
     core = the_core()
     stamps = _stamps(core, parts.EACH_SECOND)
-    version = core.version()
+    version = parts.stamp(core, parts.NEVER)
     view = await core.build(number)
     log = await _open_log(
         core,
@@ -115,10 +115,10 @@ async def build_log(number: int) -> Response:
 async def agents() -> Response:
     """Show the agents."""
     core = the_core()
-    if parts.wanted_part() is not None and parts.is_current(core):
-        return parts.no_news()
     # It says when each agent was heard, so it always ticks.
     v = parts.stamp(core, parts.EACH_LOOK)
+    if parts.wanted_part() is not None and parts.is_current(core):
+        return parts.no_news(v)
     here = urlsplit("//" + request.headers["Host"])  # well-formed, by the gate in front of us
     context: dict[str, Any] = {
         "v": v,
@@ -230,9 +230,10 @@ def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[str, Any
 
 async def _head_part(number: int) -> Response:
     core = the_core()
-    if parts.is_current(core):
-        return parts.no_news()
     stamps = _stamps(core, parts.EACH_SECOND)
+    if parts.is_current(core):
+        await core.build(number)  # which says 404 if there is none
+        return parts.no_news(stamps[0])
 
     async def head() -> dict[str, Any]:
         return _head(core, await core.build(number), stamps)
@@ -244,10 +245,11 @@ async def _log_part(number: int) -> Response:
     """Send what was added to the log, or the log anew where it can't be continued."""
     core = the_core()
     tail = logview.read_tail()
-    version = core.version()
+    version = parts.stamp(core, parts.NEVER)
+    current = parts.is_current(core)
     log = await core.log(number)
-    if not logview.is_out_of_date(tail, log) and not logview.has_news(tail, log, version):
-        return parts.no_news()
+    if not logview.is_out_of_date(tail, log) and not logview.has_news(tail, log, current=current):
+        return parts.no_news(version, log)
     # The build first: when it has ended, the log that is asked for after it is the whole log.
     view = await core.build(number)
     log = await core.log(number)

@@ -1,7 +1,8 @@
 """Parts of pages for htmx: the same route sends the page, or one part of it, or 204 for "no news".
 
 A page carries in the address of each part the version that it shows. The version is compared
-before anything is asked of the store, so that open pages cost next to nothing.
+before anything is asked of the store, and once a route has answered, `ci.web.quick` repeats the
+answer until the version changes, so that open pages cost next to nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from quart import Response, render_template, request
 
+from ci.server.views import LogView
 from ci.web.core import Core
 from ci.web.shared import the_shared
 
@@ -21,7 +23,9 @@ from ci.web.shared import the_shared
 EACH_SECOND: Final = 1
 EACH_LOOK: Final = 2  # the interval at which lists ask
 EACH_MINUTE: Final = 60
-_STAMP = re.compile(r"(?P<version>.+)\.(?P<period>1|2|60)\.[0-9]+")
+NEVER: Final = 0  # a log says nothing of the kind
+_STAMP = re.compile(r"(?P<version>.+)\.(?P<period>0|1|2|60)\.[0-9]+")
+CACHING: Final = {"Cache-Control": "no-cache", "Vary": "HX-Request"}
 
 
 def wanted_part() -> str | None:
@@ -34,17 +38,29 @@ def stamp(core: Core, period_s: int) -> str:
 
     Take it before the store is asked, so that a change in between is not missed.
     """
-    return f"{core.version()}.{period_s}.{int(core.now().timestamp()) // period_s}"
+    ticks = int(core.now().timestamp()) // period_s if period_s else 0
+    return f"{core.version()}.{period_s}.{ticks}"
+
+
+def is_present(core: Core, moment: str) -> bool:
+    """Whether this stamp is still that of the present state."""
+    match = _STAMP.fullmatch(moment)
+    return match is not None and moment == stamp(core, int(match["period"]))
+
+
+def version_of(moment: str) -> str:
+    """Take the version out of a stamp of ours."""
+    return moment.rsplit(".", 2)[0]
 
 
 def is_current(core: Core) -> bool:
     """Whether the page that asks shows the present state already."""
-    shown = _STAMP.fullmatch(request.args.get("v", ""))
-    return shown is not None and shown[0] == stamp(core, int(shown["period"]))
+    return is_present(core, request.args.get("v", ""))
 
 
-def no_news() -> Response:
-    """Answer that nothing has changed."""
+def no_news(moment: str, log: LogView | None = None) -> Response:
+    """Answer that nothing has changed; `moment` is a stamp from before that was found out."""
+    the_shared().settle(moment, log)
     return _finish(Response(b"", 204))
 
 
@@ -83,6 +99,5 @@ async def _part(template: str, context: dict[str, Any]) -> str:
 
 
 def _finish(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-cache"
-    response.headers["Vary"] = "HX-Request"
+    response.headers.update(CACHING)
     return response

@@ -1,15 +1,17 @@
-"""Parts that are the same for all who look: made once for each change, not once for each reader.
+"""What was answered for the present state: made once for each change, not once for each reader.
 
 And how often pages ask for parts, when so much changes that even so they would cost too much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Final, cast
 
 from quart import current_app, request
 
+from ci.server.views import LogView
 from ci.turns import Turns
 
 EXTENSION: Final = "shared"  # where an app keeps it
@@ -22,12 +24,22 @@ LITTLE: Final = 0.15
 MAX_PACE: Final = 16  # a list that asks each 2 s then asks each half minute
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was answered at an address."""
+
+    moment: str  # the stamp of what was shown
+    html: str  # the part; "" when nothing was new for the page that asked
+    route: str  # as metrics name it
+    log: LogView | None = None  # the log that the part continues: bytes do not change a stamp
+
+
 class Shared:
     """The parts of this moment, and the pace at which pages ask for news."""
 
     def __init__(self, now_s: float) -> None:
         self.pace = 1  # how many times longer than usual a page waits between two questions
-        self._parts: dict[str, tuple[str, str]] = {}  # address: moment, part; the newest last
+        self._known: dict[str, Known] = {}  # by address; the newest last
         self._chars = 0  # in them
         self._turns = Turns()
         self._spent_s = 0.0  # on parts, since `_since_s`
@@ -38,26 +50,34 @@ class Shared:
 
         `moment` is the stamp of what is shown: two answers with the same one are the same.
         """
-        address = _address()
+        address = _present_address()
         async with self._turns.turn(address):  # or all who ask meanwhile would make it, too
-            kept_moment, html = self._parts.get(address, ("", ""))
-            if kept_moment != moment:
-                html = await make()
-                self._keep(address, moment, html)
+            known = self._known.get(address)
+            if known is not None and known.html and known.moment == moment:
+                return known.html
+            html = await make()
+            self._keep(address, Known(moment, html, _route()))
             return html
 
-    def _keep(self, address: str, moment: str, html: str) -> None:
-        """Keep a part in the place of its older self; the oldest ones go when it is too much."""
+    def settle(self, moment: str, log: LogView | None = None) -> None:
+        """Note that whoever asks at this request's address has nothing to learn at `moment`."""
+        self._keep(_present_address(), Known(moment, "", _route(), log))
+
+    def known(self, address: str) -> Known | None:
+        """Return what was last answered there."""
+        return self._known.get(address)
+
+    def _keep(self, address: str, known: Known) -> None:
+        """Keep an answer in the place of its older self; the oldest ones go when it is too much."""
         self._drop(address)
-        self._parts[address] = moment, html
-        self._chars += len(address) + len(html)
-        while self._chars > MAX_CHARS and len(self._parts) > 1:
-            self._drop(next(iter(self._parts)))
+        self._known[address] = known
+        self._chars += len(address) + len(known.html)
+        while self._chars > MAX_CHARS and len(self._known) > 1:
+            self._drop(next(iter(self._known)))
 
     def _drop(self, address: str) -> None:
-        if address in self._parts:
-            _, html = self._parts.pop(address)
-            self._chars -= len(address) + len(html)
+        if address in self._known:
+            self._chars -= len(address) + len(self._known.pop(address).html)
 
     def spend(self, seconds: float, now_s: float) -> None:
         """Note how long a part took; when that is too much, let all pages ask more rarely.
@@ -86,7 +106,17 @@ def pace() -> int:
     return the_shared().pace
 
 
-def _address() -> str:
-    """What is asked for, without what the page has already."""
-    query = sorted(pair for pair in request.args.items(multi=True) if pair[0] != "v")
-    return f"{request.path}?{query}"
+def address_of(path: str, query: Iterable[tuple[str, str]]) -> str:
+    """Name what is asked for, without the version that the page shows already.
+
+    The order counts: of two parameters of one name the first is taken.
+    """
+    return f"{path}?{[pair for pair in query if pair[0] != 'v']}"
+
+
+def _present_address() -> str:
+    return address_of(request.path, request.args.items(multi=True))
+
+
+def _route() -> str:
+    return request.url_rule.rule if request.url_rule is not None else ""

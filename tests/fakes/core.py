@@ -36,7 +36,7 @@ class FakeCore:
 
     def version(self) -> str:
         """Count the changes."""
-        return f"v{self._version}"
+        return f"v{self._version}{'-trouble' if self.in_trouble else ''}"
 
     def trouble(self) -> str | None:
         """Say what the test says."""
@@ -132,6 +132,10 @@ class FakeCore:
         size = len(self._logs[id])
         cut = own.log_cut if own.log_cut is not None and own.log_cut < size else None
         return LogView(id, size, own.status is Status.RUNNING, cut)
+
+    def log_size(self, attempt: str) -> int:
+        """Measure a log."""
+        return len(self._logs[attempt])
 
     async def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         """Read bytes of a log."""

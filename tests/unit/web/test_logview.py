@@ -124,16 +124,16 @@ def test_a_tail_shows_each_byte_once(pieces: list[bytes]) -> None:
         for piece in pieces:
             core.print(ID, piece)
             log = LogView(ID, len(core._logs[ID]), growing=True)
-            assert logview.has_news(shown.tail, log, "v") == bool(piece)
+            assert logview.has_news(shown.tail, log, current=True) == bool(piece)
             shown = await continue_log(core, shown.tail, log, ended=False, version="v")
             assert shown.live
             made += shown.rows
         log = LogView(ID, len(data), growing=False)
-        assert logview.has_news(shown.tail, log, "v")
+        assert logview.has_news(shown.tail, log, current=True)
         shown = await continue_log(core, shown.tail, log, ended=True, version="v")
         assert not shown.live
         assert shown.pending is None
-        assert not logview.has_news(shown.tail, log, "v")
+        assert not logview.has_news(shown.tail, log, current=True)
         whole = await open_log(core, log, ended=True, version="v")
         assert made + shown.rows == whole.rows
 
@@ -182,5 +182,5 @@ def test_a_page_that_lags_or_has_grown_too_long_begins_anew() -> None:
 def test_between_attempts_the_state_of_the_build_is_news() -> None:
     """Before the first attempt and after a lost one the page says what the build waits for."""
     tail = logview.Tail(None, 0, growing=True, place=Place(), start=0, shown=0, version="1")
-    assert not logview.has_news(tail, LogView(None, 0, growing=True), "1")
-    assert logview.has_news(tail, LogView(None, 0, growing=True), "2")
+    assert not logview.has_news(tail, LogView(None, 0, growing=True), current=True)
+    assert logview.has_news(tail, LogView(None, 0, growing=True), current=False)
