@@ -139,6 +139,15 @@ class Attempt:
     log_size: int | None = None
     log_cut: int | None = None  # where in the log stand the words that its middle is left out
 
+    @property
+    def lease_mark(self) -> str:
+        """What tells it from an attempt of the same id before a restore gave numbers again."""
+        return f"{self.started_at:%Y%m%dT%H%M%S.%f}"  # may stand in an address as it is
+
+    def is_meant(self, lease_mark: str) -> bool:
+        """Whether an agent that names this id and `lease_mark`, if it knows one, means this."""
+        return lease_mark in ("", self.lease_mark)
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:

@@ -93,6 +93,7 @@ class Attempt:
         commit = self._commit or CommitInfo("")
         return AttemptState(
             id=self.id,
+            lease_mark=self.job.lease_mark,
             state=self._state,
             log_size=self._log_size(),
             commit_hash=commit.commit_hash,
@@ -177,11 +178,8 @@ class Attempt:
 
     async def _deliver(self, result: list[Outcome]) -> None:
         """Send log and result until the server has them or wants none."""
-        native = self.job.protocol > 0
         tools = self._tools
-        delivery = Delivery(
-            self.id, self._output, tools.line, tools.address, native=native, sent=self._sent
-        )
+        delivery = Delivery(self.job, self._output, tools.line, tools.address, sent=self._sent)
         with self._delivering:
             await self._running.wait()
             while True:

@@ -44,7 +44,7 @@ class Attempts:
         self._tools = tools
         self._nursery = nursery
         self._attempts: dict[str, Attempt] = {}
-        self._done: dict[str, None] = {}
+        self._done: dict[tuple[str, str], None] = {}  # by id and lease mark
         self._changed = trio.Event()
 
     @property
@@ -70,9 +70,12 @@ class Attempts:
         if job.id not in self._attempts:
             await room.look()
         attempt = self._attempts.get(job.id)
+        if attempt is not None and _is_older(attempt.job, job):
+            attempt.drop()
+            raise Conflict("what had this id before the server's store was restored is being ended")
         if attempt is None:
             # Ids of our servers are used once. Those of others may come again and mean it.
-            if job.protocol > 0 and job.id in self._done:
+            if job.protocol > 0 and (job.id, job.lease_mark) in self._done:
                 return
             # One that comes after a restart may be late, too, and what became of it is forgotten.
             if job.boot_id not in ("", self._boot_id):
@@ -142,7 +145,7 @@ class Attempts:
         accepted = await attempt.run(picked_up=picked_up)
         del self._attempts[attempt.id]
         if accepted:
-            self._done[attempt.id] = None
+            self._done[attempt.id, attempt.job.lease_mark] = None
         if len(self._done) > REMEMBERED:
             del self._done[next(iter(self._done))]
         self._change()
@@ -158,3 +161,8 @@ class Attempts:
     async def _wait_until(self, holds: Callable[[], bool]) -> None:
         while not holds():
             await self._changed.wait()
+
+
+def _is_older(job: Job, asked: Job) -> bool:
+    """Whether the server has forgotten `job` and given its id again: it was restored or lost."""
+    return "" not in (job.lease_mark, asked.lease_mark) and job.lease_mark != asked.lease_mark

@@ -50,7 +50,15 @@ class ServerClient:
         except Rejected:
             return Welcome()
 
-    async def send_log(self, id: str, offset: int, data: bytes, cut: int | None = None) -> int:
+    async def send_log(
+        self,
+        id: str,
+        offset: int,
+        data: bytes,
+        cut: int | None = None,
+        *,
+        lease_mark: str = "",
+    ) -> int:
         """Send a piece of a log; return the size that the server has now.
 
         `cut` says where in the log our words stand that its middle is left out.
@@ -60,6 +68,8 @@ class ServerClient:
         parameters = {"id": id, "offset": str(offset)}
         if cut is not None:
             parameters["cut"] = str(cut)
+        if lease_mark:
+            parameters["lease_mark"] = lease_mark
         answer = await self._post(LOG_PATHS, data, "application/octet-stream", parameters)
         size = _size(answer)
         if size is None:

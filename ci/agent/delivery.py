@@ -23,6 +23,7 @@ from ci.agent.line import Line
 from ci.agent.output import Log, Output
 from ci.errors import LogFull, LogGap, PeerRefused
 from ci.model import Outcome
+from ci.wire.job import Job
 from ci.wire.result import MAX_INLINE_LOG, MAX_LOG_CHUNK, write_result
 
 FOLLOW_S: Final = 0.1  # between two looks at the log; a line is on screen well within a second
@@ -38,7 +39,7 @@ class NoLogCall(Exception):
 
 
 class Delivery:
-    """The way of one attempt to the server. `native`: that is known to be one of this project.
+    """The way of one attempt to the server, which is one of this project if the job says so.
 
     `address` is what servers of others are told of this agent beside the result. `sent` is how
     many bytes of log an earlier life of the agent may have sent; the server knows better.
@@ -46,19 +47,19 @@ class Delivery:
 
     def __init__(
         self,
-        id: str,
+        job: Job,
         output: Output,
         line: Line,
         address: Mapping[str, Any],
         *,
-        native: bool,
         sent: int = 0,
     ) -> None:
-        self._id = id
+        self._id = job.id
+        self._lease_mark = job.lease_mark
         self._output = output
         self._line = line
         self._address = address
-        self._native = native
+        self._native = job.protocol > 0
         self._foreign = False
         self._offset = sent  # what the server has, as far as we know
         self._began = sent > 0  # whether any of the log was sent beside the result
@@ -136,7 +137,9 @@ class Delivery:
         cut = log.cut if said else None
         try:
             with trio.fail_after(ANSWER_LIMIT_S):
-                size = await self._line.client.send_log(self._id, self._offset, chunk, cut)
+                size = await self._line.client.send_log(
+                    self._id, self._offset, chunk, cut, lease_mark=self._lease_mark
+                )
         except PeerRefused as error:
             if error.status in UNKNOWN_PATH and not self._native:
                 raise NoLogCall from error
@@ -195,6 +198,8 @@ class Delivery:
             words = f"The server took no more than the first {log.size:,} bytes of the log."
             outcome = replace(outcome, message=f"{outcome.message} {words}".lstrip())
         body = write_result(self._id, outcome, text, log.sha256(), native=self._native)
+        if self._lease_mark:
+            body["lease_mark"] = self._lease_mark
         if not self._native:
             body |= self._address
             if self._line.welcome is not None and self._line.welcome.agent_id:

@@ -5,16 +5,18 @@
 # Writes its process id to FOLDER/pid before it begins, and the exit code to FOLDER/exit after
 # the end. Its outputs, and so the command's, are the log.
 #
-# The place of the exit code is taken beforehand and overwritten: the disk may be full by then.
+# The place of the exit code is taken beforehand and overwritten: the disk may be full by then. It is
+# kept open, so that the code never gets into another folder that was put in FOLDER's place, such
+# as an older copy of it: the log there is not this command's.
 
 # Signals that reach the whole group are for the command: we stay to write its exit code. They
 # are caught and not ignored because a child inherits what is ignored.
 trap : TERM INT HUP QUIT
-echo "     " >"$1/exit" && echo $$ >"$1/pid" || exit
+echo "     " >"$1/exit" && exec 5<>"$1/exit" && echo $$ >"$1/pid" || exit
 cd -- "$2" || exit
 # The shell's own words, such as "Terminated", are not the command's: they don't go to the log.
 exec 3>&1 4>&2 >/dev/null 2>&1
-(exec sh -c -- "$3" >&3 2>&4 3>&- 4>&-)
+(exec sh -c -- "$3" >&3 2>&4 3>&- 4>&- 5>&-)
 code=$?
-echo "$code" 1<>"$1/exit"
+echo "$code" >&5
 exit "$code"

@@ -37,7 +37,8 @@ def create_blueprint(server: Server) -> Blueprint:
         offset = _offset("offset", request.args.get("offset", ""))
         cut = _offset("cut", request.args["cut"]) if "cut" in request.args else None
         data = _unpack(await _body(), request.headers.get("Content-Encoding", ""))
-        return jsonify({"size": await server.append_log(id, offset, data, cut)})
+        mark = request.args.get("lease_mark", "")
+        return jsonify({"size": await server.append_log(id, offset, data, cut, lease_mark=mark)})
 
     async def notify_build_result() -> Response:
         await server.finish(read_result(await _body()))

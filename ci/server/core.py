@@ -341,11 +341,22 @@ class Server:
             draining=said.draining,
             problem=said.problem,
         )
-        held = {attempt.id for attempt in await self._store.held(member.name)}
-        keep = {each.id: each.id in held for each in said.attempts}
+        held = {attempt.id: attempt for attempt in await self._store.held(member.name)}
+        keep = {
+            each.id: each.id in held and held[each.id].is_meant(each.lease_mark)
+            for each in said.attempts
+        }
         return write_welcome(member.name, self.config.heartbeat_seconds, keep)
 
-    async def append_log(self, id: str, offset: int, data: bytes, cut: int | None = None) -> int:
+    async def append_log(
+        self,
+        id: str,
+        offset: int,
+        data: bytes,
+        cut: int | None = None,
+        *,
+        lease_mark: str = "",
+    ) -> int:
         """Add a piece of an attempt's log and return the log's size.
 
         `cut` is where the agent's words stand that the log's middle is left out.
@@ -354,7 +365,7 @@ class Server:
         if len(data) > MAX_LOG_CHUNK:
             raise TooLarge(f"a piece of a log has at most {MAX_LOG_CHUNK} bytes", field="body")
         attempt = await self._store.attempt(id)
-        if attempt is None or attempt.status.ended:
+        if attempt is None or attempt.status.ended or not attempt.is_meant(lease_mark):
             raise GivenUp(f"attempt {id[:100]} is over or unknown", field="id")
         self._fleet.heard(attempt.agent)
         size = self._logs.size(id)
@@ -374,8 +385,10 @@ class Server:
         """
         outcome = result.outcome()
         attempt = await self._store.attempt(result.id)
-        if attempt is None:
+        if attempt is None or not attempt.is_meant(result.lease_mark):
             why = f"there is no attempt {result.id[:100]}"
+            if attempt is not None:
+                why += " of that time: the store was restored or lost, and the number given again"
             self._journal.result_refused(result.id[:100], why)
             raise GivenUp(why, field="id")
         self._fleet.heard(attempt.agent)

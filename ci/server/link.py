@@ -24,7 +24,7 @@ import trio
 from ci.backoff import delays
 from ci.config import ServerConfig
 from ci.errors import AgentLost, GivenUp, PeerRefused, Unreachable
-from ci.model import CommitInfo, Outcome, Reason, Status
+from ci.model import Attempt, CommitInfo, Outcome, Reason, Status
 from ci.outage import Outage
 from ci.server.client import AgentClient
 from ci.server.journal import Journal
@@ -141,9 +141,9 @@ class Link:
         """Mend what differs between the agent's attempts and ours."""
         if status.attempts is not None:
             self._member.phases = {each.id: each.state for each in status.attempts}
-            held = await self._held() if status.attempts else set()
+            held = await self._held() if status.attempts else {}
             for each in status.attempts:
-                if each.id not in held:
+                if each.id not in held or not held[each.id].is_meant(each.lease_mark):
                     await self._cancel(each.id)
                 elif each.commit_hash:
                     await self._note_commit(each)
@@ -158,8 +158,8 @@ class Link:
                 if id in held:
                     await self._give_up(id, Reason.AGENT_RESTARTED, "has forgotten it")
 
-    async def _held(self) -> set[str]:
-        return {attempt.id for attempt in await self._store.held(self._member.name)}
+    async def _held(self) -> dict[str, Attempt]:
+        return {attempt.id: attempt for attempt in await self._store.held(self._member.name)}
 
     async def _slot(self, watch: Watch | None) -> None:
         """Do one attempt after the other, beginning with the one that is given, if any."""

@@ -63,6 +63,8 @@ _UNION_MEMBERS = ("bool", "int", "str")  # pydantic's own words within the place
 
 Line = Annotated[str, BeforeValidator(_no_nul), Field(max_length=1000)]
 Id = Annotated[str, BeforeValidator(_text), BeforeValidator(_no_nul), Field(max_length=200)]
+# What a server says of an attempt beside its id, and an agent repeats: see `Attempt.lease_mark`.
+LeaseMark = Annotated[str, Field(max_length=100)]
 Port = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=65535)]
 Int32 = Annotated[int, BeforeValidator(no_bool), Field(ge=-(2**31), lt=2**31)]
 Size = Annotated[int, BeforeValidator(no_bool), Field(ge=0, lt=2**62)]

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from ci.errors import Rejected
 from ci.model import MIN_LOG_LIMIT, Lease, commit_problem
-from ci.wire.fields import PROTOCOL, Id, Line, Message, Size, read, spelled
+from ci.wire.fields import PROTOCOL, Id, LeaseMark, Line, Message, Size, read, spelled
 
 PATH = "/build"
 MAX_COMMAND_BYTES = 100_000  # Linux takes 131,072 in one argument of a program
@@ -44,6 +44,7 @@ class Job(Message):
     silence_s: Limit | None = None
     log_limit: Annotated[Size, Field(ge=MIN_LOG_LIMIT)] | None = None  # bytes
     boot_id: Annotated[str, Field(max_length=100)] = ""  # the life of the agent that is meant
+    lease_mark: LeaseMark = ""
     protocol: int = 0
 
 
@@ -96,6 +97,7 @@ def write_job(
         "silence_s": silence_s,
         "log_limit": log_limit,
         "boot_id": boot_id,
+        "lease_mark": lease.attempt.lease_mark,
         "protocol": PROTOCOL,
     }
     if native:

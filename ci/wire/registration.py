@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field
 
 from ci.errors import Rejected
-from ci.wire.fields import PROTOCOL, Id, Line, Message, Port, Size, read, spelled
+from ci.wire.fields import PROTOCOL, Id, LeaseMark, Line, Message, Port, Size, read, spelled
 
 PATHS = ("/notify_agent", "/notify-agent")
 
@@ -23,6 +23,7 @@ class AttemptState(Message):
     """What an agent says of one attempt that it has. `state` is for people."""
 
     id: Id
+    lease_mark: LeaseMark = ""
     state: Line = ""
     log_size: Size = 0
     commit_hash: Line = ""

@@ -13,6 +13,7 @@ from ci.wire.fields import (
     Duration,
     Id,
     Int32,
+    LeaseMark,
     Line,
     Message,
     Size,
@@ -70,6 +71,7 @@ class Result(Message):
     subject: Line = ""
     author: Line = ""
     branch: Line = ""
+    lease_mark: LeaseMark = ""
     protocol: int = 0
 
     @property

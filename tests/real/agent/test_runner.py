@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,6 +122,23 @@ class TestShellRunner(RunnerContract):
         """The operating system refuses it; nothing is left over."""
         with pytest.raises(OSError, match="too long"):
             await self.run(bench, make_order(tmp_path, "x" * 200_000))
+
+    async def test_an_older_copy_of_its_folder_gets_no_verdict(
+        self, bench: RealBench, tmp_path: Path
+    ) -> None:
+        """The log of a copy ends where it was made: nobody may take it for all that was printed."""
+        order = make_order(tmp_path, "echo one; cat pipe; echo two")
+        pipe = order.workspace / "pipe"
+        os.mkfifo(pipe)
+        started = await self.run(bench, order)
+        await wait_log(order, b"one\n")
+        folder = order.folder.path
+        copy = shutil.copytree(folder, folder.with_name("copy"))
+        folder.rename(folder.with_name("gone"))
+        copy.rename(folder)
+        pipe.write_text("")
+        assert await started.wait() is None
+        assert order.folder.log.read_bytes() == b"one\n"
 
     async def test_no_zombie_is_left(self, bench: RealBench, tmp_path: Path) -> None:
         """An agent runs for months."""

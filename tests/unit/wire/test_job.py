@@ -73,7 +73,8 @@ def test_unknown_keys_are_ignored() -> None:
 )
 def test_a_job_that_was_written_is_read_unchanged(commit: str, command: str, native: bool) -> None:
     """Command and commit arrive as they were asked for, to the letter."""
-    body = write_job(_lease(commit=commit, command=command), 60, 5, 1 << 20, "life", native=native)
+    lease = _lease(commit=commit, command=command)
+    body = write_job(lease, 60, 5, 1 << 20, "life", native=native)
     job = read_job(json.dumps(body).encode())
     assert job == Job(
         id="7.1.2",
@@ -85,6 +86,7 @@ def test_a_job_that_was_written_is_read_unchanged(commit: str, command: str, nat
         silence_s=5,
         log_limit=1 << 20,
         boot_id="life",
+        lease_mark=lease.attempt.lease_mark,
         protocol=job.protocol,
     )
     assert job.protocol > 0
