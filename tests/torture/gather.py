@@ -6,11 +6,11 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
+import psutil
 
 from ci.model import Reason, Status
 from tests.torture.events import problems, read_events
@@ -53,7 +53,7 @@ def agents(stage: Stage) -> Iterator[AgentAtEnd]:
     """What the server says of each agent, and what the agent says."""
     for told in stage.server.get("/api/agents").json()["agents"]:
         url = stage.agents[told["name"]].url
-        status = httpx.get(f"{url}/status", trust_env=False).json()
+        status = stage.site.http.get(f"{url}/status").json()
         yield AgentAtEnd(
             told["name"],
             told["state"],
@@ -73,7 +73,8 @@ def folders(stage: Stage) -> Iterator[str]:
 def processes(stage: Stage) -> Iterator[str]:
     """What still runs when all programs have ended."""
     for process in stage.site.survivors():
-        yield f"{process.pid} {' '.join(process.cmdline())}"
+        with suppress(psutil.NoSuchProcess):  # it was about to end
+            yield f"{process.pid} {' '.join(process.cmdline())}"
 
 
 def store_problems(stage: Stage) -> Iterator[str]:

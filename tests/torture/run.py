@@ -15,7 +15,7 @@ import httpx
 
 from tests.torture import gather
 from tests.torture.clients import Client
-from tests.torture.evidence import Asked, Evidence
+from tests.torture.evidence import AgentAtEnd, Asked, Evidence
 from tests.torture.kinds import command
 from tests.torture.plan import AGENTS, CLIENTS, SLOTS, Plan
 from tests.torture.stage import Stage, open_stage
@@ -60,7 +60,9 @@ def run(plan: Plan, folder: Path, *, keep: bool) -> Outcome:
             asked += _meet(stage)
             _settle(stage)
             settled_s = time.monotonic() - began
-        evidence = _gather(stage, tuple(asked), watch, tormentor)
+            # At once: a busy machine may miss three heartbeats of a second at any moment.
+            agents = tuple(gather.agents(stage))
+        evidence = _gather(stage, tuple(asked), agents, watch, tormentor)
         if keep:
             shutil.copytree(folder / "data", folder / "kept", symlinks=True)
         faults = tormentor.done + _network(stage)
@@ -99,11 +101,16 @@ def _meet(stage: Stage) -> Iterator[Asked]:
         yield Asked(token, "meeting", _MEETING_CLIENT, number=number)
 
 
-def _gather(stage: Stage, asked: tuple[Asked, ...], watch: Watch, tormentor: Tormentor) -> Evidence:
+def _gather(
+    stage: Stage,
+    asked: tuple[Asked, ...],
+    agents: tuple[AgentAtEnd, ...],
+    watch: Watch,
+    tormentor: Tormentor,
+) -> Evidence:
     complaints = list(tormentor.complaints)
     at_rest = tuple(watch.sample())
     builds = tuple(gather.builds(stage, watch.read))
-    agents = tuple(gather.agents(stage))
     folders = tuple(gather.folders(stage))
     for name, program in [*stage.agents.items(), ("server", stage.server)]:
         if not program.running:

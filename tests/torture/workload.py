@@ -82,7 +82,8 @@ def meet() -> None:
     while len(list(folder.glob(f"*+{group}.*.out"))) < wanted:
         if time.monotonic() > until:
             end(FAILING_EXIT)
-        time.sleep(0.1)
+        say(b"waiting\n")  # who waits for the others is not silent
+        time.sleep(0.2)
     say(b"all are here\n")
 
 
