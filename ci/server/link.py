@@ -271,7 +271,10 @@ class Link:
                     return
                 except PeerRefused as refusal:
                     if not (refusal.status >= _SERVER_ERROR and native):
-                        hold.taken = False
+                        hold.taken = unsure
+                        if unsure and not self._is_final(refusal):
+                            why = f"may have taken it, then answered {refusal.status}"
+                            await self._give_up(watch.id, Reason.AGENT_LOST, why)
                         raise
                 except (Unreachable, trio.TooSlowError) as error:
                     if isinstance(error, Unreachable) and not error.sent:

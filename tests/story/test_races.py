@@ -182,6 +182,40 @@ async def test_a_server_error_in_answer_to_build(world: World, autojump_clock: M
     assert answers == 2
 
 
+@pytest.mark.parametrize("status", [404, 409, 429])
+async def test_a_refusal_after_an_answer_that_was_lost(
+    world: World, autojump_clock: MockClock, status: int
+) -> None:
+    """It may have taken and run it before, so that attempt counts as lost: the build goes on."""
+    await world.start_server()
+    agent, other = world.agent(9001), world.agent(9002)
+    take, answers = agent.app.view_functions["_build"], 0
+
+    async def build() -> Any:
+        nonlocal answers
+        answers += 1
+        if answers > 1:
+            return jsonify({"error": {"field": None, "message": "not now"}}), status
+        await take()  # type: ignore[misc]  # as above
+        return jsonify({}), 502
+
+    agent.app.view_functions["_build"] = build
+    await agent.register()
+    number = await world.submit()
+    await world.wait_count(agent.taken)
+    await other.register()
+    await world.wait_count(other.taken, limit_s=60)
+    assert other.taken == ["1.1.2"]
+    assert (await agent.finish("1.1.1")).status_code == 410
+    await other.finish("1.1.2")
+    view = await world.wait_build(number, Status.SUCCESS)
+    assert [(each.id, each.reason) for each in view.attempts] == [
+        ("1.1.1", Reason.AGENT_LOST),
+        ("1.1.2", Reason.EXITED),
+    ]
+    assert "may have taken it" in view.attempts[0].message
+
+
 @pytest.mark.parametrize("status", [400, 413, 422, 404, 409, 429])
 async def test_a_build_that_is_refused_holds_up_nobody(
     world: World, autojump_clock: MockClock, status: int
