@@ -320,7 +320,7 @@ class Server:
     # What agents call
 
     async def register(self, said: Registration) -> dict[str, object]:
-        """Take in an agent and return the answer for it. Raises Conflict for a taken name."""
+        """Take in an agent and return the answer for it. Raises Conflict for a taken name, Busy."""
         now = self.now()
         assert said.port is not None  # read_registration makes sure
         member = await self._fleet.register(
@@ -381,7 +381,7 @@ class Server:
     async def finish(self, result: Result) -> None:
         """Take the result of an attempt. An identical repeat is fine.
 
-        Raises GivenUp, LogGap when bytes of its log are missing, Rejected, StoreFailed.
+        Raises GivenUp, LogGap when bytes of its log are missing, Rejected, StoreFailed, Busy.
         """
         outcome = result.outcome()
         attempt = await self._store.attempt(result.id)

@@ -24,7 +24,7 @@ from ci.server.store.attempts import Canceled, Ended
 from ci.server.store.database import Database, open_database
 from ci.server.store.line import read_line
 from ci.server.store.tables import health
-from ci.server.store.writer import MAX_BATCH, Writer
+from ci.server.store.writer import MAX_AGENT_ORDERS, MAX_BATCH, MAX_ORDERS, Writer
 from ci.server.views import BuildFilter, BuildPage
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ class Store:
             self._journal.accepted(build)
             self._waits(build)
 
-        return await self._writer.run(accept, then=tell, refusable=True)
+        return await self._writer.run(accept, then=tell, most=MAX_ORDERS)
 
     async def cancel(self, number: int) -> None:
         """Cancel a build. Raises NotFound, Conflict."""
@@ -125,7 +125,7 @@ class Store:
                 self._news.over(id, False)
 
         await self._writer.run(
-            lambda c: attempts.cancel(c, number, self._now()), then=tell, refusable=True
+            lambda c: attempts.cancel(c, number, self._now()), then=tell, most=MAX_ORDERS
         )
 
     async def lease(self, agent: str, *, has_peers: bool = False) -> Lease | None:
@@ -156,7 +156,7 @@ class Store:
     async def end(self, id: str, outcome: Outcome, *, delivered: bool) -> Ended:
         """End an attempt. An identical repeat is fine; else raises GivenUp if it is over.
 
-        `delivered` says that its agent told so and has nothing left of it.
+        `delivered` says that its agent told so and has nothing left of it; then it may raise Busy.
         """
 
         def tell(ended: Ended) -> None:
@@ -172,7 +172,9 @@ class Store:
                 self._waits(ended.again)
 
         return await self._writer.run(
-            lambda c: attempts.end(c, id, outcome, self._now()), then=tell
+            lambda c: attempts.end(c, id, outcome, self._now()),
+            then=tell,
+            most=MAX_AGENT_ORDERS if delivered else None,
         )
 
     async def note_commit(self, id: str, commit: CommitInfo) -> None:
@@ -189,8 +191,13 @@ class Store:
         await self._writer.run(lambda c: attempts.note_cut(c, id, cut))
 
     async def save_agent(self, agent: Agent, kept: Callable[[Agent], None] | None = None) -> Agent:
-        """Store what an agent said of itself; `kept` is called right after the commit."""
-        return await self._writer.run(lambda c: agents.save(c, agent), then=kept)
+        """Store what an agent said of itself; `kept` is called right after the commit.
+
+        Raises Busy.
+        """
+        return await self._writer.run(
+            lambda c: agents.save(c, agent), then=kept, most=MAX_AGENT_ORDERS
+        )
 
     async def pause_agent(
         self, name: str, *, paused: bool, kept: Callable[[Agent], None] | None = None
@@ -200,7 +207,7 @@ class Store:
         Raises NotFound, Busy.
         """
         return await self._writer.run(
-            lambda c: agents.pause(c, name, paused=paused), then=kept, refusable=True
+            lambda c: agents.pause(c, name, paused=paused), then=kept, most=MAX_ORDERS
         )
 
     async def forget_agent(self, name: str, gone: Callable[[], None]) -> None:
@@ -209,7 +216,7 @@ class Store:
         Raises NotFound, Conflict while it holds an attempt, and Busy.
         """
         await self._writer.run(
-            lambda c: agents.forget(c, name), then=lambda _: gone(), refusable=True
+            lambda c: agents.forget(c, name), then=lambda _: gone(), most=MAX_ORDERS
         )
 
     async def agents_seen(self, times: dict[str, datetime]) -> None:
@@ -228,7 +235,7 @@ class Store:
             connection.execute(health.delete())
             connection.execute(health.insert().values(**row))
 
-        await self._writer.run(write, shown=False, refusable=True, only_for_caller=True)
+        await self._writer.run(write, shown=False, most=MAX_ORDERS, only_for_caller=True)
 
     # Reads by key take 50 to 300 µs from the page cache; a thread would cost 1.2 ms. So they are
     # done on the spot.

@@ -25,6 +25,9 @@ T = TypeVar("T")
 MAX_BATCH = 256  # so that one transaction never holds the file for long
 # Orders that may wait for their turn: about two seconds of work, which nobody takes for a hang.
 MAX_ORDERS = 1000
+# The same with those of agents. People can't shut them out, and each slot has one end to tell, so
+# so many come only from agents that repeat what a disk that hangs has not answered.
+MAX_AGENT_ORDERS = 5000
 REMIND_S = 60.0  # between two log lines about a disk that still refuses
 
 log = structlog.get_logger()
@@ -78,22 +81,21 @@ class Writer:
         *,
         then: Callable[[T], None] | None = None,
         shown: bool = True,
-        refusable: bool = False,
+        most: int | None = None,
         only_for_caller: bool = False,
     ) -> T:
         """Return what `work(connection)` returned, once it is on disk.
 
         `work` is one transaction: when it raises, nothing of it stays. `then(result)` is called
         right after the commit; it belongs to the commit, not to the caller, who may have left.
-        Raises what `work` raises, StoreFailed when the disk says no, and Busy when too many wait
-        already and the work is `refusable`: what people ask for. What our own tasks and agents have
-        to write is never refused; that is some changes for each slot, and for each agent's call.
+        Raises what `work` raises, StoreFailed when the disk says no, and Busy when `most` changes
+        wait already. What our own tasks have to write has no `most`; that is some for each slot.
         Cancellation: the work may still be done, and then `then` is called as well; work that is
         `only_for_caller` is left out if it has not begun.
         """
         if self._ended:
             raise StoreFailed("the store is closed")
-        if refusable and len(self._waiting) >= MAX_ORDERS:
+        if most is not None and len(self._waiting) >= most:
             raise Busy(
                 f"the store can't keep up: {len(self._waiting)} changes wait to be written; "
                 "nothing was changed, try again"

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
+from ci import blocking
 from ci.errors import Busy
 from ci.model import Agent, BuildRequest, Outcome, Reason, Status
 from ci.server.store.store import Store, open_store
-from ci.server.store.writer import MAX_BATCH, MAX_ORDERS
+from ci.server.store.writer import MAX_AGENT_ORDERS, MAX_BATCH, MAX_ORDERS
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 AGENT = Agent("one", "h", 1, 1, (), "0", "b", "h", True, False, NOW, NOW)
@@ -79,6 +83,40 @@ async def test_what_waits_again_is_never_refused(tmp_path: Path) -> None:
         assert (await store.unfinished())[Status.WAITING] == 4
         assert await accept_many(store, 5, 2) == []
         assert store.places([1, 2, 3, 4]) == {1: 1, 2: 2, 3: 3, 4: 4}
+
+
+async def test_what_agents_repeat_does_not_pile_up(tmp_path: Path) -> None:
+    """It has a limit of its own: people can't shut out agents, nor they what we have to write."""
+    hangs = False
+
+    async def do(work: partial[Any]) -> Any:
+        if hangs:
+            await trio.sleep_forever()
+        return work()
+
+    with blocking.inline(do):
+        async with opened(tmp_path) as store, trio.open_nursery() as nursery:
+            await accept_many(store, 1, 1)
+            lease = await store.lease("one")
+            assert lease is not None
+            hangs = True
+            nursery.start_soon(store.agents_seen, {"one": NOW})
+            await trio.testing.wait_all_tasks_blocked()  # the disk is at this one
+            for _ in range(MAX_AGENT_ORDERS):
+                nursery.start_soon(store.save_agent, AGENT)
+            await trio.testing.wait_all_tasks_blocked()
+            for ask in (
+                partial(store.accept, REQUEST),
+                partial(store.save_agent, AGENT),
+                partial(store.end, lease.attempt.id, LOST, delivered=True),
+            ):
+                with pytest.raises(Busy, match="5000 changes wait"):
+                    await ask()
+            nursery.start_soon(
+                store.put_back, lease.attempt.id
+            )  # ours waits, whatever waits already
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
 
 
 async def test_a_store_that_cannot_keep_up_says_so(tmp_path: Path) -> None:
