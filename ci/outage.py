@@ -17,6 +17,11 @@ class Outage:
         self._since: float | None = None
         self._told_at = 0.0
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the last that was noted is a failure."""
+        return self._since is not None
+
     def failed(self) -> float | None:
         """Note a failure; return the seconds it has lasted if that is to be told now, else None.
 

@@ -120,11 +120,13 @@ class Agent:
     async def metrics(self) -> bytes:
         """Return all metrics as Prometheus reads them."""
         attempts = self.attempts
+        free = await self.room.look()
         return self.measured.text(
             states=[state.state for state in attempts.states()],
             slots=attempts.slots,
             busy=attempts.busy,
-            disk_free=await self.room.look(),
+            disk_free=free,
+            disk_short=bool(self.room.problem),
             silence_s=trio.current_time() - self.line.heard_at,
         )
 

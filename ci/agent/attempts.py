@@ -85,6 +85,7 @@ class Attempts:
             if self.busy >= self.slots:
                 raise Conflict(f"no free slot: {self.busy} of {self.slots} are taken")
             if room.problem:
+                self._tools.line.metrics.disk_refusals.inc()
                 raise Conflict(room.problem)
             runner = self._tools.runner
             cookie = secrets.token_hex(COOKIE_BYTES)

@@ -53,6 +53,14 @@ class Metrics:
         self._disk_free = Gauge(
             f"{PREFIX}_disk_free_bytes", "Free on the disk of the data folder.", registry=registry
         )
+        self._disk_short = Gauge(
+            f"{PREFIX}_disk_short",
+            "1 while less than minFreeBytes are free, so that no build is taken.",
+            registry=registry,
+        )
+        self.disk_refusals = Counter(
+            f"{PREFIX}_disk_refusals", "Builds not taken for want of disk.", registry=registry
+        )
         self._silence_s = Gauge(
             f"{PREFIX}_server_silence_seconds",
             "Since the server last asked something; +Inf if it never did.",
@@ -73,6 +81,7 @@ class Metrics:
         slots: int,
         busy: int,
         disk_free: int,
+        disk_short: bool,
         silence_s: float,
     ) -> bytes:
         """Write everything down as Prometheus reads it; `states` has one word an attempt."""
@@ -82,5 +91,6 @@ class Metrics:
         self._slots.set(slots)
         self._busy.set(busy)
         self._disk_free.set(disk_free)
+        self._disk_short.set(disk_short)
         self._silence_s.set(silence_s)
         return write_text(self._registry)

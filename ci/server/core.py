@@ -71,7 +71,8 @@ async def open_server(
     async with open_store(config.data_dir, now, journal) as store, trio.open_nursery() as nursery:
         logs = Logs(config.data_dir / "logs")
         queue = Queue(store, logs.begin)
-        room = Room(config.data_dir, config.min_free_bytes, free_bytes)
+        refused = journal.metrics.disk_refusals.inc
+        room = Room(config.data_dir, config.min_free_bytes, free_bytes, refused)
         fleet = Fleet(
             nursery,
             store=store,
@@ -295,7 +296,7 @@ class Server:
             agents_online=online,
             builds_waiting=counts[Status.WAITING],
             version=program_version(),
-            agents_lost=len(members) - online,
+            agents_lost=sum(member.away.lasts for member in members),
             builds_running=counts[Status.RUNNING],
             oldest_waiting_s=await self._oldest_waiting_s(),
             store_write_s=write_s,
@@ -310,6 +311,7 @@ class Server:
                 oldest_waiting_s=await self._oldest_waiting_s(),
                 agents={member.name: _measure(member) for member in self._fleet.members},
                 disk_free=disk.f_bavail * disk.f_frsize,
+                disk_short=self._room.look() is not None,
             )
         )
 

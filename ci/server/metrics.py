@@ -46,6 +46,7 @@ class Snapshot:
     oldest_waiting_s: float
     agents: Mapping[str, AgentSnapshot]
     disk_free: int
+    disk_short: bool
 
 
 class Metrics:
@@ -87,6 +88,10 @@ class Metrics:
         )
         self.failed_commits = self._counter("store_failures", "Commits that the disk refused.")
 
+        self.disk_refusals = self._counter(
+            "disk_refusals", "Builds and pieces of logs refused for want of disk."
+        )
+
         self.requests = self._counter(
             "http_requests", "Requests, by route and class of status.", "method", "route", "status"
         )
@@ -102,6 +107,9 @@ class Metrics:
         self._slots = self._gauge("slots", "Slots of the agents that take work now.")
         self._busy = self._gauge("slots_busy", "Those of them that are taken.")
         self._disk_free = self._gauge("disk_free_bytes", "Free on the disk of the data folder.")
+        self._disk_short = self._gauge(
+            "disk_short", "1 while less than minFreeBytes are free there: no build is taken."
+        )
         self._agent_disk_free = self._gauge(
             "agent_disk_free_bytes", "Free on the disk of an agent, as it last said.", "agent"
         )
@@ -123,6 +131,7 @@ class Metrics:
         self._slots.set(sum(agent.slots for agent in ready))
         self._busy.set(sum(agent.busy for agent in ready))
         self._disk_free.set(now.disk_free)
+        self._disk_short.set(now.disk_short)
         self._agent_disk_free.clear()  # an agent that is gone leaves no series
         self._agent_retries.clear()
         for name, agent in now.agents.items():

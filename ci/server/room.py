@@ -23,10 +23,18 @@ class Room:
     always find its place. What is large, or can come later, is refused before it takes them.
     """
 
-    def __init__(self, folder: Path, min_free: int, free_bytes: FreeBytes) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        min_free: int,
+        free_bytes: FreeBytes,
+        refused: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`refused` is called for each build and each piece of a log that is not taken."""
         self._folder = folder
         self._min_free = min_free
         self._free_bytes = free_bytes
+        self._refused = refused
         self._was_short = False
         self.refused_at = -math.inf  # when something was last refused, in trio's seconds
 
@@ -56,4 +64,5 @@ class Room:
         """Return if logs and new builds may be taken. Raises StoreFailed."""
         if problem := self.look():
             self.refused_at = trio.current_time()
+            self._refused()
             raise StoreFailed(problem)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 from trio.testing import MockClock
 
+from ci.errors import StoreFailed
 from ci.model import AgentState
 from tests.story.world import SERVER, World
 
@@ -163,3 +165,38 @@ async def test_healthz_tells_what_a_person_on_call_asks_first(
     assert 100 <= said["oldest_waiting_s"] < 120
     assert said["store_write_s"] >= 0
     assert said["version"]
+
+
+async def test_who_was_not_asked_yet_is_not_called_lost(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """An agent that has just registered is no reason for an alarm; one asked in vain is."""
+    await world.start_server()
+    oak = world.agent(9001, name="oak")
+    world.network.delays["agent:9001/status"] = 3
+    await oak.register()
+    said: dict[str, Any] = (await ask(world, "/healthz")).json()
+    assert (said["agents_online"], said["agents_lost"]) == (0, 0)
+    world.network.delays["agent:9001/status"] = 300
+    await trio.sleep(60)
+    said = (await ask(world, "/healthz")).json()
+    assert (said["agents_online"], said["agents_lost"]) == (0, 1)
+
+
+async def test_a_short_disk_is_told_on_both_sides(world: World, autojump_clock: MockClock) -> None:
+    """That it is, and how much was refused for that."""
+    await world.start_server()
+    await world.start_agent(8081)
+    await world.wait_state(AgentState.ONLINE)
+    assert (await read(world))["ci_disk_short"] == 0
+    assert (await read(world, "agent:8081"))["agent_disk_short"] == 0
+    world.free_bytes = 1000
+    world.machine(8081).free = 1000
+    with pytest.raises(StoreFailed):
+        await world.submit()
+    body = {"id": "1.1.1", "repository": "/srv/git/demo", "commit": "main", "command": "true"}
+    async with world.network.client("http://agent:8081") as http:
+        assert (await http.post("/build", json=body)).status_code == 409
+    server, agent = await read(world), await read(world, "agent:8081")
+    assert (server["ci_disk_short"], server["ci_disk_refusals_total"]) == (1, 1)
+    assert (agent["agent_disk_short"], agent["agent_disk_refusals_total"]) == (1, 1)

@@ -22,6 +22,7 @@ SNAPSHOT: Final = Snapshot(
         "elm": AgentSnapshot(AgentState.LOST, slots=2, busy=1, disk_free=20, delivery_retries=0),
     },
     disk_free=99,
+    disk_short=True,
 )
 
 
@@ -42,8 +43,14 @@ def agent_text() -> str:
     metrics = AgentMetrics()
     metrics.ended.labels("success", "exited").inc()
     metrics.repeated("log")
-    text = metrics.text(states=["running"], slots=2, busy=1, disk_free=5, silence_s=float("inf"))
-    return text.decode()
+    return metrics.text(
+        states=["running"],
+        slots=2,
+        busy=1,
+        disk_free=5,
+        disk_short=False,
+        silence_s=float("inf"),
+    ).decode()
 
 
 def _told(text: str) -> set[tuple[str, str, frozenset[str]]]:
