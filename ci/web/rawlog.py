@@ -13,8 +13,8 @@ from ci.web.core import Core, the_core
 from ci.web.query import text
 
 PIECE_BYTES: Final = 256 << 10  # read and sent at once
-# Up to 18 digits, as no log is longer.
-_RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
+_RANGE: Final = re.compile(r"bytes=(?:([0-9]+)-([0-9]*)|-([0-9]+))")
+_MAX_DIGITS: Final = 18  # of a number of bytes; no disk holds more, whatever a client asks for
 
 
 async def raw_log(number: int) -> Response:
@@ -47,10 +47,16 @@ def _wanted_range(size: int) -> tuple[int, int] | None:
         return None
     first, last, length = match.groups()
     if length is not None:
-        return max(0, size - int(length)), size
-    if last and int(last) < int(first):
+        return max(0, size - _number(length)), size
+    if last and _number(last) < _number(first):
         return None
-    return int(first), min(int(last) + 1, size) if last else size
+    return _number(first), min(_number(last) + 1, size) if last else size
+
+
+def _number(digits: str) -> int:
+    """Read a number; one that is too long for any log is the largest, at no cost."""
+    digits = digits.lstrip("0")
+    return int(digits or 0) if len(digits) <= _MAX_DIGITS else 10**_MAX_DIGITS
 
 
 def _answer(body: bytes | ResponseBody, status: int, headers: dict[str, str]) -> Response:

@@ -60,6 +60,30 @@ def test_every_setting_is_documented(kind: type[ServerConfig | AgentConfig], fie
     assert kind.file_name in text
 
 
+def _bounds(setting: dict[str, Any]) -> str | None:
+    """Write down what may be, as the tables do: of a number, of a word, of each word of a list."""
+    for part in [setting, *setting.get("anyOf", ()), setting.get("items", {})]:
+        if "le" in part:
+            least = part["ge"] if "ge" in part else f"over {part['gt']}"
+            return f"{least} to {part['le']}"
+        if "maxLength" in part:
+            each = " each" if "items" in setting else ""
+            return f"{part['minLength']} to {part['maxLength']} characters{each}"
+    return None
+
+
+@pytest.mark.parametrize("kind", BOTH, ids=lambda kind: kind.__name__)
+def test_the_bounds_of_every_setting_are_documented(kind: type[ServerConfig | AgentConfig]) -> None:
+    """The least and the most, and whether the least itself is allowed."""
+    server, agent = _read("configuration.md").split("## An agent\n")
+    text = server if kind is ServerConfig else agent
+    said = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \| ", text, re.MULTILINE))
+    settings = kind.model_json_schema(by_alias=True)["properties"]
+    bounds = {key: words for key, each in settings.items() if (words := _bounds(each))}
+    assert len(bounds) > 5
+    assert {key: said[key] for key in bounds} == bounds
+
+
 def test_the_api_is_documented() -> None:
     """Each call with its method, such as `POST /api/builds/N/cancel`."""
     text = _read("api.md")

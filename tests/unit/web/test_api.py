@@ -194,7 +194,11 @@ async def test_cancel_and_rerun(client: httpx.AsyncClient) -> None:
         ("bytes=5-3", 200, b"0123456789", None),
         ("bytes=0-1,3-4", 200, b"0123456789", None),
         ("lines=1-2", 200, b"0123456789", None),
-        ("bytes=" + "9" * 5000 + "-", 200, b"0123456789", None),
+        ("bytes=" + "9" * 5000 + "-", 416, b"", "bytes */10"),
+        ("bytes=" + "9" * 19 + "-", 416, b"", "bytes */10"),
+        ("bytes=" + "0" * 5000 + "8-", 206, b"89", "bytes 8-9/10"),
+        ("bytes=8-" + "9" * 5000, 206, b"89", "bytes 8-9/10"),
+        ("bytes=-" + "9" * 5000, 206, b"0123456789", "bytes 0-9/10"),
         ("bytes=-", 200, b"0123456789", None),
     ],
 )
