@@ -16,6 +16,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -30,6 +31,7 @@ POLL_S: Final = 0.02  # between two looks at a condition
 START_S: Final = 60.0  # a start takes under a second
 BUILD_S: Final = 60.0  # a small build takes about as long
 IDLE_S: Final = 1.0  # so long a connection is used again: no server here closes it that early
+_KILL_LOOKS: Final = 5  # then what is left can't be killed, and the test that looks says so
 _HELD_LOOKS: Final = 4000  # a command that nobody lets go on ends by itself after some minutes
 COOKIE: Final = "CI_TEST_COOKIE"
 _URL: Final = re.compile(r'\blistening\b.*\burl(?:=|": ")http://\S+?:(\d+)')
@@ -242,8 +244,13 @@ class Site:
             if program.process is not None:
                 program.process.kill()
                 program.process.wait()
-        for process in self.survivors():
-            process.kill()
+        for _ in range(_KILL_LOOKS):  # what one of them has just started is met by the next look
+            left = self.survivors()
+            for process in left:
+                with suppress(psutil.NoSuchProcess):  # a shell ends when its child was killed
+                    process.kill()
+            if not left:
+                return
 
     def survivors(self) -> list[psutil.Process]:
         """Processes that carry our cookie or work in our folder, whoever their parent is."""

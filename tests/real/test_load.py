@@ -16,7 +16,8 @@ from bench.load import Run, parse
 from tests.real.harness import Site
 
 CONNECTIONS = 400
-CONNECT_S = 5.0  # on loopback the kernel answers at once, whatever the server does
+LIMIT_S = 240.0  # on a machine that does other things as well
+CONNECT_S = 60.0  # on loopback the kernel answers at once, whatever the server does
 
 
 def test_none_of_many_builds_is_lost(site: Site) -> None:
@@ -33,7 +34,7 @@ def test_none_of_many_builds_is_lost(site: Site) -> None:
 async def _run(site: Site, wanted: argparse.Namespace) -> dict[str, Any]:
     server = site.server(site.folder / "repository", max_waiting_builds=wanted.limit)
     server.start()
-    with trio.fail_after(100):
+    with trio.fail_after(LIMIT_S):
         async with trio.open_nursery() as nursery:
             outcome = await Run(server, wanted, nursery).run()
             nursery.cancel_scope.cancel()
