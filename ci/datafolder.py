@@ -7,33 +7,99 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
+import structlog
+import trio
+
+from ci import blocking
 from ci.errors import ConfigError
 
-LOCK_NAME = "lock"
+LOCK_NAME: Final = "lock"
+LOOK_S: Final = 5.0  # between two looks whether the folder is still ours
+
+log = structlog.get_logger()
+
+
+class HeldFolder:
+    """A data folder that is ours as long as this process lives and nobody removes its lock."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make `folder` if needed and take it. Raises ConfigError."""
+        self._folder = folder
+        try:
+            self._descriptor = _take(folder)
+        except BlockingIOError as error:
+            raise _taken(folder) from error
+        except OSError as error:
+            raise ConfigError(
+                f"dataDir = {str(folder)!r}: can't be used ({error.strerror}); "
+                "choose another folder"
+            ) from error
+
+    def close(self) -> None:
+        """Let others have it."""
+        os.close(self._descriptor)
+
+    async def serve(self) -> None:
+        """Take the folder again whenever somebody has removed it, or its lock; never returns.
+
+        Raises ConfigError when another process was faster: two in one folder would remove each
+        other's files.
+        """
+        while True:
+            await trio.sleep(LOOK_S)
+            try:
+                await blocking.run(self._retake)
+            except BlockingIOError as error:
+                raise _taken(self._folder) from error
+            except OSError as error:  # what was removed may become possible again, too
+                log.error("data folder not made", path=str(self._folder), error=str(error))
+
+    def _retake(self) -> None:
+        if self._is_ours():
+            return
+        old, self._descriptor = self._descriptor, _take(self._folder)
+        os.close(old)
+        log.error("data folder removed", path=str(self._folder), next="it is made again")
+
+    def _is_ours(self) -> bool:
+        """Whether the lock is in its place; what can't be looked at may be well again soon."""
+        try:
+            there = (self._folder / LOCK_NAME).stat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return os.path.samestat(there, os.fstat(self._descriptor))
 
 
 @contextmanager
-def hold_folder(folder: Path) -> Iterator[None]:
+def hold_folder(folder: Path) -> Iterator[HeldFolder]:
     """Make `folder` if needed and keep every other process out of it. Raises ConfigError.
 
     The lock ends with the process, however that ends.
     """
+    held = HeldFolder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ConfigError(
-            f"dataDir = {str(folder)!r}: can't be used ({error.strerror}); choose another folder"
-        ) from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"dataDir = {str(folder)!r}: another process uses it; "
-                "stop that one or choose another folder"
-            ) from None
-        yield
+        yield held
     finally:
+        held.close()
+
+
+def _take(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
         os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _taken(folder: Path) -> ConfigError:
+    return ConfigError(
+        f"dataDir = {str(folder)!r}: another process uses it; "
+        "stop that one or choose another folder"
+    )

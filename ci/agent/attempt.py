@@ -2,7 +2,7 @@
 
 Attempt.run
 ├─ life        checkout → command → end of all processes → result.json → workspace removed
-│  ├─ silence  while the command runs: has it printed anything of late?
+│  ├─ watch    while the command runs: does it print, is the folder there?
 │  └─ trimming frees the disk of what is over the log's limit
 └─ delivery    log while it runs, then the result; afterwards the folder is removed
 
@@ -38,14 +38,13 @@ from ci.agent.room import Room, is_no_space
 from ci.agent.runner import Command, Order, Runner
 from ci.agent.spool import Folder, Ticket, remove_or_leave
 from ci.agent.trim import serve_trimming
+from ci.agent.watch import watch
 from ci.errors import CheckoutFailed, Conflict, GivenUp
 from ci.model import DEFAULT_LOG_LIMIT, CommitInfo, Outcome, Reason
 from ci.repository import shown_url
 from ci.wire.registration import AttemptState
 from ci.wire.result import MAX_LOG_CHUNK
 
-SILENCE_POLLS: Final = 20  # looks at the log within one silence limit
-MAX_SILENCE_POLL_S: Final = 1.0
 MAX_FOREIGN_LOG: Final = 8 << 20  # bytes; of more, all servers of others that are known refuse
 REDELIVERY_S: Final = 60.0  # after a failure of ours, which a person mends, if at all
 
@@ -221,6 +220,9 @@ class Attempt:
         outcome = await self._contain(partial(self._wait_end, picked_up=picked_up))
         self._state = "ending"
         outcome = await self._contain(partial(self._clear_up, outcome))
+        # Of what follows from that, nothing else is worth telling.
+        if outcome.reason is not Reason.CANCELED and (gone := await self._missing()) is not None:
+            outcome = ending.removed(self._folder.path, gone, outcome)
         await self._keep(outcome)
         return outcome
 
@@ -246,6 +248,10 @@ class Attempt:
                 return await self._no_space()
             log.exception("attempt broken", attempt=self.id)
             return ending.broken(error)
+
+    async def _missing(self) -> Path | None:
+        started = self._command is not None
+        return await blocking.run(lambda: self._folder.missing(started=started))
 
     async def _wait_end(self, *, picked_up: bool) -> Outcome:
         if picked_up:
@@ -346,7 +352,8 @@ class Attempt:
         text = str(error)
         if is_no_space(error) or await self._tools.room.is_full():
             return await self._no_space(text)
-        await blocking.run(logfile.append, self._folder.log, 0, text.encode() + b"\n")
+        if await self._missing() is None:  # nor is a folder made again that was removed
+            await blocking.run(logfile.append, self._folder.log, 0, text.encode() + b"\n")
         return ending.failed(Reason.CHECKOUT_FAILED, text)
 
     async def _no_space(self, words: str = "") -> Outcome:
@@ -354,17 +361,7 @@ class Attempt:
 
     async def _wait_exit(self, command: Command) -> int | None:
         async with trio.open_nursery() as nursery:
-            if self.job.silence_s is not None:
-                nursery.start_soon(self._watch_silence, self.job.silence_s)
+            nursery.start_soon(watch, self._folder, self.job.silence_s, self.stop)
             code = await command.wait()
             nursery.cancel_scope.cancel()
         return code
-
-    async def _watch_silence(self, limit_s: float) -> None:
-        """Stop the attempt when its log has not grown for `limit_s`."""
-        size, since = logfile.size(self._folder.log), trio.current_time()
-        while trio.current_time() - since < limit_s:
-            await trio.sleep(min(limit_s / SILENCE_POLLS, MAX_SILENCE_POLL_S))
-            if (grown := logfile.size(self._folder.log)) != size:
-                size, since = grown, trio.current_time()
-        self.stop(Reason.SILENCE)

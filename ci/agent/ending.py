@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 from ci.model import Outcome, Reason, Status
 
@@ -44,8 +46,8 @@ def killed() -> Outcome:
     """Say why a command that was started has left no exit code."""
     return failed(
         Reason.KILLED,
-        "The command and its supervisor were killed from outside, for example by the operator "
-        "or because the machine had no memory left.",
+        "The command's supervisor was killed, and the command with it: by the build itself, by the "
+        "operator, or because the machine had no memory left.",
     )
 
 
@@ -53,6 +55,19 @@ def machine_restarted() -> Outcome:
     """Say why nothing is known of a command that was started."""
     return failed(
         Reason.AGENT_RESTARTED, "The agent's machine was restarted before the end was on its disk."
+    )
+
+
+def removed(folder: Path, missing: Path, outcome: Outcome) -> Outcome:
+    """Say that somebody has removed the attempt's folder, or a file in it, before `outcome`."""
+    what = "The" if missing == folder else f"The file {missing.name} in the"
+    return replace(
+        outcome,
+        status=Status.ERROR,
+        reason=Reason.INTERNAL,
+        message=f"{what} agent's folder {folder} was removed while the build ran.",
+        exit_code=None,
+        signal=None,
     )
 
 

@@ -36,10 +36,20 @@ class Room:
         self._free_bytes = free_bytes
 
     async def look(self) -> int:
-        """Look how many bytes are free, and note whether that is enough for another build."""
-        free = await self._free_bytes(self._folder)
+        """Look how many bytes are free, and note whether that is enough for another build.
+
+        A folder that can't be looked at has no room; that ends nothing, it may be back soon.
+        """
         before, self.problem = self.problem, ""
-        if free < self._min_free:
+        try:
+            free = await self._free_bytes(self._folder)
+        except OSError as error:
+            free = 0
+            self.problem = (
+                f"{self._folder} can't be looked at ({error.strerror}): no build is taken until "
+                "that is mended"
+            )
+        if not self.problem and free < self._min_free:
             self.problem = (
                 f"{_words(free)} free in {self._folder}: no build is taken below "
                 f"{_words(self._min_free)} (minFreeBytes); make room there"
@@ -52,7 +62,10 @@ class Room:
 
     async def is_full(self) -> bool:
         """Whether nothing more fits."""
-        return await self.look() < FULL_BYTES
+        try:
+            return await self._free_bytes(self._folder) < FULL_BYTES
+        except OSError:
+            return False  # nobody knows
 
     async def full(self, words: str = "") -> str:
         """Say to whoever asked for a build that the disk is full, where, and what to do.

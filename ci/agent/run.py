@@ -1,7 +1,8 @@
 """run_agent: the whole agent, one screen. Read this first.
 
 run_agent
-├─ data folder          held against a second agent; like a port in use, ends us at once
+├─ data folder          held against a second agent; like a port in use, ends us at once.
+│                       Taken again when somebody has removed it
 ├─ signals              opened before serving, or an early SIGTERM is lost
 └─ open_agent           attempts of an earlier life first, then home
    ├─ serve             ci/serve.py, in our nursery; ends when drained
@@ -37,7 +38,7 @@ async def run_agent(config: AgentConfig) -> None:
     """Run until SIGTERM or SIGINT, and then until what runs is over. Raises ConfigError."""
     limits = make_limits(config.max_connections, config.client_timeout_seconds, MAX_BODY)
     with (
-        hold_folder(config.data_dir),
+        hold_folder(config.data_dir) as folder,
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
     ):
         listener = await blocking.run(open_listener, config.bind_host, config.port)
@@ -49,6 +50,7 @@ async def run_agent(config: AgentConfig) -> None:
             open_agent(config, dial=dial, runner=runner, checkout=checkout) as agent,
             trio.open_nursery() as nursery,
         ):
+            nursery.start_soon(folder.serve)
             nursery.start_soon(_obey, signals, agent, nursery)
             async with trio.open_nursery() as serving:
                 stop = trio.Event()

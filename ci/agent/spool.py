@@ -92,6 +92,14 @@ class Folder:
         self._write(JOB, _TICKET.dump_python(ticket, mode="json"), durable=True)
         logfile.sync_folder(self.path.parent)
 
+    def missing(self, *, started: bool) -> Path | None:
+        """Return what somebody has removed of it; `started`: there should be a log by now.
+
+        What can't be looked at is not known to be gone: the disk may be well again soon.
+        """
+        needed = (self.path, self.path / JOB, *((self.log,) if started else ()))
+        return next((path for path in needed if _is_gone(path)), None)
+
     def ticket(self) -> Ticket | None:
         """Read the job; None when it was never wholly written, so never answered.
 
@@ -260,6 +268,16 @@ def set_aside(path: Path) -> Path:
 def is_aside(path: Path) -> bool:
     """Whether it was set aside, perhaps by an earlier life."""
     return path.name.startswith(_ASIDE)
+
+
+def _is_gone(path: Path) -> bool:
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _flatten(top: Path) -> None:

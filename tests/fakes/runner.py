@@ -70,6 +70,7 @@ class FakeRunner:
         if (error := self._machine.start_error) is not None:
             self._machine.start_error = None
             raise error
+        order.folder.log.touch()  # a spawned process opens it before anything else
         if self._machine.first_output:
             logfile.append(order.folder.log, 0, self._machine.first_output)
         if self._machine.survivor_output:

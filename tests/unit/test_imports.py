@@ -56,7 +56,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.crowd": ("ci.limits", "ci.outage"),
     "ci.connection": ("ci.crowd",),
     "ci.serve": ("ci.connection", "ci.crowd", "ci.limits"),
-    "ci.datafolder": ("ci.errors",),
+    "ci.datafolder": ("ci.blocking", "ci.errors"),
     "ci.listen": ("ci.errors",),
     "ci.log": ("ci.errors",),
     "ci.model": (),

@@ -115,7 +115,7 @@ async def test_slots_are_counted(stage: Stage) -> None:
         ),
         ("sleep 99", {"timeout_s": 2}, ("error", "timeout"), "took longer than 2 seconds"),
         ("sleep 99", {"silence_s": 3}, ("error", "silence"), "printed nothing for 3 seconds"),
-        ("kill -9 0", {}, ("error", "killed"), "killed from outside"),
+        ("kill -9 0", {}, ("error", "killed"), "supervisor was killed"),
         ("true", {"commit": "nope"}, ("error", "checkout_failed"), "no branch, tag or commit nope"),
     ],
 )

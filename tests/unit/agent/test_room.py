@@ -115,3 +115,16 @@ async def test_on_a_full_disk_only_success_is_a_verdict(
     assert result["reason"] == reason
     if reason == "disk_full":
         assert str(stage.folder) in result["message"]
+
+
+async def test_a_folder_that_can_not_be_looked_at_has_no_room(tmp_path: Path) -> None:
+    """It says why; that nothing fits is more than anybody knows, and nothing ends by that."""
+
+    async def fail(folder: Path) -> int:
+        await trio.lowlevel.checkpoint()
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(folder))
+
+    room = Room(tmp_path, 20 * MB, fail)
+    assert await room.look() == 0
+    assert f"{tmp_path} can't be looked at (No such file or directory)" in room.problem
+    assert not await room.is_full()
