@@ -299,7 +299,10 @@ class Attempt:
             await blocking.run(self._folder.save_stop, reason)
         except OSError as error:  # it is stopped all the same; only a next life would not know why
             log.error("stop not kept", attempt=self.id, error=str(error))
-        return ending.stopped(reason, self.job.timeout_s, self.job.silence_s)
+        frozen = False
+        if self._command is not None and reason in (Reason.SILENCE, Reason.TIMEOUT):
+            frozen = await self._command.is_stopped()
+        return ending.stopped(reason, self.job.timeout_s, self.job.silence_s, frozen=frozen)
 
     def _deadline(self) -> float:
         """When its time is over, in trio's seconds. The checkout counts, a restart goes on."""

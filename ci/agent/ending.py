@@ -26,8 +26,10 @@ def exited(code: int) -> Outcome:
     return Outcome(Status.FAILURE, Reason.EXITED, message, exit_code=code, signal=number)
 
 
-def stopped(reason: Reason, timeout_s: float | None, silence_s: float | None) -> Outcome:
-    """Say why a command was ended by us."""
+def stopped(
+    reason: Reason, timeout_s: float | None, silence_s: float | None, *, frozen: bool = False
+) -> Outcome:
+    """Say why a command was ended by us; `frozen`: a signal had stopped some of its processes."""
     match reason:
         case Reason.CANCELED:
             sentence = "The build was canceled."
@@ -39,6 +41,8 @@ def stopped(reason: Reason, timeout_s: float | None, silence_s: float | None) ->
             sentence = "The agent was stopped before the command had ended."
         case _:
             sentence = "The command was ended."
+    if frozen:
+        sentence += " A signal, such as SIGSTOP, had stopped it or a process that it started."
     return failed(reason, sentence)
 
 

@@ -59,7 +59,7 @@ _STAT: Final = re.compile(
 class Process:
     """A living process. `born` tells it from a later one with the same number.
 
-    `terminal` is 0 when it has none.
+    `terminal` is 0 when it has none. `stopped`: by a signal, such as SIGSTOP.
     """
 
     pid: int
@@ -68,6 +68,7 @@ class Process:
     session: int
     terminal: int
     born: int
+    stopped: bool = field(compare=False)
     name: str = field(compare=False)  # which its next exec changes
 
 
@@ -195,6 +196,7 @@ def look(pid: int) -> Process | None:
         session=int(fields["session"]),
         terminal=int(fields["terminal"]),
         born=int(fields["born"]),
+        stopped=fields["state"] == b"T",
         name=fields["name"].decode("utf-8", "backslashreplace"),
     )
 

@@ -9,11 +9,13 @@ in the attempt's folder.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+import structlog
 import trio
 
 from ci import blocking
@@ -24,6 +26,9 @@ from ci.disk import free_bytes
 
 START_LIMIT_S: Final = 2.0  # a supervisor writes its number within milliseconds of its start
 START_POLL_S: Final = 0.05
+STOPPED_POLL_S: Final = 1.0  # between two looks whether a supervisor was stopped
+
+log = structlog.get_logger()
 
 _SCRIPT: Final = Path(__file__).with_name("supervise.sh")
 
@@ -47,6 +52,9 @@ class Command(Protocol):
 
         Cancellation: leaves the command alone.
         """
+
+    async def is_stopped(self) -> bool:
+        """Whether a process of the command was stopped by a signal, such as SIGSTOP."""
 
     async def kill(self) -> None:
         """End the command and all that it started, or what is left of them."""
@@ -128,11 +136,32 @@ class _Supervised:
         self._own = own  # our child, and not yet reaped
 
     async def wait(self) -> int | None:
-        await processes.wait_end(self._pid, None if self._own else self._mine.cookie)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep_supervisor_going)
+            await processes.wait_end(self._pid, None if self._own else self._mine.cookie)
+            nursery.cancel_scope.cancel()
         self._own = False
         return self._folder.exit_code()
+
+    async def is_stopped(self) -> bool:
+        return any(process.stopped for process in await blocking.run(self._mine.find))
 
     async def kill(self) -> None:
         await end_all(self._mine, self._kill_grace_s)
         processes.reap(self._pid)  # it may have ended between two looks
         self._own = False
+
+    async def _keep_supervisor_going(self) -> None:
+        """Continue it when a signal has stopped it: else nobody would tell the command's end.
+
+        A build does that by `kill -STOP $PPID`, or to its whole group. What else was stopped stays
+        so: that is the command's business.
+        """
+        while True:
+            await trio.sleep(STOPPED_POLL_S)
+            process = processes.look(self._pid)
+            if process is None or not process.stopped:
+                continue
+            if self._own or await blocking.run(processes.carries, self._pid, self._mine.cookie):
+                log.warning("supervisor continued", attempt=self._folder.path.name, pid=self._pid)
+                processes.send(process, signal.SIGCONT)

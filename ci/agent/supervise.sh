@@ -11,7 +11,7 @@
 
 # Signals that reach the whole group are for the command: we stay to write its exit code. They
 # are caught and not ignored because a child inherits what is ignored.
-trap : TERM INT HUP QUIT
+trap : TERM INT HUP QUIT USR1 USR2 ALRM PIPE
 echo "     " >"$1/exit" && exec 5<>"$1/exit" && echo $$ >"$1/pid" || exit
 cd -- "$2" || exit
 # The shell's own words, such as "Terminated", are not the command's: they don't go to the log.

@@ -113,6 +113,7 @@ class FakeCommand:
     over: trio.Event = field(default_factory=trio.Event)
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     deaf: bool = False  # SIGTERM is ignored
+    stopped: bool = False  # by SIGSTOP
     wait_error: Exception | None = None
     at_exit: dict[str, Callable[[], None]] = field(
         default_factory=lambda: {"before": lambda: None, "after": lambda: None}
@@ -137,6 +138,11 @@ class FakeCommand:
             raise self.wait_error
         await self.over.wait()
         return self.folder.exit_code()
+
+    async def is_stopped(self) -> bool:
+        """What the test says."""
+        await trio.lowlevel.checkpoint()
+        return self.stopped
 
     async def kill(self) -> None:
         """End it at once, or after the grace time if it is deaf."""

@@ -56,12 +56,40 @@ class TestShellRunner(RunnerContract):
         assert await started.wait() == 137
         assert order.folder.log.read_bytes() == b""
 
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
     async def test_a_command_that_signals_its_group_has_a_verdict(
-        self, bench: RealBench, tmp_path: Path
+        self, bench: RealBench, tmp_path: Path, number: signal.Signals
     ) -> None:
         """`kill 0` is a usual way to end one's children; the supervisor stays to tell."""
-        started = await self.run(bench, make_order(tmp_path, "kill 0"))
-        assert await started.wait() == 143
+        started = await self.run(bench, make_order(tmp_path, f"kill -{number:d} 0; sleep 1000"))
+        assert await started.wait() == 128 + number
+
+    async def test_a_command_that_stops_its_supervisor_has_a_verdict(
+        self, bench: RealBench, tmp_path: Path
+    ) -> None:
+        """It is continued; a later life of the agent does so, too."""
+        order = make_order(tmp_path, "kill -STOP $PPID; echo up; sleep 3; kill -STOP $PPID; exit 6")
+        started = await self.run(bench, order)
+        await wait_log(order, b"up\n")
+        with trio.move_on_after(1.5):
+            await started.wait()
+        found = await bench.runner().find(order.folder, order.cookie, order.workspace)
+        assert found is not None
+        with trio.fail_after(SOON_S):
+            assert await found.wait() == 6
+
+    async def test_a_command_that_is_stopped_is_said_to_be(
+        self, bench: RealBench, tmp_path: Path
+    ) -> None:
+        """Whoever waits for it learns why it prints nothing, and may end it."""
+        order = make_order(tmp_path, "sleep 1000.25 & echo up; kill -STOP $$")
+        started = await self.run(bench, order)
+        await wait_log(order, b"up\n")
+        with trio.fail_after(SOON_S):
+            while not await started.is_stopped():
+                await trio.sleep(0.01)
+            await started.kill()
+        assert not bench.alive(order.cookie)
 
     async def test_caught_signals_are_not_ignored_in_the_command(
         self, bench: RealBench, tmp_path: Path

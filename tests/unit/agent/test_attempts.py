@@ -455,3 +455,15 @@ async def test_job_json_is_there_before_the_answer(stage: Stage) -> None:
         kept = json.loads((stage.folder / "spool" / "1.1.1" / "job.json").read_bytes())
         assert kept["job"]["command"] == "echo hello"
         assert isinstance(http, httpx.AsyncClient)
+
+
+async def test_a_command_that_was_stopped_by_a_signal_is_no_riddle(stage: Stage) -> None:
+    """Who asks why it printed nothing is told."""
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="echo 1; sleep 1000", silence_s=10))
+        await trio.sleep(1)
+        [command] = stage.machine.running.values()
+        command.stopped = True
+        result = await stage.server.wait_result()
+    assert result["reason"] == "silence"
+    assert "A signal, such as SIGSTOP, had stopped it" in result["message"]
