@@ -116,7 +116,8 @@ def _checked(answer: httpx.Response) -> httpx.Response:
     if 200 <= status < 300:
         return answer
     if (status >= 500 and status not in UNKNOWN_PATH) or status in _PASSING:
-        raise Unreachable(f"answered {status}", retry_after_s=_retry_after(answer))
+        words = str(PeerRefused(status, _said(answer)))
+        raise Unreachable(words, retry_after_s=_retry_after(answer))
     if status == 410:
         raise GivenUp("the server has given this attempt up")
     if status == 409 and (size := _size(answer)) is not None:
@@ -124,7 +125,18 @@ def _checked(answer: httpx.Response) -> httpx.Response:
     # Without a size it is no word of ours: a proxy with a limit of its own, which a person mends.
     if status == 413 and (size := _size(answer)) is not None:
         raise LogFull(size)
-    raise PeerRefused(status, answer.text[:_MAX_SHOWN_BODY])
+    raise PeerRefused(status, _said(answer))
+
+
+def _said(answer: httpx.Response) -> str:
+    """Return the server's own words, for the log; the page of a proxy is none."""
+    if answer.headers.get("Content-Type", "").startswith("text/html"):
+        return ""
+    try:
+        words = answer.json()["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        words = answer.text
+    return " ".join(str(words).split())[:_MAX_SHOWN_BODY]
 
 
 def _size(answer: httpx.Response) -> int | None:

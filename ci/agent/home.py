@@ -31,6 +31,8 @@ class Home:
         self._attempts = attempts
         self._describe = describe
         self._called = trio.Event()
+        self._told: tuple[str, bool] | None = None  # what the log says of the server, since when:
+        self._told_at = 0.0
 
     def call(self) -> None:
         """Register again now: something has changed that the server should know."""
@@ -38,16 +40,22 @@ class Home:
 
     async def serve(self) -> None:
         """Register, for ever, whenever the server has not been heard for some heartbeats."""
+        unheard = True
         while True:
             welcome = await self._line.insist("registration", self._register)
-            if self._line.welcome != welcome:
-                native = welcome.protocol > 0
-                log.info("registered", agent=welcome.agent or welcome.agent_id, native=native)
+            self._tell(welcome, unheard=unheard)
             self._line.welcome = welcome
             for id, verdict in welcome.attempts.items():
                 if verdict == "drop":
                     self._attempts.drop(id)
-            await self._wait_unheard(welcome)
+            unheard = await self._wait_unheard(welcome)
+
+    def _tell(self, welcome: Welcome, *, unheard: bool) -> None:
+        """Log it if it is news: one that never asks us is told of us again and again."""
+        agent, native = told = welcome.agent or welcome.agent_id, welcome.protocol > 0
+        if told != self._told or (unheard and self._line.heard_at > self._told_at):
+            log.info("registered", agent=agent, native=native, again=self._told is not None)
+            self._told, self._told_at = told, trio.current_time()
 
     async def _register(self) -> Welcome:
         began = trio.current_time()
@@ -59,7 +67,8 @@ class Home:
                 raise
             return Welcome()  # it does not answer, but it came: some servers never answer
 
-    async def _wait_unheard(self, welcome: Welcome) -> None:
+    async def _wait_unheard(self, welcome: Welcome) -> bool:
+        """Return when it is time to register again; whether that is for want of a sign of life."""
         beat_s = welcome.heartbeat_s if welcome.protocol > 0 else FOREIGN_BEAT_S
         limit_s = UNHEARD_BEATS * min(max(beat_s, MIN_BEAT_S), MAX_BEAT_S)
         last = trio.current_time()
@@ -67,5 +76,6 @@ class Home:
             with trio.move_on_after(last + limit_s - now):
                 await self._called.wait()
                 self._called = trio.Event()
-                return
+                return False
             last = max(last, self._line.heard_at)
+        return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+import structlog
 import trio
 
 from tests.fakes.stage import Stage
@@ -94,3 +95,29 @@ async def test_the_token_is_shown(stage: Stage) -> None:
         assert (await http.get("/status")).status_code == 401
         right = {"Authorization": "Bearer abc"}
         assert (await http.get("/status", headers=right)).status_code == 200
+
+
+async def test_each_registration_that_is_news_is_told(stage: Stage) -> None:
+    """The first one, and those after a silence: a server that was replaced, or has forgotten us."""
+    with structlog.testing.capture_logs() as said:
+        async with stage.agent() as (_, http):
+            for _ in range(3):
+                for _ in range(10):
+                    await trio.sleep(5)
+                    await http.get("/status")
+                await trio.sleep(300)
+    assert len(stage.server.registrations) > 20
+    told = [line["again"] for line in said if line["event"] == "registered"]
+    assert told == [False, True, True, True]
+
+
+async def test_a_server_that_never_asks_is_told_of_once(stage: Stage) -> None:
+    """It can't reach us; nor is a drain news to the reader of the log."""
+    with structlog.testing.capture_logs() as said:
+        async with stage.agent() as (agent, http):
+            await trio.sleep(301)
+            await http.get("/status")
+            agent.drain()
+            await trio.sleep(10)
+    assert stage.server.registrations[-1]["draining"] is True
+    assert [line["again"] for line in said if line["event"] == "registered"] == [False]

@@ -1,0 +1,49 @@
+"""What the agent's log says of a server that refuses."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+import structlog
+import trio
+
+from tests.fakes.stage import Stage, job
+
+HTML = {"Content-Type": "text/html; charset=utf-8"}
+SHORT = {"error": {"field": None, "message": "The server's disk is short: 1 MB free"}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (httpx.Response(503, json=SHORT), "answered 503: The server's disk is short: 1 MB free"),
+        (httpx.Response(503, text="try\n later"), "answered 503: try later"),
+        (httpx.Response(502, text="<h1>Bad Gateway</h1>", headers=HTML), "answered 502"),
+        (httpx.Response(503, json={"error": "full"}), 'answered 503: {"error":"full"}'),
+        (httpx.Response(503, json=["full"]), 'answered 503: ["full"]'),
+    ],
+)
+@pytest.mark.parametrize("path", ["/notify_agent", "/notify_build_result"])
+async def test_a_servers_own_words_are_in_the_log(
+    stage: Stage, path: str, answer: httpx.Response, words: str
+) -> None:
+    """Whoever reads it need not look at the other end; the page of a proxy says nothing more."""
+    stage.server.answers[path] = [answer]
+    with structlog.testing.capture_logs() as said:
+        async with stage.agent() as (_, http):
+            await http.post("/build", json=job())
+            await stage.server.wait_result()
+            await trio.sleep(60)
+    [line] = [line for line in said if line["event"] == "server unreachable"]
+    assert line["error"] == words
+
+
+async def test_a_refusal_is_told_in_words(stage: Stage) -> None:
+    """Not in JSON."""
+    body = {"error": {"field": "name", "message": "name: 'a' is taken"}}
+    stage.server.answers["/notify_agent"] = [httpx.Response(409, json=body)]
+    with structlog.testing.capture_logs() as said:
+        async with stage.agent():
+            await trio.sleep(61)
+    [line] = [line for line in said if line["event"] == "refused"]
+    assert line["answer"] == "answered 409: name: 'a' is taken"
