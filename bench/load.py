@@ -157,8 +157,10 @@ class Run:
 
     async def _wait_ended(self) -> None:
         while True:
-            running = await self._ask("/api/builds?status=running&limit=1")
-            if not running["builds"] and not (await self._ask("/healthz"))["builds_waiting"]:
+            # In this order: what is leased between the two questions is seen by the second.
+            waiting = (await self._ask("/healthz"))["builds_waiting"]
+            running = (await self._ask("/api/builds?status=running&limit=1"))["builds"]
+            if not waiting and not running:
                 return
             await trio.sleep(1)
 
