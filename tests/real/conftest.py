@@ -18,8 +18,8 @@ from tests.real.small_disk import can_mount
 # Not skipped: where no disk can be mounted, a story has the same promises.
 collect_ignore = [] if can_mount() else ["test_server_disk.py"]
 
-# What Chromium says of a server that is away, or goes in the midst of an answer.
-_SERVER_IS_AWAY: Final = re.compile(r"net::ERR_|Failed to fetch|network error")
+# What is said of a server that is away, goes in the midst of an answer, or is slow as its machine.
+_SERVER_IS_AWAY: Final = re.compile(r"net::ERR_|Failed to fetch|network error|htmx:error: timeout")
 _PATIENCE_MS: Final = 60_000  # who waits sees it at once: only a failure takes so long
 
 
