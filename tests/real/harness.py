@@ -275,6 +275,14 @@ class Site:
         return program
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs; where nobody buries orphans, the dead stay in the list as zombies."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def clean_environment() -> dict[str, str]:
     """The environment without settings of this program, of git, and of the way to the world."""
     hidden = ("CI_", "GIT_", "PYTHON")

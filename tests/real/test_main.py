@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.real.harness import START_S, Server, Site, held, wait_until
+from tests.real.harness import START_S, Server, Site, held, is_alive, wait_until
 
 URL = re.compile(r"nursery-ci runs at +http://127\.0\.0\.1:(\d+)")
 
@@ -175,14 +175,6 @@ def test_the_next_start_has_the_builds_of_the_last(both: Both) -> None:
     both.wait_greeting()
     assert both.build(build)["status"] == "success"
     assert both.log_of(build) == b"hello\n"
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Whether it runs; where nobody buries orphans, the dead stay in the list as zombies."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _status_on_disk(both: Both, build: int) -> str:
