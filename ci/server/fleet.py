@@ -240,7 +240,8 @@ class Fleet:
                     self._journal.metrics.agents_lost.inc()
                 self._tell_lost(member)
             self._changes += 1
-            with trio.move_on_after(await self._patience(member, next(waits))):
+            wait_s = await self._patience(member, next(waits), was_online=was_online)
+            with trio.move_on_after(wait_s):
                 await called.wait()
 
     async def _link(self, member: Member) -> None:
@@ -286,14 +287,18 @@ class Fleet:
         elif lost_s is not None:
             log.warning("agent still lost", agent=member.name, for_s=lost_s, error=member.problem)
 
-    async def _patience(self, member: Member, wait_s: float) -> float:
-        """Give up what a lost agent held if its grace is over; return the seconds to wait now."""
+    async def _patience(self, member: Member, wait_s: float, *, was_online: bool) -> float:
+        """Give up what a lost agent held if its grace is over; return the seconds to wait now.
+
+        One that `was_online` is asked once more before that: if this machine stood still for a
+        while, it was not the agent who was silent.
+        """
         grace_s = self._config.grace_seconds
         grace_left_s = member.heard_at + grace_s - trio.current_time()
         try:
             held = await self._store.held(member.name)
-            if held and grace_left_s > 0:
-                return min(wait_s, grace_left_s)
+            if held and (grace_left_s > 0 or was_online):
+                return max(0.0, min(wait_s, grace_left_s))
             if held:
                 log.warning(
                     "grace over",

@@ -345,3 +345,30 @@ async def test_a_log_that_another_store_left_is_nobody_s(
     await agent.finish("1.1.1", log="", log_size=0)
     await world.wait_build(number, Status.SUCCESS)
     assert await world.log(number) == b""
+
+
+async def test_a_server_that_stood_still_asks_before_it_gives_up(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Its machine was stopped for a while: that was no silence of the agents."""
+    await world.start_server()
+    agent = world.agent()
+    await agent.register()
+    number = await world.submit()
+    await world.wait_count(agent.taken)
+    answer = agent.app.view_functions["_status"]
+    asked: list[int] = []
+
+    async def status() -> Any:
+        asked.append(1)
+        await trio.sleep(0.5)
+        return await answer()  # type: ignore[misc]  # it is a coroutine function
+
+    agent.app.view_functions["_status"] = status
+    await world.wait_count(asked)
+    autojump_clock.jump(600)  # while the question is on its way
+    await trio.sleep(60)
+    await agent.finish("1.1.1")
+    view = await world.wait_build(number, limit_s=60)
+    assert view.build.status is Status.SUCCESS
+    assert len(view.attempts) == 1
