@@ -40,7 +40,7 @@ class Room:
 
     def look(self) -> str | None:
         """Look how much is free; return in a sentence for people that it is too little, or None."""
-        free = self._free_bytes(self._folder)
+        free = self._free()
         short = free < self._min_free
         if short and not self._was_short:
             log.error(
@@ -59,6 +59,14 @@ class Room:
             f"are free in {self._folder}. No build and no log is taken until there is room; "
             "agents keep what they have, and go on by themselves."
         )
+
+    def _free(self) -> int:
+        try:
+            return self._free_bytes(self._folder)
+        except OSError as error:  # a disk that breaks, or a network's that is gone, has no room
+            if not self._was_short:
+                log.error("disk not measured", folder=str(self._folder), error=str(error))
+            return 0
 
     def demand(self) -> None:
         """Return if logs and new builds may be taken. Raises StoreFailed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,22 @@ def test_the_log_tells_of_it_once(tmp_path: Path) -> None:
         for free[0] in (1000, 10, 11, 12, 2000, 3000):
             room.look()
     assert [line["event"] for line in lines] == ["disk short", "disk has room again"]
+
+
+async def test_a_disk_that_can_not_be_measured_has_no_room(tmp_path: Path) -> None:
+    """It breaks, or is a network's that is gone: that is no bug, and passes."""
+    broken = [OSError(errno.EIO, "Input/output error")]
+
+    def free(folder: Path) -> int:
+        if broken:
+            raise broken[0]
+        return 1000
+
+    room = Room(tmp_path, 1000, free)
+    with capture_logs() as lines:
+        for _ in range(3):
+            with pytest.raises(StoreFailed, match="short"):
+                room.demand()
+    assert [line["event"] for line in lines] == ["disk not measured", "disk short"]
+    broken.clear()
+    room.demand()
