@@ -31,6 +31,7 @@ BASE = (
     "ci.program",
     "ci.repository",
     "ci.serve",
+    "ci.settings",
     "ci.turns",
     "ci.version",
     "ci.wire",
@@ -66,7 +67,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.repository": (),
     "ci.wire": ("ci.errors", "ci.model", "ci.wire"),
     "ci.wire.fields": ("ci.errors",),
-    "ci.config": ("ci.errors", "ci.model", "ci.repository", "ci.wire.fields"),
+    "ci.settings": ("ci.errors", "ci.repository"),
+    "ci.config": ("ci.model", "ci.repository", "ci.settings", "ci.wire.fields"),
     # The two programs, which never meet but on the wire, and the pages.
     "ci.agent": (*BASE, "ci.agent"),
     "ci.server": (*BASE, "ci.server"),

@@ -1,0 +1,159 @@
+"""How settings are read: flags win over environment variables, these over the file.
+
+Keys in the file are camelCase; the key `dataDir` is the flag `--data-dir` and the variable
+`CI_SERVER_DATA_DIR`. Whatever is wrong ends in one ConfigError that names the key, the value and
+the fix.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from ci.errors import ConfigError
+from ci.repository import shown_url
+
+SECRET_KEYS = frozenset({"agentToken", "apiToken"})  # never shown, not even when wrong
+
+
+class Config(BaseModel):
+    """What both configurations share: how they are read and how they complain."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+    file_name: ClassVar[str]
+    variable_prefix: ClassVar[str]
+    program: ClassVar[str]
+    more_help: ClassVar[str] = ""
+
+    @classmethod
+    def load(
+        cls,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+    ) -> Self:
+        """Read flags, environment and file (`--config`, else the one in `folder`, if any).
+
+        Raises ConfigError; `--help` prints and raises SystemExit(0).
+        """
+        flags = _read_flags(cls, arguments)
+        file = flags.pop("config", None)
+        path = folder / (file if file is not None else cls.file_name)
+        sources: dict[str, tuple[object, str]] = {}
+        if file is not None or path.exists():
+            sources |= {key: (value, str(path)) for key, value in _read_file(path).items()}
+        sources |= _read_environment(cls, environment)
+        sources |= {key: (value, _flag(key)) for key, value in flags.items()}
+        return cls.check({key: value for key, (value, _) in sources.items()}, sources)
+
+    @classmethod
+    def check(
+        cls, values: Mapping[str, object], sources: Mapping[str, tuple[object, str]] | None = None
+    ) -> Self:
+        """Make a configuration of `values` (camelCase keys) or raise ConfigError."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            _complain(cls, error.errors()[0], sources or {})
+
+    def shown(self) -> dict[str, object]:
+        """Every setting by its key, for the log: no token and no password in an URL."""
+        values = self.model_dump(mode="json", by_alias=True)
+        return {
+            key: "(set)" if key in SECRET_KEYS and value is not None else _without_password(value)
+            for key, value in values.items()
+        }
+
+
+def _without_password(value: object) -> object:
+    if isinstance(value, dict):
+        return {shown_url(name): _without_password(url) for name, url in value.items()}
+    return shown_url(value) if isinstance(value, str) and "://" in value else value
+
+
+def _flag(key: str) -> str:
+    return "--" + re.sub(r"([A-Z])", lambda m: "-" + m[1].lower(), key)
+
+
+def _variable(cls: type[Config], key: str) -> str:
+    return cls.variable_prefix + _flag(key)[2:].replace("-", "_").upper()
+
+
+def _keys(cls: type[Config]) -> dict[str, str]:
+    """CamelCase key → description, in the order of the class."""
+    return {
+        field.alias or name: field.description or "" for name, field in cls.model_fields.items()
+    }
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see {self.prog} --help")
+
+
+def _read_flags(cls: type[Config], arguments: Sequence[str]) -> dict[str, str]:
+    parser = _Parser(
+        prog=cls.program,
+        epilog=cls.more_help,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help=f"read this file, not {cls.file_name} of this folder"
+    )
+    for key, description in _keys(cls).items():
+        names = dict.fromkeys([_flag(key), "--" + key])  # --data-dir, and --dataDir as in the file
+        parser.add_argument(*names, dest=key, metavar="VALUE", help=description)
+    return vars(parser.parse_args(arguments))
+
+
+def _read_environment(
+    cls: type[Config], environment: Mapping[str, str]
+) -> dict[str, tuple[object, str]]:
+    keys = {_variable(cls, key).replace("_", ""): key for key in _keys(cls)}
+    found: dict[str, tuple[object, str]] = {}
+    for variable, value in environment.items():
+        if not variable.startswith(cls.variable_prefix):
+            continue
+        key = keys.get(variable.replace("_", ""))
+        if key is None:
+            raise ConfigError(
+                f"environment variable {variable}: no such setting; "
+                f"unset it or use one of {', '.join(_variable(cls, k) for k in _keys(cls))}"
+            )
+        found[key] = (value, variable)
+    return found
+
+
+def _read_file(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: can't be read ({error.strerror}); create it or leave --config out"
+        ) from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: is not JSON ({error}); mend that place") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f'{path}: must be one JSON object such as {{"port": 8080}}')
+    return content
+
+
+def _complain(cls: type[Config], error: Any, sources: Mapping[str, tuple[object, str]]) -> NoReturn:
+    """Turn pydantic's first finding into one line: where, key, value, fix."""
+    key = str(error["loc"][0]) if error["loc"] else "configuration"
+    value, place = sources.get(key, (error.get("input"), "configuration"))
+    if error["type"] == "extra_forbidden":
+        keys = list(_keys(cls))
+        raise ConfigError(f"{place}: {key}: no such key; remove it or use one of {', '.join(keys)}")
+    shown = "(not shown)" if key in SECRET_KEYS else json.dumps(value, default=str)[:200]
+    problem = str(error["msg"]).removeprefix("Value error, ")
+    problem = re.sub(r"^(Input|String|Value) should ", "must ", problem)
+    raise ConfigError(f"{place}: {key} = {shown}: {problem}; correct the value")
