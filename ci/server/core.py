@@ -6,7 +6,6 @@ any two steps, never leaves a thing half done.
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -16,17 +15,17 @@ from datetime import UTC, datetime
 import structlog
 import trio
 
-from ci import blocking
 from ci.config import ServerConfig
 from ci.disk import free_bytes
-from ci.errors import Busy, GivenUp, LogFull, NotFound, Rejected, StoreFailed, TooLarge
-from ci.model import MAX_NUMBER, Agent, Attempt, Build, BuildRequest, Reason, Status, commit_problem
+from ci.errors import Busy, NotFound, Rejected
+from ci.model import MAX_NUMBER, Agent, Attempt, Build, BuildRequest, Status, commit_problem
 from ci.server.client import AgentClient, Http
 from ci.server.fleet import Fleet
+from ci.server.intake import Intake
 from ci.server.journal import Journal
 from ci.server.logs import Logs
-from ci.server.member import Member
-from ci.server.metrics import AgentSnapshot, Metrics, Snapshot
+from ci.server.lookout import Lookout
+from ci.server.metrics import Metrics
 from ci.server.queue import Queue
 from ci.server.retention import Retention
 from ci.server.room import FreeBytes, Room
@@ -34,15 +33,11 @@ from ci.server.rules import Rules
 from ci.server.store.store import News, Store, open_store
 from ci.server.store.tables import SCHEMA
 from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
-from ci.version import program_version
 from ci.wire.job import command_problem
 from ci.wire.registration import Registration, write_welcome
-from ci.wire.result import LOG_MARK_ROOM, MAX_LOG_CHUNK, Result
+from ci.wire.result import Result
 
 MAX_PRIORITY = 1000  # both ways from 0, the usual one
-HEALTH_S = 5.0  # a disk that takes longer for one write is no healthy one
-# What we cancel is over here before its agent hears of it, so the word is not the agent's to say.
-CANCELED_BY_AGENT = "Its agent ended it although nobody had canceled it."
 
 log = structlog.get_logger()
 
@@ -122,6 +117,10 @@ class Server:
         self._logs = logs
         self._room = room
         self._journal = journal
+        self._intake = Intake(config.max_log_bytes, store, fleet, logs, room=room, journal=journal)
+        self._lookout = Lookout(
+            config.data_dir, store, fleet, room, metrics=journal.metrics, now=now
+        )
         self._life = secrets.token_hex(4)
 
     def version(self) -> str:
@@ -276,48 +275,11 @@ class Server:
 
     async def health(self) -> Health:
         """Say whether builds can be taken and run, by writing to the store."""
-        problems = []
-        began = trio.current_time()
-        try:
-            with trio.fail_after(HEALTH_S):
-                await self._store.check_writable()
-        except (StoreFailed, Busy) as error:
-            problems.append(error.message)
-        except trio.TooSlowError:
-            problems.append(f"the store did not write within {HEALTH_S:g} s")
-        write_s = None if problems else trio.current_time() - began
-        if short := self._room.look():
-            problems.append(short)
-        members = self._fleet.members
-        online = sum(member.online for member in members)
-        counts = await self._store.unfinished()
-        return Health(
-            tuple(problems),
-            agents_online=online,
-            builds_waiting=counts[Status.WAITING],
-            version=program_version(),
-            agents_lost=sum(member.away.lasts for member in members),
-            builds_running=counts[Status.RUNNING],
-            oldest_waiting_s=await self._oldest_waiting_s(),
-            store_write_s=write_s,
-        )
+        return await self._lookout.health()
 
     async def metrics(self) -> bytes:
         """Return all metrics as Prometheus reads them."""
-        disk = await blocking.run(os.statvfs, self.config.data_dir)
-        return self.measured.text(
-            Snapshot(
-                builds=await self._store.unfinished(),
-                oldest_waiting_s=await self._oldest_waiting_s(),
-                agents={member.name: _measure(member) for member in self._fleet.members},
-                disk_free=disk.f_bavail * disk.f_frsize,
-                disk_short=self._room.look() is not None,
-            )
-        )
-
-    async def _oldest_waiting_s(self) -> float:
-        since = await self._store.oldest_waiting()
-        return 0.0 if since is None else max(0.0, (self.now() - since).total_seconds())
+        return await self._lookout.metrics()
 
     # What agents call
 
@@ -364,53 +326,14 @@ class Server:
         `cut` is where the agent's words stand that the log's middle is left out.
         Raises GivenUp, LogGap, TooLarge, LogFull, StoreFailed.
         """
-        if len(data) > MAX_LOG_CHUNK:
-            raise TooLarge(f"a piece of a log has at most {MAX_LOG_CHUNK} bytes", field="body")
-        attempt = await self._store.attempt(id)
-        if attempt is None or attempt.status.ended or not attempt.is_meant(lease_mark):
-            raise GivenUp(f"attempt {id[:100]} is over or unknown", field="id")
-        self._fleet.heard(attempt.agent)
-        size = self._logs.size(id)
-        if offset <= size and offset + len(data) > self.config.max_log_bytes + LOG_MARK_ROOM:
-            raise LogFull(size)
-        self._room.demand()
-        if cut is not None and attempt.log_cut is None:
-            await self._store.note_cut(id, cut)
-        size = await self._logs.append(id, offset, data)
-        self.measured.log_bytes.inc(len(data))
-        return size
+        return await self._intake.append_log(id, offset, data, cut, lease_mark)
 
     async def finish(self, result: Result) -> None:
         """Take the result of an attempt. An identical repeat is fine.
 
         Raises GivenUp, LogGap when bytes of its log are missing, Rejected, StoreFailed, Busy.
         """
-        outcome = result.outcome()
-        attempt = await self._store.attempt(result.id)
-        if attempt is None or not attempt.is_meant(result.lease_mark):
-            why = f"there is no attempt {result.id[:100]}"
-            if attempt is not None:
-                why += " of that time: the store was restored or lost, and the number given again"
-            self._journal.result_refused(result.id[:100], why)
-            raise GivenUp(why, field="id")
-        self._fleet.heard(attempt.agent)
-        if outcome.reason is Reason.CANCELED:
-            outcome = replace(outcome, reason=Reason.AGENT_LOST, message=CANCELED_BY_AGENT)
-        try:
-            if attempt.status.ended:
-                size = attempt.log_size
-            else:
-                if result.inline_log:
-                    self._room.demand()
-                size = await self._logs.seal(
-                    result.id, result.inline_log, outcome.log_size, result.log_sha256
-                )
-            await self._store.end(result.id, replace(outcome, log_size=size), delivered=True)
-        except GivenUp as error:
-            self._journal.result_refused(result.id, error.message)
-            self._fleet.over(result.id, True)  # late, but now its slot is free
-            raise
-        self.measured.log_bytes.inc(len(result.inline_log or b""))
+        await self._intake.finish(result)
 
     def _with_log_size(self, build: Build, attempts: Sequence[Attempt]) -> Build:
         """Say how much there is of a log whose size the store was not told: it may still grow."""
@@ -438,16 +361,6 @@ class Server:
         names = ", ".join(known) or "none"
         message = f"repository: {wanted[:200]!r} is not configured; known: {names}"
         raise Rejected(message, field="repository")
-
-
-def _measure(member: Member) -> AgentSnapshot:
-    return AgentSnapshot(
-        member.state,
-        slots=member.agent.slots,
-        busy=len(member.watches),
-        disk_free=member.status.disk_free,
-        delivery_retries=member.status.delivery_retries,
-    )
 
 
 def _in_range(number: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ci.errors import Conflict, GivenUp, LogGap, NotFound
 from ci.model import Reason, Status
-from ci.server.core import CANCELED_BY_AGENT
+from ci.server.intake import CANCELED_BY_AGENT
 from ci.wire.registration import read_registration
 from ci.wire.result import read_result
 from tests.story.ledger import Told

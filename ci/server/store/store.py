@@ -187,8 +187,8 @@ class Store:
         await self._writer.run(lambda c: attempts.note_commit(c, id, commit), then=tell)
 
     async def note_cut(self, id: str, cut: int) -> None:
-        """Keep where the middle of an attempt's log is left out."""
-        await self._writer.run(lambda c: attempts.note_cut(c, id, cut))
+        """Keep where the middle of an attempt's log is left out. Raises Busy."""
+        await self._writer.run(lambda c: attempts.note_cut(c, id, cut), most=MAX_AGENT_ORDERS)
 
     async def save_agent(self, agent: Agent, kept: Callable[[Agent], None] | None = None) -> Agent:
         """Store what an agent said of itself; `kept` is called right after the commit.

@@ -1,0 +1,87 @@
+"""What agents deliver: the pieces of a log, and then the result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ci.errors import GivenUp, LogFull, TooLarge
+from ci.model import Reason
+from ci.server.fleet import Fleet
+from ci.server.journal import Journal
+from ci.server.logs import Logs
+from ci.server.room import Room
+from ci.server.store.store import Store
+from ci.wire.result import LOG_MARK_ROOM, MAX_LOG_CHUNK, Result
+
+# What we cancel is over here before its agent hears of it, so the word is not the agent's to say.
+CANCELED_BY_AGENT = "Its agent ended it although nobody had canceled it."
+
+
+class Intake:
+    """Takes what belongs to an attempt that is not over, and refuses the rest."""
+
+    def __init__(
+        self,
+        max_log_bytes: int,
+        store: Store,
+        fleet: Fleet,
+        logs: Logs,
+        *,
+        room: Room,
+        journal: Journal,
+    ) -> None:
+        self._max_log_bytes = max_log_bytes
+        self._store = store
+        self._fleet = fleet
+        self._logs = logs
+        self._room = room
+        self._journal = journal
+
+    async def append_log(
+        self, id: str, offset: int, data: bytes, cut: int | None, lease_mark: str
+    ) -> int:
+        """Add a piece of an attempt's log and return the log's size; see `Server`."""
+        if len(data) > MAX_LOG_CHUNK:
+            raise TooLarge(f"a piece of a log has at most {MAX_LOG_CHUNK} bytes", field="body")
+        attempt = await self._store.attempt(id)
+        if attempt is None or attempt.status.ended or not attempt.is_meant(lease_mark):
+            raise GivenUp(f"attempt {id[:100]} is over or unknown", field="id")
+        self._fleet.heard(attempt.agent)
+        size = self._logs.size(id)
+        if offset <= size and offset + len(data) > self._max_log_bytes + LOG_MARK_ROOM:
+            raise LogFull(size)
+        self._room.demand()
+        if cut is not None and attempt.log_cut is None:
+            await self._store.note_cut(id, cut)
+        size = await self._logs.append(id, offset, data)
+        self._journal.metrics.log_bytes.inc(len(data))
+        return size
+
+    async def finish(self, result: Result) -> None:
+        """Take the result of an attempt; see `Server`."""
+        outcome = result.outcome()
+        attempt = await self._store.attempt(result.id)
+        if attempt is None or not attempt.is_meant(result.lease_mark):
+            why = f"there is no attempt {result.id[:100]}"
+            if attempt is not None:
+                why += " of that time: the store was restored or lost, and the number given again"
+            self._journal.result_refused(result.id[:100], why)
+            raise GivenUp(why, field="id")
+        self._fleet.heard(attempt.agent)
+        if outcome.reason is Reason.CANCELED:
+            outcome = replace(outcome, reason=Reason.AGENT_LOST, message=CANCELED_BY_AGENT)
+        try:
+            if attempt.status.ended:
+                size = attempt.log_size
+            else:
+                if result.inline_log:
+                    self._room.demand()
+                size = await self._logs.seal(
+                    result.id, result.inline_log, outcome.log_size, result.log_sha256
+                )
+            await self._store.end(result.id, replace(outcome, log_size=size), delivered=True)
+        except GivenUp as error:
+            self._journal.result_refused(result.id, error.message)
+            self._fleet.over(result.id, True)  # late, but now its slot is free
+            raise
+        self._journal.metrics.log_bytes.inc(len(result.inline_log or b""))

@@ -1,0 +1,99 @@
+"""What `/healthz` and `/metrics` tell: store, disk and fleet at the moment of asking."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import trio
+
+from ci import blocking
+from ci.errors import Busy, StoreFailed
+from ci.model import Status
+from ci.server.fleet import Fleet
+from ci.server.member import Member
+from ci.server.metrics import AgentSnapshot, Metrics, Snapshot
+from ci.server.room import Room
+from ci.server.store.store import Store
+from ci.server.views import Health
+from ci.version import program_version
+
+HEALTH_S = 5.0  # a disk that takes longer for one write is no healthy one
+
+
+class Lookout:
+    """Looks after the server itself; `folder` is the one whose disk counts."""
+
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        fleet: Fleet,
+        room: Room,
+        *,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._folder = folder
+        self._store = store
+        self._fleet = fleet
+        self._room = room
+        self._metrics = metrics
+        self._now = now
+
+    async def health(self) -> Health:
+        """Say whether builds can be taken and run, by writing to the store."""
+        problems = []
+        began = trio.current_time()
+        try:
+            with trio.fail_after(HEALTH_S):
+                await self._store.check_writable()
+        except (StoreFailed, Busy) as error:
+            problems.append(error.message)
+        except trio.TooSlowError:
+            problems.append(f"the store did not write within {HEALTH_S:g} s")
+        write_s = None if problems else trio.current_time() - began
+        if short := self._room.look():
+            problems.append(short)
+        members = self._fleet.members
+        online = sum(member.online for member in members)
+        counts = await self._store.unfinished()
+        return Health(
+            tuple(problems),
+            agents_online=online,
+            builds_waiting=counts[Status.WAITING],
+            version=program_version(),
+            agents_lost=sum(member.away.lasts for member in members),
+            builds_running=counts[Status.RUNNING],
+            oldest_waiting_s=await self._oldest_waiting_s(),
+            store_write_s=write_s,
+        )
+
+    async def metrics(self) -> bytes:
+        """Return all metrics as Prometheus reads them."""
+        disk = await blocking.run(os.statvfs, self._folder)
+        return self._metrics.text(
+            Snapshot(
+                builds=await self._store.unfinished(),
+                oldest_waiting_s=await self._oldest_waiting_s(),
+                agents={member.name: _measure(member) for member in self._fleet.members},
+                disk_free=disk.f_bavail * disk.f_frsize,
+                disk_short=self._room.look() is not None,
+            )
+        )
+
+    async def _oldest_waiting_s(self) -> float:
+        since = await self._store.oldest_waiting()
+        return 0.0 if since is None else max(0.0, (self._now() - since).total_seconds())
+
+
+def _measure(member: Member) -> AgentSnapshot:
+    return AgentSnapshot(
+        member.state,
+        slots=member.agent.slots,
+        busy=len(member.watches),
+        disk_free=member.status.disk_free,
+        delivery_retries=member.status.delivery_retries,
+    )
