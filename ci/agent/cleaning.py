@@ -72,7 +72,7 @@ class Cleaning:
         found = await blocking.run(candidates, folder)
         known = self._names()
         # Put aside before anybody else has a turn: an attempt of that name may begin right now.
-        aside = [_put_aside(path) for path in found if path.name not in known]
+        aside = [self._put_aside(path) for path in found if path.name not in known]
         await blocking.run(self._remove, [path for path in aside if path is not None])
 
     def _remove(self, paths: Iterable[Path]) -> None:
@@ -80,18 +80,23 @@ class Cleaning:
             try:
                 remove_tree(path)
             except OSError as error:
-                # A build that ran a container may leave files of another user.
-                if path.name not in self._stuck:
-                    log.error("not removed", path=str(path), error=str(error))
-                self._stuck.add(path.name)
+                self._say_stuck(path, error)
 
+    def _put_aside(self, path: Path) -> Path | None:
+        """Set it aside, unless its attempt has removed it since our look, or it is a mount."""
+        try:
+            return set_aside(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._say_stuck(path, error)
+            return None
 
-def _put_aside(path: Path) -> Path | None:
-    """Set it aside, unless its attempt has removed it since our look."""
-    try:
-        return set_aside(path)
-    except FileNotFoundError:
-        return None
+    def _say_stuck(self, path: Path, error: OSError) -> None:
+        """Say once that a build has left what can't be removed, such as a mount."""
+        if path.name not in self._stuck:
+            log.error("not removed", path=str(path), error=str(error))
+        self._stuck.add(path.name)
 
 
 def _everything(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ call it through `ci.blocking`.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -30,6 +31,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from ci import logfile
+from ci.agent.mounts import mounts_in
 from ci.agent.room import NO_SPACE
 from ci.model import CommitInfo, Outcome, Reason
 from ci.wire.job import Job
@@ -239,13 +241,19 @@ def remove_or_leave(path: Path, *, first: str | None = None) -> None:
 def remove_tree(path: Path) -> None:
     """Remove a folder and all in it, read-only folders too, or a file. Raises OSError.
 
-    None there is fine.
+    None there is fine. Where anything is mounted in it, nothing is removed at all: that may be the
+    machine's own files.
     """
     try:
         if path.is_symlink() or not path.is_dir():
             path.unlink()
-        else:
-            shutil.rmtree(path)
+            return
+    except FileNotFoundError:
+        return
+    if mounts := mounts_in(path):
+        raise OSError(errno.EBUSY, "Something is mounted there: unmount it", str(mounts[0]))
+    try:
+        shutil.rmtree(path)
     except FileNotFoundError:
         pass
     except (OSError, RecursionError):

@@ -13,7 +13,7 @@ from tests.real.harness import Program, Site
 from tests.real.small_disk import can_mount
 
 # Not skipped: where no disk can be mounted, the unit tests have the same promises.
-collect_ignore = [] if can_mount() else ["test_full_disk.py"]
+collect_ignore = [] if can_mount() else ["test_full_disk.py", "test_mounts.py"]
 
 
 @pytest.fixture

@@ -1,0 +1,47 @@
+"""The kernel's table of mounts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ci.agent.mounts import mounts_in
+
+LINE = b"36 35 98:0 /mnt1 %s rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        (b"/work", True),
+        (b"/work/m", True),
+        (b"/work/with\\040space\\012and\\134", True),
+        (b"/work/odd\xff", True),
+        (b"/", False),
+        (b"/workshop", False),
+        (b"/other/work", False),
+    ],
+)
+def test_what_is_in_a_folder_or_is_the_folder(tmp_path: Path, place: bytes, found: bool) -> None:
+    """Not what it lies in, nor its neighbours; however odd a name is."""
+    (tmp_path / "work").mkdir()
+    top = bytes(tmp_path.resolve())
+    table = tmp_path / "mountinfo"
+    table.write_bytes(LINE % b"/proc" + LINE % (top + place))
+    assert len(mounts_in(tmp_path / "work", table)) == found
+
+
+def test_a_link_to_a_folder_is_the_folder(tmp_path: Path) -> None:
+    """The table has real names only; a data folder is often a link."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    place = tmp_path.resolve() / "real" / "with space"
+    table = tmp_path / "mountinfo"
+    table.write_bytes(LINE % bytes(place).replace(b" ", b"\\040"))
+    assert mounts_in(tmp_path / "link", table) == [place]
+
+
+def test_a_plain_folder_has_none(tmp_path: Path) -> None:
+    """By the real table."""
+    assert mounts_in(tmp_path) == []
