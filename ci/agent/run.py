@@ -14,6 +14,7 @@ Everything ends with the agent except the commands that run: those outlive its c
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import AsyncIterator
 
 import structlog
@@ -27,6 +28,7 @@ from ci.agent.client import dial
 from ci.agent.runner import ShellRunner
 from ci.config import AgentConfig
 from ci.datafolder import hold_folder
+from ci.errors import ConfigError
 from ci.limits import make_limits
 from ci.listen import open_listener
 from ci.serve import serve_app
@@ -36,6 +38,11 @@ log = structlog.get_logger()
 
 async def run_agent(config: AgentConfig) -> None:
     """Run until SIGTERM or SIGINT, and then until what runs is over. Raises ConfigError."""
+    if (encoding := sys.getfilesystemencoding()) != "utf-8":
+        raise ConfigError(  # a command would be given to the shell in other bytes than it has
+            f"LC_ALL, LANG: they mean {encoding}, and builds are in UTF-8; "
+            "start the agent with LC_ALL=C.UTF-8"
+        )
     limits = make_limits(config.max_connections, config.client_timeout_seconds, MAX_BODY)
     with (
         hold_folder(config.data_dir) as folder,

@@ -151,6 +151,22 @@ def test_wrong_starts_are_one_line(agent: Program, site: Site, tmp_path: Path) -
             assert word in lines[0]
 
 
+def test_a_locale_without_utf_8_is_one_line(site: Site, tmp_path: Path) -> None:
+    """A command would come to the shell in other bytes than were asked for, or not at all."""
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ci.agent", "--port=0", f"--data-dir={tmp_path / 'agent'}"],
+        cwd=site.folder,
+        env=site.environment | locale,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    [line] = [line for line in done.stderr.splitlines() if " info " not in line]
+    assert "LC_ALL=C.UTF-8" in line
+
+
 def _sleepers(agent: Program) -> list[int]:
     found = []
     for process in agent.site.survivors():
