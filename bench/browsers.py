@@ -21,6 +21,7 @@ async def browse(port: int, path: str, times: Times, counts: Counts) -> None:
     with times.measure("open page"), open_client(port, PAGE) as client:
         page = await client.ask("GET", path)
     assert page.status == 200, page.first
+    counts["open page"] += 1
     async with trio.open_nursery() as nursery:
         for url, seconds in _POLL.findall(page.body.decode()):
             nursery.start_soon(_poll, port, unescape(url), float(seconds), times, counts)

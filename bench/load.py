@@ -130,7 +130,9 @@ class Run:
         for n in range(self.wanted.browsers):
             path = "/" if n % 2 else f"/build/{random.choice(self.numbers)}"
             self.nursery.start_soon(browse, self.server.port, path, self.times, self.counts)
-        await trio.sleep(SETTLE_S + self.wanted.browsers / 100)
+        while self.counts["open page"] < self.wanted.browsers:
+            await trio.sleep(SETTLE_S)
+        await trio.sleep(SETTLE_S)
         self.usage.restart()
         self.times.restart()
         self.counts.clear()

@@ -38,6 +38,8 @@ from ci.wire.registration import Registration, write_welcome
 from ci.wire.result import Result
 
 MAX_PRIORITY = 1000  # both ways from 0, the usual one
+PLACES_BY_ONE = 20  # the first in line, whose pages are told of each step ahead
+BEING_HANDED = "It is being handed to an agent."
 
 log = structlog.get_logger()
 
@@ -123,13 +125,25 @@ class Server:
         )
         self._life = secrets.token_hex(4)
 
-    def version(self) -> str:
+    def version(self, number: int | None = None) -> str:
         """Return a word that changes whenever anything that a page shows may have changed.
 
+        With a number, anything that the page of that build shows. For one far back in line its
+        place counts in steps, or each build that begins anywhere would make all pages anew.
         Bytes that are added to a log do not count: a log is asked for by its offset.
         """
+        store = self._store.version if number is None else self._version_of(number)
         trouble = "" if self.trouble() is None else "-trouble"
-        return f"{self._life}-{self._store.version}-{self._fleet.changes}{trouble}"
+        return f"{self._life}-{store}-{self._fleet.changes}{trouble}"
+
+    def _version_of(self, number: int) -> str:
+        place = self._store.places([number]).get(number)
+        if place is None:
+            return f"{number}:{self._store.version_of(number)}"
+        if place <= PLACES_BY_ONE:
+            return f"{self._store.version}"  # others decide what it waits for
+        step = 10 ** (len(str(place)) - 2)
+        return f"{number}:{self._store.version_of(number)}:{place // step * step}"
 
     def trouble(self) -> str | None:
         """Say in a sentence for every page what keeps builds from being taken or kept, or None."""
@@ -197,13 +211,15 @@ class Server:
         attempts = await self._store.attempts_of([build.number for build in builds])
         waiting = [build.number for build in builds if build.status is Status.WAITING]
         places = self._store.places(waiting)
-        why = self._fleet.why_waiting()
+        why, first = self._fleet.why_waiting(), self._fleet.free_slots
         return tuple(
             BuildView(
                 self._with_log_size(build, attempts[build.number]),
                 tuple(attempts[build.number]),
                 queue_position=places.get(build.number),
-                waiting_for=why if build.status is Status.WAITING else None,
+                waiting_for=_waiting_for(places.get(build.number), first, why)
+                if build.status is Status.WAITING
+                else None,
                 phase=self._phase(build, attempts[build.number]),
             )
             for build in builds
@@ -361,6 +377,11 @@ class Server:
         names = ", ".join(known) or "none"
         message = f"repository: {wanted[:200]!r} is not configured; known: {names}"
         raise Rejected(message, field="repository")
+
+
+def _waiting_for(place: int | None, free_slots: int, why: str) -> str:
+    """Say what one build waits for, where `why` is what all those wait for who find no slot."""
+    return BEING_HANDED if place is not None and place <= free_slots else why
 
 
 def _in_range(number: int) -> int:

@@ -335,8 +335,13 @@ class Fleet:
         if (lasted_s := self._unstored.failed()) is not None:
             log.error("not stored", what=what, error=str(error), for_s=lasted_s, next="tried again")
 
+    @property
+    def free_slots(self) -> int:
+        """How many attempts more the agents could take now."""
+        return sum(member.free_slots for member in self._members.values())
+
     def why_waiting(self) -> str:
-        """Say in one sentence what a build that waits is waiting for."""
+        """Say in one sentence what a build waits for that finds no free slot."""
         if not self._members:
             return "No agent has registered yet. Start one: python -m ci.agent"
         ready = [member for member in self._members.values() if member.accepting]
@@ -348,8 +353,6 @@ class Fleet:
                 f" {member.name}: {why}." for member in self.members if (why := _trouble(member))
             ]
             return f"No agent takes work now ({words})." + "".join(said[:1])
-        if any(member.free_slots for member in ready):
-            return "It is being handed to an agent."
         slots = sum(member.agent.slots for member in ready)
         if slots == 1:
             return f"It waits for agent {ready[0].name}, which is busy."

@@ -26,8 +26,11 @@ class Core(Protocol):
     def repositories(self) -> Mapping[str, str]:
         """Name to URL, the default one first."""
 
-    def version(self) -> str:
-        """Say a word that changes when anything but log bytes may have changed."""
+    def version(self, number: int | None = None) -> str:
+        """Say a word that changes when anything but log bytes may have changed.
+
+        With a number, anything about that build, whether there is one or not.
+        """
 
     def trouble(self) -> str | None:
         """Say in a sentence what keeps builds from being taken or kept now, or None."""

@@ -113,10 +113,7 @@ def has_news(tail: Tail, log: LogView, *, current: bool) -> bool:
 
     `current` says that nothing but bytes may have been added since the page was told last.
     """
-    if (log.size, log.growing) != (tail.size, tail.growing):
-        return True
-    # Without an attempt, or after it, it is the build's own state that is shown.
-    return _is_resting(log) and not current
+    return not current or (log.size, log.growing) != (tail.size, tail.growing)
 
 
 def _is_resting(log: LogView) -> bool:

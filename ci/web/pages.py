@@ -76,8 +76,8 @@ async def build(number: int) -> Response:
     if part == "log":
         return await _log_part(number)
     core = the_core()
-    stamps = _stamps(core, parts.EACH_SECOND)
-    version = parts.stamp(core, parts.NEVER)
+    stamps = _stamps(core, parts.EACH_SECOND, number)
+    version = parts.stamp(core, parts.NEVER, number)
     view = await core.build(number)
     log = await _open_log(
         core,
@@ -209,9 +209,10 @@ def _filters(wanted: BuildFilter) -> dict[str, str | int]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _stamps(core: Core, period_s: int) -> tuple[str, str]:
+def _stamps(core: Core, period_s: int, number: int | None = None) -> tuple[str, str]:
     """Stamp a part twice: for when it shows something that runs, and for when it does not."""
-    return parts.stamp(core, period_s), parts.stamp(core, parts.EACH_MINUTE)
+    periods = period_s, parts.EACH_MINUTE
+    return parts.stamp(core, periods[0], number), parts.stamp(core, periods[1], number)
 
 
 def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[str, Any]:
@@ -230,26 +231,26 @@ def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[str, Any
 
 async def _head_part(number: int) -> Response:
     core = the_core()
-    stamps = _stamps(core, parts.EACH_SECOND)
-    if parts.is_current(core):
+    stamps = _stamps(core, parts.EACH_SECOND, number)
+    if parts.is_current(core, number):
         await core.build(number)  # which says 404 if there is none
-        return parts.no_news(stamps[0])
+        return parts.no_news(stamps[0], number)
 
     async def head() -> dict[str, Any]:
         return _head(core, await core.build(number), stamps)
 
-    return await parts.send_shared_part("_build.html", stamps[0], head)
+    return await parts.send_shared_part("_build.html", stamps[0], head, number)
 
 
 async def _log_part(number: int) -> Response:
     """Send what was added to the log, or the log anew where it can't be continued."""
     core = the_core()
     tail = logview.read_tail()
-    version = parts.stamp(core, parts.NEVER)
-    current = parts.is_current(core)
+    version = parts.stamp(core, parts.NEVER, number)
+    current = parts.is_current(core, number)
     log = await core.log(number)
     if not logview.is_out_of_date(tail, log) and not logview.has_news(tail, log, current=current):
-        return parts.no_news(version, log)
+        return parts.no_news(version, number, log)
     # The build first: when it has ended, the log that is asked for after it is the whole log.
     view = await core.build(number)
     log = await core.log(number)

@@ -33,19 +33,20 @@ def wanted_part() -> str | None:
     return request.args.get("part") if "HX-Request" in request.headers else None
 
 
-def stamp(core: Core, period_s: int) -> str:
+def stamp(core: Core, period_s: int, number: int | None = None) -> str:
     """Say what a page shows: the version, and a clock that ticks each `period_s`.
 
+    With a number it is the page of that build.
     Take it before the store is asked, so that a change in between is not missed.
     """
     ticks = int(core.now().timestamp()) // period_s if period_s else 0
-    return f"{core.version()}.{period_s}.{ticks}"
+    return f"{core.version(number)}.{period_s}.{ticks}"
 
 
-def is_present(core: Core, moment: str) -> bool:
+def is_present(core: Core, moment: str, number: int | None = None) -> bool:
     """Whether this stamp is still that of the present state."""
     match = _STAMP.fullmatch(moment)
-    return match is not None and moment == stamp(core, int(match["period"]))
+    return match is not None and moment == stamp(core, int(match["period"]), number)
 
 
 def version_of(moment: str) -> str:
@@ -53,14 +54,14 @@ def version_of(moment: str) -> str:
     return moment.rsplit(".", 2)[0]
 
 
-def is_current(core: Core) -> bool:
+def is_current(core: Core, number: int | None = None) -> bool:
     """Whether the page that asks shows the present state already."""
-    return is_present(core, request.args.get("v", ""))
+    return is_present(core, request.args.get("v", ""), number)
 
 
-def no_news(moment: str, log: LogView | None = None) -> Response:
+def no_news(moment: str, number: int | None = None, log: LogView | None = None) -> Response:
     """Answer that nothing has changed; `moment` is a stamp from before that was found out."""
-    the_shared().settle(moment, log)
+    the_shared().settle(moment, number, log)
     return _finish(Response(b"", 204))
 
 
@@ -79,14 +80,17 @@ async def send_part(template: str, *, replaces: str | None = None, **context: An
 
 
 async def send_shared_part(
-    template: str, moment: str, context: Callable[[], Awaitable[dict[str, Any]]]
+    template: str,
+    moment: str,
+    context: Callable[[], Awaitable[dict[str, Any]]],
+    number: int | None = None,
 ) -> Response:
     """Send a part that is the same for all; `context` is asked only for the first at `moment`."""
 
     async def make() -> str:
         return await _part(template, await context())
 
-    return _finish(Response(await the_shared().part(moment, make)))
+    return _finish(Response(await the_shared().part(moment, make, number)))
 
 
 async def _part(template: str, context: dict[str, Any]) -> str:

@@ -80,12 +80,14 @@ class Quick:
         except ValueError:
             return None
         known = self._shared.known(address_of(scope["path"], query))
-        if known is None or version_of(known.moment) != self._core.version():
+        if known is None or version_of(known.moment) != self._core.version(known.number):
             return None
         shown = next((value for name, value in query if name == "v"), "")
-        if is_present(self._core, shown):
+        if is_present(self._core, shown, known.number):
             return (known, _NO_NEWS) if self._is_still(known) else None
-        return (known, _OK) if known.html and is_present(self._core, known.moment) else None
+        if known.html and is_present(self._core, known.moment, known.number):
+            return known, _OK
+        return None
 
     def _is_still(self, known: Known) -> bool:
         """Whether the log, if it is about one, has not grown either."""

@@ -31,6 +31,7 @@ class Known:
     moment: str  # the stamp of what was shown
     html: str  # the part; "" when nothing was new for the page that asked
     route: str  # as metrics name it
+    number: int | None  # of the build, if it is about one
     log: LogView | None = None  # the log that the part continues: bytes do not change a stamp
 
 
@@ -45,7 +46,9 @@ class Shared:
         self._spent_s = 0.0  # on parts, since `_since_s`
         self._since_s = now_s
 
-    async def part(self, moment: str, make: Callable[[], Awaitable[str]]) -> str:
+    async def part(
+        self, moment: str, make: Callable[[], Awaitable[str]], number: int | None = None
+    ) -> str:
         """Return the part at this request's address, made by `make` if nobody asked before.
 
         `moment` is the stamp of what is shown: two answers with the same one are the same.
@@ -56,12 +59,12 @@ class Shared:
             if known is not None and known.html and known.moment == moment:
                 return known.html
             html = await make()
-            self._keep(address, Known(moment, html, _route()))
+            self._keep(address, Known(moment, html, _route(), number))
             return html
 
-    def settle(self, moment: str, log: LogView | None = None) -> None:
+    def settle(self, moment: str, number: int | None = None, log: LogView | None = None) -> None:
         """Note that whoever asks at this request's address has nothing to learn at `moment`."""
-        self._keep(_present_address(), Known(moment, "", _route(), log))
+        self._keep(_present_address(), Known(moment, "", _route(), number, log))
 
     def known(self, address: str) -> Known | None:
         """Return what was last answered there."""

@@ -11,6 +11,7 @@ from ci.errors import Busy, Conflict, NotFound, Rejected
 from ci.model import Agent, AgentState, Attempt, Build, Reason, Status, attempt_id, commit_problem
 from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
 
+OF_AGENTS = 0  # in the place of a build's number
 START = datetime(2026, 11, 21, 14, 3, 22, tzinfo=UTC)
 
 
@@ -25,6 +26,7 @@ class FakeCore:
         self.full = False  # as many builds wait as may
         self.queries = 0  # how often anything was asked that costs a look into a store
         self._version = 1
+        self._changed = {OF_AGENTS: 0}  # by the number of the build: the version since then
         self._views: dict[int, BuildView] = {}
         self._logs: dict[str, bytes] = {}
         self._agents: dict[str, AgentView] = {}
@@ -34,9 +36,12 @@ class FakeCore:
         """Name to URL."""
         return self.config.known_repositories
 
-    def version(self) -> str:
-        """Count the changes."""
-        return f"v{self._version}{'-trouble' if self.in_trouble else ''}"
+    def version(self, number: int | None = None) -> str:
+        """Count the changes, or those that the page of one build shows."""
+        changes = self._version
+        if number is not None:
+            changes = max(self._changed.get(number, 0), self._changed[OF_AGENTS])
+        return f"v{changes}{'-trouble' if self.in_trouble else ''}"
 
     def trouble(self) -> str | None:
         """Say what the test says."""
@@ -166,7 +171,7 @@ class FakeCore:
         view = self._agents[name]
         state = AgentState.PAUSED if paused else AgentState.ONLINE
         self._agents[name] = replace(view, agent=replace(view.agent, paused=paused), state=state)
-        self._version += 1
+        self._change()
 
     async def forget_agent(self, name: str) -> None:
         """Forget a lost agent."""
@@ -175,7 +180,7 @@ class FakeCore:
         if self._agents[name].state is not AgentState.LOST:
             raise Conflict(f"agent {name} answers")
         del self._agents[name]
-        self._version += 1
+        self._change()
 
     async def health(self) -> Health:
         """Be well or not."""
@@ -292,7 +297,7 @@ class FakeCore:
             last_seen=heard,
         )
         self._agents[name] = AgentView(agent, state, heard, (), 0.42, 123_456_789_012, problem)
-        self._version += 1
+        self._change()
 
     def _end_attempt(
         self, number: int, status: Status, reason: Reason, message: str, exit_code: int | None
@@ -315,4 +320,8 @@ class FakeCore:
 
     def _put(self, view: BuildView) -> None:
         self._views[view.build.number] = view
+        self._change(view.build.number)
+
+    def _change(self, number: int = OF_AGENTS) -> None:
         self._version += 1
+        self._changed[number] = self._version

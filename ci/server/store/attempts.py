@@ -215,10 +215,11 @@ def note_commit(connection: Connection, id: str, commit: CommitInfo) -> Attempt 
     return attempt
 
 
-def note_cut(connection: Connection, id: str, cut: int) -> None:
+def note_cut(connection: Connection, id: str, cut: int) -> Attempt | None:
     """Keep where the middle of a log is left out; what was said first holds."""
     key = and_(attempts.c.id == id, attempts.c.log_cut.is_(None))
     connection.execute(update(attempts).where(key).values(log_cut=cut))
+    return get(connection, id)
 
 
 def _job(attempt: Attempt) -> ColumnElement[bool]:

@@ -24,6 +24,7 @@ from ci.server.store.attempts import Canceled, Ended
 from ci.server.store.database import Database, open_database
 from ci.server.store.line import read_line
 from ci.server.store.tables import health
+from ci.server.store.versions import Versions
 from ci.server.store.writer import MAX_AGENT_ORDERS, MAX_BATCH, MAX_ORDERS, Writer
 from ci.server.views import BuildFilter, BuildPage
 
@@ -74,6 +75,7 @@ class Store:
         self._writer = writer
         self._now = now
         self._journal = journal
+        self._versions = Versions()
         self._news = News(waiting=lambda: None, over=lambda _id, _delivered: None)
 
     def tell(self, news: News) -> None:
@@ -84,6 +86,10 @@ class Store:
     def version(self) -> int:
         """Grows with every commit that a page might show."""
         return self._writer.version
+
+    def version_of(self, number: int) -> int:
+        """Changes with every commit that changes what the store has of a build."""
+        return self._versions.of(number)
 
     @property
     def problem(self) -> str | None:
@@ -110,6 +116,7 @@ class Store:
             return builds.accept(connection, request, self._now())
 
         def tell(build: Build) -> None:
+            self._changed(build.number)
             self._journal.accepted(build)
             self._waits(build)
 
@@ -119,6 +126,7 @@ class Store:
         """Cancel a build. Raises NotFound, Conflict."""
 
         def tell(canceled: Canceled) -> None:
+            self._changed(number)
             self._journal.canceled(canceled.build, canceled.ids)
             self._line.remove(number)
             for id in canceled.ids:
@@ -136,6 +144,7 @@ class Store:
 
         def tell(lease: Lease | None) -> None:
             if lease is not None:
+                self._changed(lease.build.number)
                 self._journal.leased(lease)
                 self._line.remove(lease.build.number)
 
@@ -148,6 +157,7 @@ class Store:
 
         def tell(build: Build | None) -> None:
             if build is not None:
+                self._changed(build.number)
                 self._journal.put_back(build, id)
                 self._waits(build)
 
@@ -160,6 +170,7 @@ class Store:
         """
 
         def tell(ended: Ended) -> None:
+            self._changed(ended.attempt.build)
             if ended.repeated:
                 if delivered:
                     self._journal.result_repeated(ended.attempt)
@@ -182,13 +193,21 @@ class Store:
 
         def tell(attempt: Attempt | None) -> None:
             if attempt is not None:
+                self._changed(attempt.build)
                 self._journal.commit_found(attempt, commit)
 
         await self._writer.run(lambda c: attempts.note_commit(c, id, commit), then=tell)
 
     async def note_cut(self, id: str, cut: int) -> None:
         """Keep where the middle of an attempt's log is left out. Raises Busy."""
-        await self._writer.run(lambda c: attempts.note_cut(c, id, cut), most=MAX_AGENT_ORDERS)
+
+        def tell(attempt: Attempt | None) -> None:
+            if attempt is not None:
+                self._changed(attempt.build)
+
+        await self._writer.run(
+            lambda c: attempts.note_cut(c, id, cut), then=tell, most=MAX_AGENT_ORDERS
+        )
 
     async def save_agent(self, agent: Agent, kept: Callable[[Agent], None] | None = None) -> Agent:
         """Store what an agent said of itself; `kept` is called right after the commit.
@@ -225,7 +244,12 @@ class Store:
 
     async def remove(self, numbers: Collection[int]) -> None:
         """Delete builds that have ended; those that have not are left alone."""
-        await self._writer.run(lambda c: removal.remove(c, numbers))
+
+        def tell(_result: None) -> None:
+            for number in numbers:
+                self._changed(number)
+
+        await self._writer.run(lambda c: removal.remove(c, numbers), then=tell)
 
     async def check_writable(self) -> None:
         """Return if a write works. Raises Busy when too many changes wait for theirs."""
@@ -294,6 +318,9 @@ class Store:
     async def ended(self, size: int, below: int | None = None) -> removal.EndedPage | None:
         """Return the builds that have ended in the next page of `size` numbers; None = no more."""
         return await blocking.run(self._read_beside, lambda c: removal.ended(c, size, below))
+
+    def _changed(self, number: int) -> None:
+        self._versions.note(number, self.version)
 
     def _waits(self, build: Build) -> None:
         """Note that a build has begun to wait, and tell so."""
