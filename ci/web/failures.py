@@ -53,7 +53,11 @@ async def _failure(status: int, message: str, field: str | None) -> Response:
     if not _wants_page():
         return as_json.answer(as_json.error(message, field), status)
     page = await render_template(
-        "error.html", status=status, phrase=HTTPStatus(status).phrase, message=message
+        "error.html",
+        whole=True,
+        status=status,
+        phrase=HTTPStatus(status).phrase,
+        message=message,
     )
     return Response(page, status, headers={"Cache-Control": "no-cache"})
 

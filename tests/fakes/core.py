@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ci.config import ServerConfig
-from ci.errors import Busy, Conflict, NotFound, Rejected
+from ci.errors import Busy, Conflict, NotFound, Rejected, StoreFailed
 from ci.model import Agent, AgentState, Attempt, Build, Reason, Status, attempt_id, commit_problem
 from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
 
@@ -62,6 +62,8 @@ class FakeCore:
             raise Rejected(f"commit: {problem}", field="commit")
         if not command or "\x00" in command:
             raise Rejected("command: is empty or has a NUL character", field="command")
+        if self.in_trouble is not None:
+            raise StoreFailed(self.in_trouble)
         if self.full:
             raise Busy("7 builds wait already, which is the limit")
         build = Build(

@@ -11,6 +11,7 @@ from random import Random
 from typing import Final
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from ci.server.check import check_folder
 from tests.real.harness import Program, Server, Site, wait_until
@@ -19,6 +20,7 @@ from tests.real.small_disk import SmallDisk, open_small_disk
 
 MB: Final = 1 << 20
 PAGE: Final = {"Accept": "text/html"}
+SOON_MS: Final = 10_000  # a refresh each two seconds, on a loaded machine
 TALK: Final = "cat text; until [ -e {go} ]; do sleep 0.05; done; cat text; echo done"
 TEXT: Final = Random(5).randbytes(MB // 2).hex().encode()  # 1 MB that is not the same anywhere
 
@@ -77,7 +79,7 @@ def test_nothing_is_lost_and_it_goes_on_by_itself(
     assert server.get("/healthz").status_code == 503
     page = server.site.http.get(server.url + "/", headers=PAGE)
     assert page.status_code == 200
-    assert 'role="alert"' in page.text
+    assert 'class="trouble"' in page.text
     go.touch()
     wait_until(
         lambda: "server unreachable" in agent.words and "answered 503" in agent.words,
@@ -95,6 +97,35 @@ def test_nothing_is_lost_and_it_goes_on_by_itself(
         assert server.log_of(number) == log
     assert server.stop() == 0
     assert check_folder(server.data) == 0
+
+
+def test_open_pages_are_told_above_the_form(
+    server: Server, disk: SmallDisk, browser: Browser
+) -> None:
+    """Whoever presses Run has read it, and what was typed stays, also when it is refused."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(server.url)
+        page.fill("#command", "half written")
+        banner = page.locator("#trouble p")
+        expect(banner).to_have_count(0)
+        disk.fill()
+        wait_until(lambda: _refused(server), "a build is refused")
+        expect(banner).to_have_count(1, timeout=SOON_MS)
+        form = page.get_by_role("form", name="New build").bounding_box()
+        shown = banner.bounding_box()
+        assert form is not None
+        assert shown is not None
+        assert shown["y"] + shown["height"] <= form["y"]
+        assert page.input_value("#command") == "half written"
+        with page.expect_response("**/builds") as refused:
+            page.get_by_role("button", name="Run").click()
+        assert refused.value.status == 503
+        assert page.input_value("#command") == "half written"
+        disk.clear()
+        expect(banner).to_have_count(0, timeout=SOON_MS)
+        page.get_by_role("button", name="Run").click()
+        expect(page.locator("#build")).to_contain_text("half written")
 
 
 def test_killed_while_it_is_full(server: Server, disk: SmallDisk, tmp_path: Path) -> None:

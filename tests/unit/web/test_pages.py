@@ -119,6 +119,39 @@ async def test_a_full_queue_keeps_what_was_typed(client: httpx.AsyncClient, core
     assert int(answer.headers["Retry-After"]) > 0
 
 
+async def test_trouble_stands_above_what_one_may_press(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Whoever presses Run has read it; open pages are told, and told when it is over."""
+    await ask(client)
+    quiet = {path: check(await client.get(path)) for path in ("/", "/build/1", "/agents")}
+    core.in_trouble = "The disk is <full>."
+    core.start(1)
+    for (path, html), part in zip(quiet.items(), ("builds", "head", "agents"), strict=True):
+        assert 'class="trouble"' not in html
+        html_now = check(await client.get(path))
+        assert html_now.index("The disk is &lt;full&gt;.") < html_now.index("<h1")
+        told = (await client.get(poll(html, part), headers=HTMX)).text
+        assert re.search(r'<div id="trouble" hx-swap-oob="outerMorph">\s*<p', told)
+        assert told.count("The disk is") == 1
+    assert "hx-swap-oob" not in html_now
+    core.in_trouble = None
+    core.lose(1)
+    told = (await client.get(poll(quiet["/"], "builds"), headers=HTMX)).text
+    assert re.search(r'<div id="trouble" [^>]*>\s*</div>', told)
+
+
+async def test_a_full_disk_keeps_what_was_typed(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """503 on the form, which says it once."""
+    core.in_trouble = "The disk is full."
+    answer = await ask(client, command="keep <me>")
+    html = check(answer, 503)
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "keep &lt;me&gt;" in html
+    assert html.count("The disk is full.") == 1
+    assert "Nothing was taken, for the reason above." in html
+
+
 async def test_a_form_in_a_wrong_encoding_is_no_failure(client: httpx.AsyncClient) -> None:
     """Bytes that are no text, and none at all."""
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -169,7 +202,7 @@ async def test_the_list_says_nothing_when_there_is_no_news(
     answer = await client.get(url, headers=HTMX)
     assert answer.status_code == 200
     assert answer.text.startswith("<section")
-    assert answer.text.endswith("</section>")
+    assert answer.text == answer.text.strip()
     url = poll(answer.text, "builds")
     assert (await client.get(url, headers=HTMX)).status_code == 204
     assert core.clock is not None
