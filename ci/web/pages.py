@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from quart import Blueprint, Response, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
-from ci.errors import Busy, Conflict, Rejected, StoreFailed
+from ci.errors import Busy, Conflict, NotFound, Rejected, RequestError, StoreFailed
 from ci.model import Status
 from ci.repository import shown_url
 from ci.server.views import BuildFilter, BuildView
@@ -75,19 +75,12 @@ async def build(number: int) -> Response:
         return await _head_part(number)
     if part == "log":
         return await _log_part(number)
-    core = the_core()
-    stamps = _stamps(core, parts.EACH_SECOND, number)
-    version = parts.stamp(core, parts.NEVER, number)
-    view = await core.build(number)
-    log = await _open_log(
-        core,
-        view,
-        version,
+    return await _send_build(
+        number,
         attempt=query.text("attempt"),
         begin=query.number("from"),
         end=query.number("to"),
     )
-    return await parts.send_page("build.html", **(_head(core, view, stamps) | log))
 
 
 @pages.post("/build/<number:number>/cancel")
@@ -101,7 +94,12 @@ async def cancel_build(number: int) -> ResponseReturnValue:
 @pages.post("/build/<number:number>/rerun")
 async def rerun_build(number: int) -> ResponseReturnValue:
     """Ask for the same once more and lead to the new build."""
-    build = await the_core().rerun(number)
+    try:
+        build = await the_core().rerun(number)
+    except NotFound:
+        raise  # there is no page to stay on
+    except (Rejected, Busy, StoreFailed) as error:
+        return retry_later(await _send_build(number, error=error), error)
     return _to_build(build.number)
 
 
@@ -227,6 +225,28 @@ def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[str, Any
         "v": ticking if status is Status.RUNNING else resting,
         "refresh_s": None if status.ended else REFRESH_S,
     }
+
+
+async def _send_build(
+    number: int,
+    *,
+    attempt: str | None = None,
+    begin: int | None = None,
+    end: int | None = None,
+    error: RequestError | None = None,
+) -> Response:
+    """Send a build's page; with `error`, why what was asked for on it was refused."""
+    core = the_core()
+    stamps = _stamps(core, parts.EACH_SECOND, number)
+    version = parts.stamp(core, parts.NEVER, number)
+    view = await core.build(number)
+    head = _head(core, view, stamps)
+    log = await _open_log(core, view, version, attempt=attempt, begin=begin, end=end)
+    if error is None:
+        return await parts.send_page("build.html", **(head | log), error=None)
+    # Without JavaScript the page must not load itself: its address takes no question.
+    shown = head | log | {"refresh_s": None, "error": error}
+    return await parts.send_page("build.html", error.http_status, **shown)
 
 
 async def _head_part(number: int) -> Response:

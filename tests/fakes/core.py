@@ -62,7 +62,7 @@ class FakeCore:
             raise Rejected(f"commit: {problem}", field="commit")
         if not command or "\x00" in command:
             raise Rejected("command: is empty or has a NUL character", field="command")
-        if self.in_trouble is not None:
+        if self.full and self.in_trouble is not None:
             raise StoreFailed(self.in_trouble)
         if self.full:
             raise Busy("7 builds wait already, which is the limit")

@@ -114,9 +114,33 @@ async def test_a_full_queue_keeps_what_was_typed(client: httpx.AsyncClient, core
     core.full = False
     await ask(client)
     core.full = True
+
+
+@pytest.mark.parametrize("trouble", ["queue", "disk", "repository"])
+async def test_run_again_that_is_refused_stays_on_the_page(
+    client: httpx.AsyncClient, core: FakeCore, trouble: str
+) -> None:
+    """With the build, its log, why it was refused, and the button to try it once more."""
+    await ask(client)
+    core.print(core.start(1), b"printed\n")
+    status, words = 503, "7 builds wait already"
+    core.full = trouble != "repository"
+    if trouble == "disk":
+        words = core.in_trouble = "The disk is full."
+    if trouble == "repository":
+        core.rename(1, "gone")
+        status, words = 422, "is not configured"
     answer = await client.post("/build/1/rerun", headers=BROWSER)
-    assert "7 builds wait already" in check(answer, 503)
-    assert int(answer.headers["Retry-After"]) > 0
+    html = check(answer, status)
+    assert ("Retry-After" in answer.headers) == (status == 503)
+    assert "It was not asked for again." in html
+    assert html.count(words) == 1
+    assert "printed" in html
+    assert 'action="/build/1/rerun"' in html
+    assert 'http-equiv="refresh"' not in html
+    assert not re.findall(r'(?:href|src|action|hx-get)="[^/#]', html), "no address depends on its"
+    told = await client.get(poll(html, "head"), headers=HTMX)
+    assert "It was not asked for again." not in told.text, "nor is it asked for again"
 
 
 async def test_trouble_stands_above_what_one_may_press(
@@ -143,7 +167,7 @@ async def test_trouble_stands_above_what_one_may_press(
 
 async def test_a_full_disk_keeps_what_was_typed(client: httpx.AsyncClient, core: FakeCore) -> None:
     """503 on the form, which says it once."""
-    core.in_trouble = "The disk is full."
+    core.full, core.in_trouble = True, "The disk is full."
     answer = await ask(client, command="keep <me>")
     html = check(answer, 503)
     assert int(answer.headers["Retry-After"]) > 0
