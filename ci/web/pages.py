@@ -181,18 +181,18 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
     ticking, resting = _stamps(core, parts.EACH_LOOK)
     page = await core.builds(wanted)
     running = any(build.status is Status.RUNNING for build in page.builds)
-    waiting = await core.views([b for b in page.builds if b.status is Status.WAITING])
+    unfinished = await core.views([build for build in page.builds if not build.status.ended])
     return {
         "wanted": wanted,
         "filters": _filters(wanted),
         "page": page,
-        "waiting": {view.build.number: view for view in waiting},
+        "unfinished": {view.build.number: view for view in unfinished},
         "counts": await core.counts(),
         "several": len(core.repositories) > 1,
         "names": _names(core),
         "now": core.now(),
         "v": ticking if running else resting,
-        "refresh_s": REFRESH_S if running or waiting else None,
+        "refresh_s": REFRESH_S if unfinished else None,
     }
 
 

@@ -341,6 +341,21 @@ async def test_a_log_that_was_cut_and_never_came_to_its_end_says_so(
     assert "The rest of this log is left out" in check(await client.get("/build/1"))
 
 
+async def test_the_list_says_what_an_agent_does_with_a_build(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """A command may have ended long before its result is delivered: also the list says so."""
+    await ask(client)
+    core.start(1)
+    html = check(await client.get("/"))
+    assert "delivering" not in html
+    core.describe(1, phase="delivering its result")
+    told = await client.get(poll(html, "builds"), headers=HTMX)
+    assert "delivering its result" in told.text
+    core.end(1, Status.SUCCESS, exit_code=0)
+    assert "delivering" not in check(await client.get("/"))
+
+
 async def test_a_build_that_never_ran_is_shown(client: httpx.AsyncClient, core: FakeCore) -> None:
     """Canceled while it waited: the log's place says so and asks no more."""
     await ask(client)
