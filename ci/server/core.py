@@ -277,6 +277,7 @@ class Server:
                 load=member.status.load,
                 disk_free=member.status.disk_free,
                 problem=member.problem or member.status.problem,
+                takes_work=member.takes_work,
             )
             for member in self._fleet.members
         )

@@ -74,12 +74,14 @@ class Member:
         return self.state is AgentState.ONLINE and not self.status.problem
 
     @property
+    def takes_work(self) -> bool:
+        """Whether it also does what it says: one that refuses what it is given does not."""
+        return self.accepting and not self.refusing
+
+    @property
     def has_peers(self) -> bool:
-        """Whether another agent takes work now as well; one that says so and refuses is none."""
-        return any(
-            member.accepting and not member.refusing and member is not self
-            for member in self._fleet.values()
-        )
+        """Whether another agent takes work now as well."""
+        return any(member.takes_work and member is not self for member in self._fleet.values())
 
     @property
     def free_slots(self) -> int:

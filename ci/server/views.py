@@ -61,7 +61,8 @@ class AgentView:
     running: tuple[Attempt, ...]
     load: float | None = None  # of one minute
     disk_free: int | None = None  # bytes
-    problem: str = ""  # why the last request to it failed
+    problem: str = ""  # why the last request to it failed, or why it takes no work
+    takes_work: bool = True  # whether it would take a build now, if a slot is free
 
 
 @dataclass(frozen=True, slots=True)

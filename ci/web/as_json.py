@@ -81,6 +81,7 @@ def agent(view: AgentView) -> dict[str, Any]:
     return {
         "name": agent.name,
         "state": view.state,
+        "takes_work": view.takes_work,
         "host": agent.host,
         "port": agent.port,
         "slots": agent.slots,

@@ -15,7 +15,7 @@ from ci.errors import Busy, Conflict, NotFound, Rejected, RequestError, StoreFai
 from ci.model import Status
 from ci.repository import shown_url
 from ci.server.views import BuildFilter, BuildView
-from ci.web import logview, parts, query
+from ci.web import logview, parts, query, words
 from ci.web.body import read_form, refuse_cross_site
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
@@ -188,6 +188,7 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
         "page": page,
         "unfinished": {view.build.number: view for view in unfinished},
         "counts": await core.counts(),
+        "agents": words.conditions(await core.agents()),
         "several": len(core.repositories) > 1,
         "names": _names(core),
         "now": core.now(),

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from ci.model import Attempt, Build, Reason, Status
+from ci.model import AgentState, Attempt, Build, Reason, Status
+from ci.server.views import AgentView
 
 MINUTE: Final = 60  # seconds
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 MONTH: Final = 30 * DAY  # after this a date says more than a number of days
 MAX_SHORT_CHARS: Final = 500  # more than a line of a list shows; a command may be as long as a file
+
+TAKES_NO_WORK: Final = "not taking work"
+_CONDITIONS: Final = ("online", TAKES_NO_WORK, "paused", "draining", "lost")
 
 _REASONS: Final = {
     Reason.CANCELED: "It was canceled.",
@@ -107,6 +113,19 @@ def size(count: int | None) -> str:
 def short(text: str) -> str:
     """The beginning of a text that may be long, for lists; the build's page has it whole."""
     return text if len(text) <= MAX_SHORT_CHARS else f"{text[: MAX_SHORT_CHARS - 1]}…"
+
+
+def condition(view: AgentView) -> str:
+    """The state of an agent as people need it: one that takes no work is no good one."""
+    if view.state is AgentState.ONLINE and not view.takes_work:
+        return TAKES_NO_WORK
+    return view.state
+
+
+def conditions(agents: Iterable[AgentView]) -> list[tuple[str, int]]:
+    """How many agents are in which condition, the best first."""
+    counts = Counter(map(condition, agents))
+    return [(word, counts[word]) for word in _CONDITIONS if counts[word]]
 
 
 def why(ended: Build | Attempt) -> str:

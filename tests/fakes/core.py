@@ -172,7 +172,8 @@ class FakeCore:
             raise NotFound(f"there is no agent {name}")
         view = self._agents[name]
         state = AgentState.PAUSED if paused else AgentState.ONLINE
-        self._agents[name] = replace(view, agent=replace(view.agent, paused=paused), state=state)
+        agent = replace(view.agent, paused=paused)
+        self._agents[name] = replace(view, agent=agent, state=state, takes_work=not paused)
         self._change()
 
     async def forget_agent(self, name: str) -> None:
@@ -279,6 +280,7 @@ class FakeCore:
         *,
         state: AgentState = AgentState.ONLINE,
         problem: str = "",
+        takes_work: bool = True,
         labels: tuple[str, ...] = (),
         heard_s_ago: float = 1,
     ) -> None:
@@ -298,7 +300,10 @@ class FakeCore:
             first_seen=heard,
             last_seen=heard,
         )
-        self._agents[name] = AgentView(agent, state, heard, (), 0.42, 123_456_789_012, problem)
+        takes_work = takes_work and state is AgentState.ONLINE
+        self._agents[name] = AgentView(
+            agent, state, heard, (), 0.42, 123_456_789_012, problem, takes_work
+        )
         self._change()
 
     def _end_attempt(

@@ -28,3 +28,29 @@ async def test_a_lost_build_is_not_left_to_a_peer_that_refuses(
     await oak.register()
     await world.wait_count(oak.taken, 2)
     assert oak.taken[1].startswith("1.1."), "the peer may have been offered it in between"
+
+
+async def test_an_agent_that_refuses_is_not_shown_as_one_that_takes_work(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """It answers, so it is online; until it takes a build the page says that it takes none."""
+    await world.start_server()
+    agent = world.agent()
+    agent.refuses = True
+    await agent.register()
+    await world.wait_state(AgentState.ONLINE)
+    [view] = await world.server.agents()
+    assert view.takes_work
+    version = world.server.version()
+    await world.submit()
+
+    async def refuses() -> bool:
+        [view] = await world.server.agents()
+        return not view.takes_work and bool(view.problem)
+
+    await world.wait_for(refuses)
+    assert world.server.version() != version
+    agent.refuses = False
+    await world.wait_count(agent.taken)
+    [view] = await world.server.agents()
+    assert view.takes_work

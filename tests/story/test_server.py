@@ -293,10 +293,12 @@ async def test_an_agent_with_a_problem_of_its_own_takes_no_more(
     await trio.sleep(60)
     assert agent.taken == []
     [view] = await world.server.agents()
-    assert view.problem == "0.1 MB free"
+    assert (view.problem, view.takes_work) == ("0.1 MB free", False)
     why = (await world.server.build(number)).waiting_for
     assert why == f"No agent takes work now (1 online). {agent.said['name']}: 0.1 MB free."
     before = world.server.version()
     agent.problem = ""
     await world.wait_count(agent.taken)
     assert world.server.version() != before
+    [view] = await world.server.agents()
+    assert view.takes_work

@@ -413,6 +413,28 @@ async def test_what_a_build_says_can_never_become_markup(
         core.end(1, Status.ERROR, Reason.INTERNAL, message=evil)
 
 
+async def test_an_agent_that_takes_no_work_is_not_online_green(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """On the list, on the agents' page and in the API: in a word of its own."""
+    assert "none yet" in check(await client.get("/"))
+    core.add_agent("oak", takes_work=False, problem="The disk is short.")
+    for path in ("/", "/agents"):
+        html = check(await client.get(path))
+        assert 'class="state work"' in html
+        assert 'class="state online"' not in html
+        assert "not taking work" in html
+    assert "The disk is short." in html
+    [told] = (await client.get("/api/agents")).json()["agents"]
+    assert (told["state"], told["takes_work"]) == ("online", False)
+    core.add_agent("elm", state=AgentState.LOST)
+    core.add_agent("ash")
+    core.add_agent("fir")
+    html = check(await client.get("/"))
+    found = re.findall(r'class="state (\w+)">([^<]+)<', html)
+    assert found == [("online", "2 online"), ("work", "1 not taking work"), ("lost", "1 lost")]
+
+
 async def test_agents_are_shown_paused_and_resumed(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:
