@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ci import blocking
-from ci.agent.git import Git, GitFailed
+from ci.agent.git import REMOTE_SILENCE_S, Git, GitFailed
 from ci.agent.mirror import BRANCHES, TAGS, Mirror
 from ci.agent.mirrors import Mirrors
 from ci.agent.room import is_no_space
@@ -54,17 +54,21 @@ class Checkout(Protocol):
 
 
 class GitCheckout:
-    """Checks out with the git of this machine; `mirrors` is a folder."""
+    """Checks out with the git of this machine; `mirrors` is a folder.
 
-    def __init__(self, mirrors: Path) -> None:
+    A remote over HTTP from which nothing comes for `remote_silence_s` seconds is given up.
+    """
+
+    def __init__(self, mirrors: Path, remote_silence_s: int = REMOTE_SILENCE_S) -> None:
         self._mirrors = Mirrors(mirrors)
+        self._remote_silence_s = remote_silence_s
 
     async def make(self, repository: str, commit: str, workspace: Path, cookie: str) -> CommitInfo:
         """Make the workspace from the repository's mirror."""
         if problem := repository_problem(repository):
             raise CheckoutFailed(f"the repository {problem}")
         url = _absolute(repository)
-        git = Git(cookie, local=_is_local(url))
+        git = Git(cookie, local=_is_local(url), remote_silence_s=self._remote_silence_s)
         mirror = self._mirrors.of(url)
         with mirror.in_use(workspace) as version:
             try:

@@ -20,6 +20,8 @@ from ci.repository import shown_url
 
 KILL_GRACE_S: Final = 1.0  # git removes its temporary files within this after a SIGTERM
 STOP_LIMIT_S: Final = 3.0  # to end git's processes when nobody waits for them any more
+# Others wait for the same mirror meanwhile. A remote that is busy says so each 5 s.
+REMOTE_SILENCE_S: Final = 120
 
 _SHOWN_LINES: Final = 5  # beside the one that says why it gave up
 _SHOWN_CHARS: Final = 1000
@@ -59,7 +61,9 @@ class Answer:
 class Git:
     """Runs git for one attempt, whose `cookie` all its processes carry."""
 
-    def __init__(self, cookie: str, *, local: bool) -> None:
+    def __init__(
+        self, cookie: str, *, local: bool, remote_silence_s: int = REMOTE_SILENCE_S
+    ) -> None:
         """`local`: the repository is on this machine, so other such ones may be read as well."""
         self._cookie = cookie
         self._environment = {
@@ -72,7 +76,8 @@ class Git:
             "GIT_ALLOW_PROTOCOL": "http:https:ssh:git" + (":file" if local else ""),
             "LC_ALL": "C",
         }
-        settings = _SETTINGS + (_LFS_SETTINGS if shutil.which("git-lfs") else ())
+        patience = ("http.lowSpeedLimit=1", f"http.lowSpeedTime={remote_silence_s}")  # bytes/s, s
+        settings = _SETTINGS + patience + (_LFS_SETTINGS if shutil.which("git-lfs") else ())
         self._beginning = ["git", *(word for setting in settings for word in ("-c", setting))]
 
     async def ask(self, *arguments: str) -> Answer:

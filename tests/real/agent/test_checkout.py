@@ -268,6 +268,16 @@ async def test_cancelled_it_leaves_no_process(place: Place, tmp_path: Path) -> N
     await listeners[0].aclose()
 
 
+async def test_a_remote_that_falls_silent_is_given_up(place: Place) -> None:
+    """The mirror is free for others again, and the message says what the remote did."""
+    place.checkout = GitCheckout(place.folder / "mirrors", remote_silence_s=1)
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    with pytest.raises(CheckoutFailed, match="Operation too slow"):
+        await place.make("main", f"http://127.0.0.1:{port}/x.git")
+    await listeners[0].aclose()
+
+
 async def test_a_workspace_of_an_earlier_try_is_replaced(place: Place) -> None:
     """Clean means clean."""
     place.workspace.mkdir(parents=True)
