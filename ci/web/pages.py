@@ -37,9 +37,9 @@ async def index() -> Response:
         return await parts.send_page(
             "index.html", **_form(core, {}), **await _list(core, wanted), error=None
         )
-    moment = parts.stamp(core, parts.EACH_LOOK)
+    moment = partial(parts.stamp, core, parts.EACH_LOOK)
     if parts.is_current(core):
-        return parts.no_news(moment)
+        return parts.no_news(moment())
     return await parts.send_shared_part("_builds.html", moment, partial(_list, core, wanted))
 
 
@@ -252,15 +252,17 @@ async def _send_build(
 
 async def _head_part(number: int) -> Response:
     core = the_core()
-    stamps = _stamps(core, parts.EACH_SECOND, number)
+    moment = partial(parts.stamp, core, parts.EACH_SECOND, number)
     if parts.is_current(core, number):
+        present = moment()
         await core.build(number)  # which says 404 if there is none
-        return parts.no_news(stamps[0], number)
+        return parts.no_news(present, number)
 
     async def head() -> dict[str, Any]:
+        stamps = _stamps(core, parts.EACH_SECOND, number)
         return _head(core, await core.build(number), stamps)
 
-    return await parts.send_shared_part("_build.html", stamps[0], head, number)
+    return await parts.send_shared_part("_build.html", moment, head, number)
 
 
 async def _log_part(number: int) -> Response:

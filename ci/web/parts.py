@@ -81,11 +81,11 @@ async def send_part(template: str, *, replaces: str | None = None, **context: An
 
 async def send_shared_part(
     template: str,
-    moment: str,
+    moment: Callable[[], str],
     context: Callable[[], Awaitable[dict[str, Any]]],
     number: int | None = None,
 ) -> Response:
-    """Send a part that is the same for all; `context` is asked only for the first at `moment`."""
+    """Send a part that is the same for all; `context` is asked once for each `moment`."""
 
     async def make() -> str:
         return await _part(template, await context())

@@ -33,6 +33,7 @@ class Known:
     route: str  # as metrics name it
     number: int | None  # of the build, if it is about one
     log: LogView | None = None  # the log that the part continues: bytes do not change a stamp
+    making: int = 0  # the how manieth making of a part it was
 
 
 class Shared:
@@ -43,23 +44,31 @@ class Shared:
         self._known: dict[str, Known] = {}  # by address; the newest last
         self._chars = 0  # in them
         self._turns = Turns()
+        self._makings = 0  # begun so far
         self._spent_s = 0.0  # on parts, since `_since_s`
         self._since_s = now_s
 
     async def part(
-        self, moment: str, make: Callable[[], Awaitable[str]], number: int | None = None
+        self,
+        moment: Callable[[], str],
+        make: Callable[[], Awaitable[str]],
+        number: int | None = None,
     ) -> str:
-        """Return the part at this request's address, made by `make` if nobody asked before.
+        """Return the part at this request's address, made by `make` if nobody has what it shows.
 
-        `moment` is the stamp of what is shown: two answers with the same one are the same.
+        `moment` stamps what is shown now: two answers with the same stamp are the same.
         """
-        address = _present_address()
+        address, asked = _present_address(), self._makings
         async with self._turns.turn(address):  # or all who ask meanwhile would make it, too
-            known = self._known.get(address)
-            if known is not None and known.html and known.moment == moment:
+            known, present = self._known.get(address), moment()
+            # What was begun after we asked shows all that we asked for. If each insisted on the
+            # very last change, all who wait would make the part, one after the other.
+            if known and known.html and (known.moment == present or known.making > asked):
                 return known.html
+            self._makings += 1
+            making = self._makings
             html = await make()
-            self._keep(address, Known(moment, html, _route(), number))
+            self._keep(address, Known(present, html, _route(), number, making=making))
             return html
 
     def settle(self, moment: str, number: int | None = None, log: LogView | None = None) -> None:

@@ -83,7 +83,7 @@ class Maker:
     async def look(self, address: str, moment: str) -> None:
         """Ask as a reader does."""
         async with QuartTrio(__name__).test_request_context(address):
-            assert len(await self.shared.part(moment, self)) == self.chars
+            assert len(await self.shared.part(lambda: moment, self)) == self.chars
 
 
 async def test_readers_who_ask_at_once_share_one_making() -> None:
@@ -96,6 +96,20 @@ async def test_readers_who_ask_at_once_share_one_making() -> None:
         await trio.testing.wait_all_tasks_blocked()
         make.may_end.set()
     assert make.made == 2
+
+
+async def test_readers_who_wait_are_served_by_what_is_made_meanwhile() -> None:
+    """However much happens: a making that began after they asked shows what they asked for."""
+    make = Maker(Shared(0))
+    async with trio.open_nursery() as readers:
+        for n in range(50):
+            readers.start_soon(make.look, "/", f"moment {n}")
+            await trio.testing.wait_all_tasks_blocked()
+        assert make.made == 1
+        make.may_end.set()
+    assert make.made == 2
+    await make.look("/", "later")
+    assert make.made == 3
 
 
 async def test_a_reader_who_leaves_takes_no_part_from_others() -> None:
