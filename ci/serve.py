@@ -51,9 +51,14 @@ async def serve_app(
     listener: socket.socket,
     limits: Limits,
     stop: trio.Event,
+    *,
+    graceful_s: float = GRACEFUL_S,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve `app` on `listener`, which it takes over, until `stop` is set."""
+    """Serve `app` on `listener`, which it takes over, until `stop` is set.
+
+    Requests that are under way then have `graceful_s` seconds to end.
+    """
     config = Config()
     config.accesslog = None
     config.errorlog = None  # our own handlers log what goes wrong, with its cause
@@ -77,4 +82,4 @@ async def serve_app(
             accepting.cancel_scope.cancel()
         await context.terminated.set()
         crowd.stop()
-        connections.cancel_scope.deadline = trio.current_time() + GRACEFUL_S
+        connections.cancel_scope.deadline = trio.current_time() + graceful_s

@@ -47,12 +47,12 @@ def create_app(
     core: Core,
     max_body_bytes: int,
     hosts: frozenset[str] | None = None,
-    tell_quick: Tell = lambda _route: None,
+    tell_quick: Tell = lambda _route, _took_s: None,
 ) -> QuartTrio:
     """Make the application. `max_body_bytes` bounds any body; pages and API take less.
 
     `hosts` are the names it answers to, beside addresses and `localhost`; None means any.
-    `tell_quick` is told the route of each request that no hook of the app will see.
+    `tell_quick` is told the route and the seconds of each request that no hook of the app sees.
     """
     app = QuartTrio(__name__, static_folder=None, template_folder=str(TOP / "templates"))
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes

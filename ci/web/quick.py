@@ -6,6 +6,7 @@ times as long for such an answer as all the rest of the way from the socket and 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
@@ -25,7 +26,7 @@ from ci.web.shared import Known, Shared, address_of
 _OK: Final = 200
 _NO_NEWS: Final = 204
 
-Tell = Callable[[str], None]
+Tell = Callable[[str, float], None]
 
 
 class Quick:
@@ -44,7 +45,7 @@ class Quick:
         headers: Mapping[str, str],
         tell: Tell,
     ) -> None:
-        """Put `headers` into each answer, and tell of each for which route it stands."""
+        """Put `headers` into each answer, and tell of each its route and the seconds it took."""
         self._app = app
         self._core = core
         self._shared = shared
@@ -56,6 +57,7 @@ class Quick:
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Answer what is known; let the app answer any other request."""
+        began_s = time.monotonic()
         if scope["type"] != "http" or (found := self._find(scope)) is None:
             await self._app(scope, receive, send)
             return
@@ -63,7 +65,7 @@ class Quick:
         body = known.html.encode() if status == _OK else b""
         size = b"content-length", str(len(body)).encode()
         headers = [self._headers[0], size, *self._headers[1:]]
-        self._tell(known.route)
+        self._tell(known.route, time.monotonic() - began_s)
         await send(
             {"type": "http.response.start", "status": status, "headers": headers, "trailers": False}
         )
@@ -92,7 +94,12 @@ class Quick:
     def _is_still(self, known: Known) -> bool:
         """Whether the log, if it is about one, has not grown either."""
         log = known.log
-        return log is None or log.attempt is None or self._core.log_size(log.attempt) == log.size
+        if log is None or log.attempt is None:
+            return True
+        try:
+            return self._core.log_size(log.attempt) == log.size
+        except OSError:
+            return False  # the app says what is wrong
 
 
 def _is_plain_question(scope: HTTPScope) -> bool:

@@ -16,6 +16,7 @@ from ci.turns import Turns
 
 EXTENSION: Final = "shared"  # where an app keeps it
 MAX_CHARS: Final = 8_000_000  # of all parts; one has some 40,000: all filters, all open builds
+ENTRY_CHARS: Final = 500  # what an answer costs beside its part: it may be that nothing is new
 WINDOW_S: Final = 5  # over which is added up how long the making of parts takes
 # Above this share of the time, agents and submitters have to wait for open pages, and these ask
 # more rarely; below the other there is room for twice as many questions.
@@ -39,9 +40,10 @@ class Known:
 class Shared:
     """The parts of this moment, and the pace at which pages ask for news."""
 
-    def __init__(self, now_s: float) -> None:
+    def __init__(self, now_s: float, max_chars: int = MAX_CHARS) -> None:
         self.pace = 1  # how many times longer than usual a page waits between two questions
         self._known: dict[str, Known] = {}  # by address; the newest last
+        self._max_chars = max_chars
         self._chars = 0  # in them
         self._turns = Turns()
         self._makings = 0  # begun so far
@@ -83,13 +85,13 @@ class Shared:
         """Keep an answer in the place of its older self; the oldest ones go when it is too much."""
         self._drop(address)
         self._known[address] = known
-        self._chars += len(address) + len(known.html)
-        while self._chars > MAX_CHARS and len(self._known) > 1:
+        self._chars += _chars(address, known)
+        while self._chars > self._max_chars and len(self._known) > 1:
             self._drop(next(iter(self._known)))
 
     def _drop(self, address: str) -> None:
         if address in self._known:
-            self._chars -= len(address) + len(self._known.pop(address).html)
+            self._chars -= _chars(address, self._known.pop(address))
 
     def spend(self, seconds: float, now_s: float) -> None:
         """Note how long a part took; when that is too much, let all pages ask more rarely.
@@ -124,6 +126,10 @@ def address_of(path: str, query: Iterable[tuple[str, str]]) -> str:
     The order counts: of two parameters of one name the first is taken.
     """
     return f"{path}?{[pair for pair in query if pair[0] != 'v']}"
+
+
+def _chars(address: str, known: Known) -> int:
+    return ENTRY_CHARS + len(address) + len(known.html)
 
 
 def _present_address() -> str:

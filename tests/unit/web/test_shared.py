@@ -10,7 +10,17 @@ import trio.testing
 from quart_trio import QuartTrio
 
 from ci.web.app import create_app
-from ci.web.shared import EXTENSION, LITTLE, MAX_CHARS, MAX_PACE, TOO_MUCH, WINDOW_S, Shared
+from ci.web.shared import (
+    ENTRY_CHARS,
+    EXTENSION,
+    LITTLE,
+    MAX_CHARS,
+    MAX_PACE,
+    TOO_MUCH,
+    WINDOW_S,
+    Shared,
+    address_of,
+)
 from tests.fakes.asgi import AppTransport
 from tests.fakes.core import FakeCore
 from tests.unit.web.conftest import HTMX
@@ -145,6 +155,16 @@ async def test_the_memory_for_parts_is_bounded() -> None:
     for _ in range(3):
         await make.look("/huge", "now")
     assert make.made == 26
+
+
+async def test_that_nothing_is_new_takes_room_as_well() -> None:
+    """Whoever makes up addresses does not fill the memory with answers of no length."""
+    shared = Shared(0, max_chars=10 * ENTRY_CHARS)
+    for n in range(30):
+        async with QuartTrio(__name__).test_request_context(f"/{n}"):
+            shared.settle("now")
+    known = [n for n in range(30) if shared.known(address_of(f"/{n}", [])) is not None]
+    assert known == list(range(21, 30))
 
 
 async def test_a_long_command_makes_no_long_list(client: httpx.AsyncClient, core: FakeCore) -> None:
