@@ -132,19 +132,27 @@ def _said(answer: httpx.Response) -> str:
     """Return the server's own words, for the log; the page of a proxy is none."""
     if answer.headers.get("Content-Type", "").startswith("text/html"):
         return ""
-    try:
-        words = answer.json()["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        words = answer.text
+    match _json(answer):
+        case {"error": {"message": words}}:
+            pass
+        case _:
+            words = answer.text
     return " ".join(str(words).split())[:_MAX_SHOWN_BODY]
 
 
 def _size(answer: httpx.Response) -> int | None:
+    match _json(answer):
+        case {"size": int(size)} if not isinstance(size, bool) and size >= 0:
+            return size
+    return None
+
+
+def _json(answer: httpx.Response) -> Any:
+    """Return what an answer says in JSON; None when it can't be read: a wrong peer nests deeply."""
     try:
-        size = answer.json()["size"]
-    except (ValueError, KeyError, TypeError):
+        return answer.json()
+    except (ValueError, RecursionError):
         return None
-    return size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

@@ -47,3 +47,20 @@ async def test_a_refusal_is_told_in_words(stage: Stage) -> None:
             await trio.sleep(61)
     [line] = [line for line in said if line["event"] == "refused"]
     assert line["answer"] == "answered 409: name: 'a' is taken"
+
+
+@pytest.mark.parametrize("status", [409, 413, 500, 503])
+@pytest.mark.parametrize("path", ["/notify_agent", "/notify_build_log", "/notify_build_result"])
+async def test_an_answer_nested_without_end_ends_nothing(
+    stage: Stage, path: str, status: int
+) -> None:
+    """It is one that can't be read; the agent asks again and delivers."""
+    kind = {"Content-Type": "application/json"}
+    stage.server.answers[path] = [httpx.Response(status, content=b"[" * 200_000, headers=kind)]
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="echo 1; sleep 5"))
+        await stage.server.wait_result()
+        await trio.sleep(61)
+    assert not stage.server.answers[path]
+    assert stage.server.registrations
+    assert stage.server.logs["1.1.1"] == b"1\n"
