@@ -28,6 +28,7 @@ from ci.agent.client import Dial, ServerClient
 from ci.agent.home import Home
 from ci.agent.line import Line
 from ci.agent.metrics import Metrics
+from ci.agent.mounts import mark_new
 from ci.agent.room import Room
 from ci.agent.runner import Runner
 from ci.agent.spool import write_whole
@@ -142,6 +143,7 @@ async def open_agent(
     """
     with _data_folder(config.data_dir):
         home_id = await blocking.run(_home_id, config.data_dir)
+        await blocking.run(_mark_volumes, config.data_dir)
     async with dial(config.server_url) as http, trio.open_nursery() as nursery:
         agent = Agent(
             config,
@@ -168,6 +170,12 @@ def _data_folder(data_dir: Path) -> Iterator[None]:
         raise ConfigError(
             f"dataDir = {str(data_dir)!r}: can't be used ({error}); mend it or choose another"
         ) from error
+
+
+def _mark_volumes(data_dir: Path) -> None:
+    """Know later what was mounted before there was any build from what a build has mounted."""
+    for name in ("spool", "work", "mirrors"):
+        mark_new(data_dir / name)
 
 
 def _home_id(data_dir: Path) -> str:

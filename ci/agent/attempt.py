@@ -33,6 +33,7 @@ from ci.agent.checkout import Checkout
 from ci.agent.delivery import Delivery
 from ci.agent.environment import command_environment
 from ci.agent.line import Line
+from ci.agent.mounts import check_ours
 from ci.agent.output import Output
 from ci.agent.room import Room, is_no_space
 from ci.agent.runner import Command, Order, Runner
@@ -160,6 +161,7 @@ class Attempt:
 
     async def _accept(self) -> bool:
         try:
+            await blocking.run(check_ours, self._workspace.parent)
             await blocking.run(self._folder.create, self._ticket)
         except OSError as error:
             log.error("job not kept", attempt=self.id, error=str(error))

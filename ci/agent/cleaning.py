@@ -15,6 +15,7 @@ import trio
 
 from ci import blocking
 from ci.agent.checkout import Checkout
+from ci.agent.mounts import OURS, check_ours
 from ci.agent.room import Room
 from ci.agent.spool import JOB, remove_tree, set_aside
 
@@ -69,7 +70,11 @@ class Cleaning:
     async def _remove_leftovers(
         self, folder: Path, candidates: Callable[[Path], list[Path]]
     ) -> None:
-        found = await blocking.run(candidates, folder)
+        try:
+            found = await blocking.run(candidates, folder)
+        except OSError as error:  # once, not for each entry of what was mounted over it
+            self._say_stuck(folder, error)
+            return
         known = self._names()
         # Put aside before anybody else has a turn: an attempt of that name may begin right now.
         aside = [self._put_aside(path) for path in found if path.name not in known]
@@ -100,7 +105,10 @@ class Cleaning:
 
 
 def _everything(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.exists() else []
+    """List a folder of ours. Raises OSError, also when something was mounted over it."""
+    check_ours(folder)
+    found = folder.iterdir() if folder.exists() else ()
+    return [path for path in found if path.name != OURS]
 
 
 def _without_job(folder: Path) -> list[Path]:

@@ -31,7 +31,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from ci import logfile
-from ci.agent.mounts import mounts_in
+from ci.agent.mounts import OURS, check_ours, mounts_in
 from ci.agent.room import NO_SPACE
 from ci.model import CommitInfo, Outcome, Reason
 from ci.wire.job import Job
@@ -194,10 +194,14 @@ class Spool:
     def kept(self) -> list[tuple[Folder, Ticket]]:
         """Find what an earlier life left, oldest first; what was never answered is removed.
 
-        What can't be read or removed is logged and left. Raises OSError when all of it is so.
+        What can't be read or removed is logged and left. Raises OSError when all of it is so, and
+        when something was mounted over it: what is in there is not ours.
         """
+        check_ours(self.root)
         found = []
         for path in sorted(self.root.iterdir()) if self.root.exists() else []:
+            if path.name == OURS:
+                continue
             folder = Folder(path)
             try:
                 ticket = folder.ticket()
@@ -241,9 +245,10 @@ def remove_or_leave(path: Path, *, first: str | None = None) -> None:
 def remove_tree(path: Path) -> None:
     """Remove a folder and all in it, read-only folders too, or a file. Raises OSError.
 
-    None there is fine. Where anything is mounted in it, nothing is removed at all: that may be the
-    machine's own files.
+    None there is fine. Where anything is mounted in it, or over the folder that it is in, nothing
+    is removed at all: that may be the machine's own files.
     """
+    check_ours(path.parent)
     try:
         if path.is_symlink() or not path.is_dir():
             path.unlink()
@@ -266,8 +271,9 @@ def remove_tree(path: Path) -> None:
 def set_aside(path: Path) -> Path:
     """Give a folder a name under which nobody looks for it, before it is removed; return that.
 
-    Raises OSError.
+    Raises OSError, also when something was mounted over the folder that it is in.
     """
+    check_ours(path.parent)
     if is_aside(path):
         return path
     return path.rename(path.with_name(f"{_ASIDE}{secrets.token_hex(4)}-{path.name}"))

@@ -136,7 +136,7 @@ def test_a_command_can_not_take_the_room_of_its_end(tmp_path: Path) -> None:
     outcome = Outcome(Status.ERROR, Reason.TIMEOUT, "m" * 1000, None, None, 2.5, 3)
     job = Job(id="1.1.1", repository="/r", commit="main", command="make")
     with open_small_disk(tmp_path / "disk", DISK_BYTES) as disk:
-        folder = Folder(disk.folder / "1.1.1")
+        folder = Folder(disk.folder / "spool" / "1.1.1")
         folder.create(Ticket(job, "cookie", "boot", 12.5))
         disk.fill()
         folder.save_stop(Reason.TIMEOUT)

@@ -47,3 +47,22 @@ def test_what_is_mounted_in_a_workspace_is_not_removed(
     assert build(agent, repository, "true", "2.1.1") == 202
     wait_until(lambda: server.results.get("2.1.1"), "the next build is done")
     assert "not cleaned" not in agent.words
+
+
+@pytest.mark.parametrize("place", ["..", "../../spool"])
+def test_what_is_mounted_over_a_folder_of_the_agent_is_not_emptied(
+    agent: Program, server: Server, repository: Repository, precious: Path, place: str
+) -> None:
+    """Neither by the agent that runs nor by its next start; meanwhile no build is taken."""
+    agent.start()
+    mount = f"mount --bind {precious} {place}"
+    assert build(agent, repository, mount) == 202
+    wait_until(lambda: server.results.get("1.1.1"), "the result")
+    wait_until(lambda: "not removed" in agent.words, "it says so")
+    assert build(agent, repository, "true", "2.1.1") == 409
+    agent.kill()
+    said = agent.words.count("Something was mounted over")
+    agent.start(wait=False)
+    wait_until(lambda: agent.words.count("Something was mounted over") > said, "it says so again")
+    assert [path.name for path in precious.iterdir()] == ["deep"]
+    assert (precious / "deep" / "file").read_text() == "kept"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.agent.mounts import mounts_in
+from ci.agent.mounts import OURS, check_ours, mark_new, mounts_in
 
 LINE = b"36 35 98:0 /mnt1 %s rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n"
 
@@ -45,3 +45,32 @@ def test_a_link_to_a_folder_is_the_folder(tmp_path: Path) -> None:
 def test_a_plain_folder_has_none(tmp_path: Path) -> None:
     """By the real table."""
     assert mounts_in(tmp_path) == []
+
+
+def test_what_was_mounted_over_a_folder_is_not_ours(tmp_path: Path) -> None:
+    """Unless it has our mark, which only what was empty at the start is given."""
+    work = tmp_path / "work"
+    (work / "precious").mkdir(parents=True)
+    table = tmp_path / "mountinfo"
+    table.write_bytes(LINE % bytes(tmp_path.resolve()))
+    mark_new(work, table)
+    check_ours(work, table)
+    assert not (work / OURS).exists()
+    table.write_bytes(LINE % bytes(work.resolve()))
+    mark_new(work, table)
+    with pytest.raises(OSError, match=r"mounted over .*/work: unmount it"):
+        check_ours(work, table)
+    (work / "precious").rmdir()
+    (work / "lost+found").mkdir()
+    mark_new(work, table)
+    (work / "1.1.1").mkdir()
+    check_ours(work, table)
+    mark_new(work, table)
+    check_ours(work, table)
+
+
+def test_a_folder_that_is_not_there_is_ours(tmp_path: Path) -> None:
+    """It is made when the first build needs it."""
+    mark_new(tmp_path / "work")
+    check_ours(tmp_path / "work")
+    assert not (tmp_path / "work").exists()
