@@ -56,6 +56,13 @@ class HeldFolder:
             except OSError as error:  # what was removed may become possible again, too
                 log.error("data folder not made", path=str(self._folder), error=str(error))
 
+    async def wait_removed(self) -> None:
+        """Block until somebody has removed or replaced the folder, or its lock."""
+        while True:
+            await trio.sleep(LOOK_S)
+            if not await blocking.run(self._is_ours):
+                return
+
     def _retake(self) -> None:
         if self._is_ours():
             return

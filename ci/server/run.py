@@ -3,7 +3,7 @@
 run_server
 ├─ signals          opened before serving, or an early SIGTERM is lost
 ├─ listening socket bound by us: a port in use is one line
-├─ data folder      held against a second server
+├─ data folder      held against a second server; ends us when somebody has removed it
 ├─ open_server      store (one writer), queue, fleet (a supervised task per agent), retention
 └─ serve            ci/serve.py, beside the fleet: if either crashes, the process ends
 
@@ -16,14 +16,15 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 
 import structlog
 import trio
 from quart_trio import QuartTrio
 
 from ci.config import ServerConfig
-from ci.datafolder import hold_folder
-from ci.errors import ConfigError
+from ci.datafolder import HeldFolder, hold_folder
+from ci.errors import ConfigError, StoreDamaged
 from ci.limits import make_limits, raise_file_limit
 from ci.listen import is_loopback, open_listener
 from ci.serve import serve_app
@@ -37,7 +38,11 @@ log = structlog.get_logger()
 
 
 async def run_server(config: ServerConfig) -> None:
-    """Run until SIGTERM or SIGINT. Raises ConfigError or StoreError when it can't start."""
+    """Run until SIGTERM or SIGINT.
+
+    Raises ConfigError or StoreError when it can't start, and StoreDamaged when it has lost its data
+    folder.
+    """
     if not config.known_repositories:
         raise ConfigError(
             "repository: none is given, so there is nothing to build; "
@@ -50,13 +55,14 @@ async def run_server(config: ServerConfig) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         listener = open_listener(config.host, config.port)
         host, port = listener.getsockname()[:2]
-        with hold_folder(config.data_dir):
+        with hold_folder(config.data_dir) as folder:
             async with (
                 dial_http() as http,
                 open_server(config, http) as server,
                 trio.open_nursery() as nursery,
             ):
                 stop = trio.Event()
+                nursery.start_soon(_end_without_folder, folder, config.data_dir)
                 nursery.start_soon(_stop_at_signals, signals, stop, nursery.cancel_scope)
                 async with trio.open_nursery() as serving:
                     app = create_server_app(server)
@@ -78,6 +84,16 @@ def create_server_app(server: Server) -> QuartTrio:
     app.register_blueprint(create_blueprint(server))
     count_requests(app, server)
     return app
+
+
+async def _end_without_folder(folder: HeldFolder, path: Path) -> None:
+    """End the server when its data folder is gone: an empty one in its place would hide that."""
+    await folder.wait_removed()
+    log.error("data folder removed", path=str(path), next="the server ends")
+    raise StoreDamaged(
+        f"data folder {path}: it, or the lock in it, was removed or replaced under the server; "
+        "put it back or restore a back-up, then start the server again"
+    )
 
 
 async def _stop_at_signals(

@@ -69,3 +69,16 @@ async def test_what_can_not_be_made_is_tried_again(
         folder.unlink()
         await serve_for_a_while(held)
         assert folder.is_dir()
+
+
+async def test_who_waits_for_its_removal_is_told(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Also when another folder stands in its place; what is only touched is not removed."""
+    folder = tmp_path / "data"
+    with hold_folder(folder) as held:
+        (folder / LOCK_NAME).touch()
+        with trio.move_on_after(3.5 * LOOK_S) as limit:
+            await held.wait_removed()
+        assert limit.cancelled_caught
+        shutil.rmtree(folder)
+        HeldFolder(folder).close()
+        await held.wait_removed()

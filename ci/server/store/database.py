@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, create_engine, event, inspect, select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool
 
-from ci.errors import StoreError
+from ci.errors import StoreError, StoreFailed
 from ci.server.store.tables import SCHEMA, metadata
 
 FILE_NAME = "ci.sqlite3"
@@ -25,6 +26,17 @@ class Database:
 
     writer: Connection
     reader: Connection
+    path: Path
+    file: os.stat_result  # of what is open, which somebody may remove or replace
+
+    def check_in_place(self) -> None:
+        """Return if the next start would find what is written now. Raises StoreFailed."""
+        try:
+            there = self.path.stat()
+        except OSError as error:
+            raise StoreFailed(f"{self.path}: {error.strerror}") from error
+        if not os.path.samestat(there, self.file):
+            raise StoreFailed(f"{self.path} was replaced under the server")
 
     def close(self) -> None:
         """Close both, and with the last one the write-ahead log."""
@@ -43,7 +55,8 @@ def open_database(folder: Path) -> Database:
             _upgrade(writer)
             _check_tables(writer)
             writer.commit()
-            database = Database(writer, _connection(path, opened, writes=False))
+            reader = _connection(path, opened, writes=False)
+            database = Database(writer, reader, path, path.stat())
         except (OSError, DatabaseError, sqlite3.Error) as error:
             cause = getattr(error, "orig", None) or error
             raise StoreError(

@@ -52,7 +52,7 @@ async def open_store(
     database = await blocking.run(open_database, folder)
     try:
         async with trio.open_nursery() as nursery:
-            writer = Writer(database.writer, journal.metrics)
+            writer = Writer(database.writer, journal.metrics, database.check_in_place)
             nursery.start_soon(writer.serve_writes)
             yield Store(database, writer, now, journal)
             nursery.cancel_scope.cancel()

@@ -63,9 +63,13 @@ class _Order:
 class Writer:
     """Runs work on the one connection that writes."""
 
-    def __init__(self, connection: Connection, metrics: Metrics) -> None:
+    def __init__(
+        self, connection: Connection, metrics: Metrics, check_in_place: Callable[[], None]
+    ) -> None:
+        """`check_in_place` raises StoreFailed when what is written would not be found again."""
         self._connection = connection
         self._metrics = metrics
+        self._check_in_place = check_in_place
         self._outage = Outage(REMIND_S)
         self._waiting: list[_Order] = []
         self._wake = trio.Event()
@@ -136,10 +140,10 @@ class Writer:
         try:
             await blocking.run(self._commit, batch, limiter=self._limiter)
         except OperationalError as error:
-            self.problem = f"the store can't write: {error.orig}; free space on its disk"
-            for order in batch:
-                order.fail(self.problem)
-            self._failed(str(error.orig))
+            self._failed(batch, str(error.orig), "free space on its disk")
+        except StoreFailed as error:
+            advice = "put it back, or stop the server and restore a back-up"
+            self._failed(batch, error.message, advice)
         else:
             self.problem = None
             self._worked(trio.current_time() - began, len(batch))
@@ -153,7 +157,10 @@ class Writer:
         if (lasted_s := self._outage.over()) is not None:
             log.info("store writes again", after_s=lasted_s)
 
-    def _failed(self, error: str) -> None:
+    def _failed(self, batch: list[_Order], error: str, advice: str) -> None:
+        self.problem = f"the store can't write: {error}; {advice}"
+        for order in batch:
+            order.fail(self.problem)
         self._metrics.failed_commits.inc()
         lasted_s = self._outage.failed()
         if lasted_s == 0:
@@ -165,6 +172,8 @@ class Writer:
         with self._connection.begin():
             for order in batch:
                 self._do(order)
+            # Last of all: nothing is answered that goes into a file which nobody finds again.
+            self._check_in_place()
 
     def _do(self, order: _Order) -> None:
         """Do one piece of work; if it fails it is undone alone, and its caller is told."""
