@@ -42,6 +42,7 @@ SILENT_HEARTBEATS = 3  # or so long without any sign of life, however few times 
 ANSWER_S = 5.0  # an agent answers /status and /build at once: it only has to note it down
 OVERTIME_S = 120.0  # an attempt's own limit is its agent's to keep; this much later it is ours
 REFUSAL_REMIND_S = 600.0  # between two log lines about an agent that goes on to refuse
+STANDSTILL_S = 5.0  # woken so much later than asked for: this machine or process stood still
 GONE_S = 30.0  # how long a slot waits for a canceled command's processes to be gone
 _SERVER_ERROR = 500  # or more: a proxy, or a bug; nobody knows what happened behind it
 # What our agents answer when they can't take a job now; any other refusal is of the job itself.
@@ -263,9 +264,14 @@ class Link:
         )
         waits = delays()
         limit_s = self._config.grace_seconds
+        deadline = trio.current_time() + limit_s
         unsure = False  # whether an earlier try may have reached it
-        with trio.move_on_after(limit_s) as limit, watch.handing_over:
-            while True:
+        is_last = False
+        with watch.handing_over:
+            while not is_last:
+                # It is asked once more after the limit: if this machine stood still for so long, it
+                # was not the agent who was silent.
+                is_last = trio.current_time() >= deadline
                 hold.taken = True  # from here on the agent may have it
                 try:
                     with trio.fail_after(ANSWER_S):
@@ -286,8 +292,8 @@ class Link:
                         return  # some answer only when the build is over
                 # It may have it or not. Ours takes the same id only once, so ask again.
                 unsure = True
-                await trio.sleep(next(waits))
-        if limit.cancelled_caught:
+                await trio.sleep(max(0.0, min(next(waits), deadline - trio.current_time())))
+        if not watch.over.is_set():
             why = f"did not say within {limit_s:g} s whether it took it"
             await self._give_up(watch.id, Reason.AGENT_LOST, why)
             raise AgentLost(why)
@@ -300,8 +306,12 @@ class Link:
             with trio.move_on_at(deadline):
                 await watch.over.wait()
             # What has ended and finds no room with us asks at least twice a minute, and is refused:
-            # that is our fault. Since the last refusal it has as long as any other result.
-            deadline = max(deadline, self._room.refused_at + OVERTIME_S)
+            # that is our fault. Since the last refusal it has as long as any other result. The same
+            # since we woke, if we stood still and could hear nobody.
+            ours_till = self._room.refused_at
+            if (now := trio.current_time()) > deadline + STANDSTILL_S:
+                ours_till = now
+            deadline = max(deadline, ours_till + OVERTIME_S)
         if not watch.over.is_set():
             await self._give_up(watch.id, Reason.AGENT_LOST, f"said nothing of it for {limit_s} s")
         if not watch.gone.is_set():
