@@ -120,9 +120,7 @@ class Server:
         self._room = room
         self._journal = journal
         self._intake = Intake(config.max_log_bytes, store, fleet, logs, room=room, journal=journal)
-        self._lookout = Lookout(
-            config.data_dir, store, fleet, room, metrics=journal.metrics, now=now
-        )
+        self._lookout = Lookout(store, fleet, room, metrics=journal.metrics, now=now)
         self._life = secrets.token_hex(4)
 
     def version(self, number: int | None = None) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 import trio
 
@@ -24,11 +22,10 @@ HEALTH_S = 5.0  # a disk that takes longer for one write is no healthy one
 
 
 class Lookout:
-    """Looks after the server itself; `folder` is the one whose disk counts."""
+    """Looks after the server itself."""
 
     def __init__(
         self,
-        folder: Path,
         store: Store,
         fleet: Fleet,
         room: Room,
@@ -36,7 +33,6 @@ class Lookout:
         metrics: Metrics,
         now: Callable[[], datetime],
     ) -> None:
-        self._folder = folder
         self._store = store
         self._fleet = fleet
         self._room = room
@@ -73,13 +69,12 @@ class Lookout:
 
     async def metrics(self) -> bytes:
         """Return all metrics as Prometheus reads them."""
-        disk = await blocking.run(os.statvfs, self._folder)
         return self._metrics.text(
             Snapshot(
                 builds=await self._store.unfinished(),
                 oldest_waiting_s=await self._oldest_waiting_s(),
                 agents={member.name: _measure(member) for member in self._fleet.members},
-                disk_free=disk.f_bavail * disk.f_frsize,
+                disk_free=await blocking.run(self._room.free),
                 disk_short=self._room.look() is not None,
             )
         )

@@ -40,7 +40,7 @@ class Room:
 
     def look(self) -> str | None:
         """Look how much is free; return in a sentence for people that it is too little, or None."""
-        free = self._free()
+        free = self.free()
         short = free < self._min_free
         if short and not self._was_short:
             log.error(
@@ -60,7 +60,8 @@ class Room:
             "agents keep what they have, and go on by themselves."
         )
 
-    def _free(self) -> int:
+    def free(self) -> int:
+        """Return how many bytes are free; 0 where that can't be measured."""
         try:
             return self._free_bytes(self._folder)
         except OSError as error:  # a disk that breaks, or a network's that is gone, has no room

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import httpx
@@ -200,3 +201,14 @@ async def test_a_short_disk_is_told_on_both_sides(world: World, autojump_clock: 
     server, agent = await read(world), await read(world, "agent:8081")
     assert (server["ci_disk_short"], server["ci_disk_refusals_total"]) == (1, 1)
     assert (agent["agent_disk_short"], agent["agent_disk_refusals_total"]) == (1, 1)
+
+
+async def test_a_disk_that_can_not_be_measured_has_nothing_free(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """A disk that breaks, or a network's that is gone, is when the numbers are wanted most."""
+    await world.start_server()
+    assert (await read(world))["ci_disk_free_bytes"] == world.free_bytes
+    world.disk_error = OSError(errno.EIO, "Input/output error")
+    broken = await read(world)
+    assert (broken["ci_disk_free_bytes"], broken["ci_disk_short"]) == (0, 1)

@@ -42,6 +42,7 @@ class World:
         self.folder = folder
         self.network = Network()
         self.free_bytes = 10**12  # on the server's disk
+        self.disk_error: OSError | None = None  # what asking for that raises
         self.clock_is_ahead = timedelta(0)  # the server's
         self.server: Server
         self.server_life: Life
@@ -78,12 +79,17 @@ class World:
             async with (
                 trio.open_nursery() as handlers,
                 self.network.client() as http,
-                open_server(config, http, self.now, lambda _: self.free_bytes) as server,
+                open_server(config, http, self.now, self._measure_disk) as server,
             ):
                 self.network.apps[SERVER] = Host(create_server_app(server), handlers)
                 task_status.started(server)
                 await trio.sleep_forever()
         life.over.set()
+
+    def _measure_disk(self, _folder: Path) -> int:
+        if self.disk_error is not None:
+            raise self.disk_error
+        return self.free_bytes
 
     def agent(self, port: int = 9001, **said: Any) -> FakeAgent:
         """Make an agent that a test drives by hand."""
