@@ -50,7 +50,8 @@ def create_app(agent: Agent) -> QuartTrio:
 
     @app.post(CANCEL_PATH)
     async def cancel() -> tuple[Response, int]:
-        agent.attempts.cancel(read_cancel(await _body()).id)
+        asked = read_cancel(await _body())
+        agent.attempts.cancel(asked.id, asked.lease_mark)
         return jsonify({}), 202
 
     @app.get(exposition.PATH)

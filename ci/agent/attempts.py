@@ -70,7 +70,9 @@ class Attempts:
         if job.id not in self._attempts:
             await room.look()
         attempt = self._attempts.get(job.id)
-        if attempt is not None and _is_older(attempt.job, job):
+        if attempt is not None and _is_other(attempt.job, job.lease_mark):
+            if job.lease_mark < attempt.job.lease_mark:  # they sort by time
+                raise Conflict("this request is older than the attempt that has its id by now")
             attempt.drop()
             raise Conflict("what had this id before the server's store was restored is being ended")
         if attempt is None:
@@ -94,9 +96,10 @@ class Attempts:
             self._start(attempt, picked_up=False)
         await attempt.wait_accepted()
 
-    def cancel(self, id: str) -> None:
-        """End an attempt now; one that is unknown or over is left as it is."""
-        if attempt := self._attempts.get(id):
+    def cancel(self, id: str, lease_mark: str = "") -> None:
+        """End an attempt now; one that is unknown, over or not meant is left as it is."""
+        attempt = self._attempts.get(id)
+        if attempt is not None and not _is_other(attempt.job, lease_mark):
             attempt.stop(Reason.CANCELED)
 
     def drop(self, id: str) -> None:
@@ -164,6 +167,9 @@ class Attempts:
             await self._changed.wait()
 
 
-def _is_older(job: Job, asked: Job) -> bool:
-    """Whether the server has forgotten `job` and given its id again: it was restored or lost."""
-    return "" not in (job.lease_mark, asked.lease_mark) and job.lease_mark != asked.lease_mark
+def _is_other(job: Job, lease_mark: str) -> bool:
+    """Whether `job` is not meant: its id was given again, by a server that was restored or lost.
+
+    Who names no mark is believed.
+    """
+    return "" not in (job.lease_mark, lease_mark) and job.lease_mark != lease_mark

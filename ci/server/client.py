@@ -99,9 +99,12 @@ class AgentClient:
         """Hand an attempt over; returns when the agent has taken it."""
         await self._ask("POST", job.PATH, body)
 
-    async def cancel(self, id: str) -> None:
-        """End an attempt now."""
-        await self._ask("POST", status.CANCEL_PATH, {"id": id, "buildId": id})
+    async def cancel(self, id: str, lease_mark: str) -> None:
+        """End an attempt now; without a mark, whichever has this id."""
+        body = {"id": id, "buildId": id}
+        await self._ask(
+            "POST", status.CANCEL_PATH, body | ({"lease_mark": lease_mark} if lease_mark else {})
+        )
 
     async def status(self) -> AgentStatus:
         """Ask for a sign of life. Any answer is one, unless it says that our token is wrong."""

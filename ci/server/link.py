@@ -145,7 +145,7 @@ class Link:
             held = await self._held() if status.attempts else {}
             for each in status.attempts:
                 if each.id not in held or not held[each.id].is_meant(each.lease_mark):
-                    await self._cancel(each.id)
+                    await self._cancel(each.id, each.lease_mark)
                 elif each.commit_hash:
                     await self._note_commit(each)
         held = await self._held()  # read anew: each watch that is there now was leased before this
@@ -315,17 +315,22 @@ class Link:
         if not watch.over.is_set():
             await self._give_up(watch.id, Reason.AGENT_LOST, f"said nothing of it for {limit_s} s")
         if not watch.gone.is_set():
-            await self._cancel(watch.id)
+            attempt = await self._store.attempt(watch.id)
+            native = self._member.agent.native
+            await self._cancel(watch.id, attempt.lease_mark if attempt and native else "")
             # An agent of others may know no /cancel: its slot is free when it delivers.
             with trio.move_on_after(GONE_S if self._member.agent.native else limit_s):
                 await watch.gone.wait()
         self._member.watches.pop(watch.id, None)
 
-    async def _cancel(self, id: str) -> None:
-        """Ask the agent to end an attempt. If it does not hear, the next heartbeat asks again."""
+    async def _cancel(self, id: str, lease_mark: str) -> None:
+        """Ask the agent to end an attempt. If it does not hear, the next heartbeat asks again.
+
+        By the mark it knows one that it has been handed since then with the same id.
+        """
         try:
             with trio.fail_after(ANSWER_S):
-                await self._client.cancel(id)
+                await self._client.cancel(id, lease_mark)
         except (Unreachable, PeerRefused, trio.TooSlowError) as error:
             log.info(
                 "cancel not heard",

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ci.errors import Rejected
-from ci.wire.fields import Id, Line, Message, Size, read, spelled
+from ci.wire.fields import Id, LeaseMark, Line, Message, Size, read, spelled
 from ci.wire.registration import AttemptState
 
 PATH = "/status"
@@ -41,6 +41,7 @@ class Cancel(Message):
     """The attempt that is to end now."""
 
     id: Id = Field(validation_alias=spelled("id", "buildId"))
+    lease_mark: LeaseMark = ""
 
 
 def read_cancel(body: bytes) -> Cancel:

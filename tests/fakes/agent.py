@@ -32,6 +32,7 @@ class FakeAgent:
         self.delivering: set[str] = set()  # ended, and the server has not said that it knows
         self.taken: list[str] = []  # ids of all that it ever took
         self.canceled: list[str] = []
+        self.cancels: list[dict[str, Any]] = []  # the same, as they were asked for
         self.draining = False
         self.refuses = False  # every build, whatever it says of itself
         self.problem = ""
@@ -92,7 +93,9 @@ class FakeAgent:
         return jsonify({}), 202
 
     async def _cancel(self) -> tuple[Response, int]:
-        id = json.loads(await request.get_data())["id"]
+        asked = json.loads(await request.get_data())
+        id = asked["id"]
+        self.cancels.append(asked)
         self.canceled.append(id)
         self.jobs.pop(id, None)
         return jsonify({}), 202

@@ -89,3 +89,19 @@ async def test_a_log_of_an_older_build_of_that_number_is_not_taken(
     assert welcome["attempts"] == {"1.1.1": "drop"}
     assert (await agent.finish("1.1.1", lease_mark=new, log_size=5)).status_code == 200
     assert await world.log(1) == b"newer"
+
+
+@pytest.mark.parametrize("protocol", [1, 0], ids=["native", "foreign"])
+async def test_a_cancel_says_which_attempt_of_that_number(
+    world: World, autojump_clock: MockClock, protocol: int
+) -> None:
+    """One that is late must not end what a restored server has handed over since then."""
+    await world.start_server()
+    agent = world.agent(protocol=protocol)
+    await agent.register()
+    number = await world.submit()
+    await world.wait_count(agent.taken)
+    mark = {"lease_mark": agent.jobs["1.1.1"]["lease_mark"]} if protocol else {}
+    await world.server.cancel(number)
+    await world.wait_count(agent.canceled)
+    assert agent.cancels == [{"id": "1.1.1", "buildId": "1.1.1"} | mark]
