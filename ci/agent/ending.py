@@ -39,6 +39,11 @@ def stopped(
             sentence = f"The command printed nothing for {_words(silence_s)} and was ended."
         case Reason.AGENT_STOPPING:
             sentence = "The agent was stopped before the command had ended."
+        case Reason.INTERNAL:  # for what is still missing at the end, see `removed`
+            sentence = (
+                "The agent's folder of this build, or a file in it, was moved away while the command "
+                "ran, and is back: what was printed meanwhile may be lost, so the command was ended."
+            )
         case _:
             sentence = "The command was ended."
     if frozen:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 import trio
 
 from tests.fakes.stage import Stage, job
@@ -39,6 +40,22 @@ async def test_a_running_build_is_ended_and_told_why(
         await http.post("/build", json=job("2.1.1"))
         assert (await stage.server.wait_result(2))["status"] == "success"
     assert stage.kept == []
+
+
+async def test_a_folder_that_is_moved_away_and_back(stage: Stage) -> None:
+    """The build is ended, and its page says why, though all is in its place by then."""
+    folder = stage.folder / "spool" / "1.1.1"
+    async with stage.agent() as (_, http):
+        await http.post("/build", json=job(command="trap '' TERM; sleep 1000"))
+        await trio.sleep(1.5)
+        folder.rename(stage.folder / "away")
+        with structlog.testing.capture_logs() as said, trio.fail_after(60):
+            while not any(line["event"] == "folder removed" for line in said):
+                await trio.sleep(0.01)
+        (stage.folder / "away").rename(folder)
+        result = await stage.server.wait_result()
+    assert (result["status"], result["reason"]) == ("error", "internal")
+    assert "was moved away while the command ran" in result["message"]
 
 
 async def test_a_log_that_is_removed_right_before_the_end_is_no_success(stage: Stage) -> None:
