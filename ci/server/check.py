@@ -23,6 +23,7 @@ from ci.server.store.audit import Audit, Finding, open_audit
 
 NO_RULES = Rules()
 WRONG = 1  # the exit code when something is
+_STEP_DIGITS = 15  # those of an attempt's build without the last three: see ATTEMPT_ID
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,12 +40,18 @@ def main(arguments: Sequence[str]) -> int:
             "let its owner do it\n"
         )
         return CAN_NOT_START
+    except OSError as error:  # a file in the place of a folder, a link to itself, a broken disk
+        sys.stderr.write(
+            f"nursery-ci server check: {error.filename}: can't be read ({error.strerror}); "
+            "restore a back-up\n"
+        )
+        return WRONG
 
 
 def check_folder(folder: Path, rules: Rules = NO_RULES) -> int:
     """Print what is found in `folder`, and return how much of it is damage.
 
-    Raises StoreError, PermissionError.
+    Raises StoreError, and OSError when a log or a folder of logs can't be read.
     """
     damages = 0
     # So many builds are read at once as have their logs in one folder.
@@ -115,19 +122,18 @@ def _names(folder: Path) -> list[str]:
         return sorted(path.name for path in folder.iterdir())
     except FileNotFoundError:
         return []
-    except OSError as error:
-        raise StoreError(
-            f"{folder}: can't be read ({error.strerror}); let its owner do it"
-        ) from error
 
 
 def _is_folder(logs: Path, name: str) -> bool:
-    return name.isascii() and name.isdecimal() and (logs / name).is_dir()
+    is_step = name.isascii() and name.isdecimal() and len(name) <= _STEP_DIGITS
+    return is_step and (logs / name).is_dir()
 
 
 def _folder_findings(audit: Audit, folder: Path, step: int) -> Iterator[Finding]:
     sizes = audit.log_sizes(step)
-    for name in sorted({f"{id}.log" for id in sizes} | set(_names(folder))):
+    # An id that can't be one is told with its build, and is no name of a file.
+    meant = {f"{id}.log" for id in sizes if ATTEMPT_ID.fullmatch(id)}
+    for name in sorted(meant | set(_names(folder))):
         if _judge(audit, folder / name, step, sizes) is None:
             continue
         # The server may have gone on since the rows were read: what is true stays true.

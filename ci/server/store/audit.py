@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, create_engine, inspect, select, text
+from sqlalchemy import Connection, Row, Table, create_engine, func, inspect, select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
 from ci.errors import StoreDamaged, StoreError
-from ci.model import MAX_ATTEMPTS, TRY_AGAIN, Reason, Status, attempt_id
+from ci.model import ATTEMPT_ID, MAX_ATTEMPTS, TRY_AGAIN, Reason, Status, attempt_id
 from ci.server.store import removal
 from ci.server.store.database import FILE_NAME
 from ci.server.store.removal import EndedBuild, newest_number
@@ -133,6 +133,11 @@ class Audit:
         for column, count in unreadable_values(self._connection):
             problem = f"{count} values are not of its kind"
             yield Finding(f"{FILE_NAME}, {column}", problem, _EDITED)
+        highest = self._connection.execute(select(func.max(builds.c.number))).scalar()
+        for number in {newest_number(self._connection), highest or 0} - {0}:
+            if not ATTEMPT_ID.fullmatch(attempt_id(number, 1, 1)):
+                problem = f"the number {number} was given, which no build can have"
+                yield Finding(f"{FILE_NAME}, builds.number", problem, _EDITED)
 
     def findings(self) -> Iterator[Finding]:
         """Read everything but the logs, as it is at one moment."""

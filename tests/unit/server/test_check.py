@@ -97,6 +97,14 @@ ROWS = [
     ("UPDATE attempts SET log_size = x'00' WHERE build = 1", "attempts.log_size: 1 values are not"),
     ("UPDATE jobs SET tries = 'two' WHERE build = 3", "jobs.tries: 1 values are not of its kind"),
     ("DELETE FROM agents WHERE name = 'other'", "attempts: row 2 belongs to one of agents that is"),
+    ("UPDATE attempts SET id = '1.1.' || char(0) WHERE id = '1.1.1'", "has an attempt '1.1.\\x00'"),
+    (
+        "UPDATE attempts SET id = '1.1.' || printf('%0300d', 1) WHERE id = '1.1.1'",
+        "which is not how attempts of it are called",
+    ),
+    (f"UPDATE builds SET number = {2**63 - 1} WHERE number = 10", f"the number {2**63 - 1} was"),
+    (f"UPDATE sqlite_sequence SET seq = {2**63 - 1}", "which no build can have"),
+    ("UPDATE sqlite_sequence SET seq = 'ten'", "the number ten was given"),
     ("UPDATE alembic_version SET version_num = '0000'", "has schema 0000, which no version"),
 ]
 
@@ -165,6 +173,7 @@ def test_a_log_that_is_missing_may_have_been_removed_by_hand(folder: Path, capsy
         ("000001/notes.txt", "is no log of an attempt"),
         ("1.1.1.log", "is no folder of logs"),
         ("old/1.1.1.log", "is no folder of logs"),
+        (f"{10**20}/1.1.1.log", "is no folder of logs"),
     ],
 )
 def test_files_that_belong_to_no_attempt_are_named(

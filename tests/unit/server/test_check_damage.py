@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from ci.server.check import main
 from ci.server.store.database import FILE_NAME
+from ci.server.store.tables import SCHEMA
 from tests.old.folder import OLD, unpack
 
 Output = pytest.CaptureFixture[str]
@@ -110,6 +112,41 @@ def test_a_lost_table_needs_a_back_up(folder: Path, capsys: Output) -> None:
         assert "restore a back-up" in said or folder.name != SCHEMAS[-1]
 
 
+def _replace_by_file(path: Path) -> None:
+    shutil.rmtree(path)
+    path.touch()
+
+
+def _replace_by_loop(path: Path) -> None:
+    shutil.rmtree(path)
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize("name", ["logs", "logs/000000"])
+@pytest.mark.parametrize("damage", [_replace_by_file, _replace_by_loop])
+def test_what_is_no_folder_where_one_must_be_is_damage(
+    tmp_path: Path, capsys: Output, name: str, damage: Callable[[Path], None]
+) -> None:
+    """Its owner can't read it either."""
+    folder = unpack(SCHEMA, tmp_path)
+    damage(folder / name)
+    code, said = _check(folder, capsys)
+    assert code == 1
+    assert f"{folder / name}: " in said
+    assert "restore a back-up" in said
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A whole data folder of nobody's, to which the way is open, as it is not below `tmp_path`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = unpack(SCHEMA, Path(name))
+        if not os.geteuid():
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, NOBODY, NOBODY)
+        yield folder
+
+
 @contextmanager
 def _as_nobody() -> Iterator[None]:
     """Let permissions count even if root runs the tests."""
@@ -124,14 +161,16 @@ def _as_nobody() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ["", FILE_NAME, "logs", "logs/000000"])
-def test_what_may_not_be_read_is_no_damage(folder: Path, capsys: Output, name: str) -> None:
+def test_what_may_not_be_read_is_no_damage(open_folder: Path, capsys: Output, name: str) -> None:
     """Exit code 2, and its owner is to do it."""
-    path = folder / name
+    path = open_folder / name
+    with _as_nobody():
+        assert _check(open_folder, capsys)[0] == 0
     mode = path.stat().st_mode
     path.chmod(0)
     try:
         with _as_nobody():
-            code, said = _check(folder, capsys)
+            code, said = _check(open_folder, capsys)
     finally:
         path.chmod(mode)
     assert code == 2
