@@ -33,7 +33,7 @@ async def _poll(port: int, url: str, period_s: float, times: Times, counts: Coun
 
 
 async def _poll_by(client: Client, url: str, period_s: float, times: Times, counts: Counts) -> None:
-    part = f"poll {url.partition('part=')[2].partition('&')[0]}"
+    part = f"poll {url.partition('part=')[2].partition('&')[0] or url}"
     next_at = time.monotonic()
     while True:
         # As `hx-sync="this:drop"` does: what falls due while an answer is awaited is left out.

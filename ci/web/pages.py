@@ -109,6 +109,12 @@ async def build_log(number: int) -> Response:
     return await raw_log(number)
 
 
+@pages.get("/pulse")
+async def pulse() -> Response:
+    """Tell an open page that somebody is there."""
+    return await parts.send_part("_pulse.html")
+
+
 @pages.get("/agents")
 async def agents() -> Response:
     """Show the agents."""

@@ -95,6 +95,25 @@ def test_a_restarted_server_needs_no_reload(server: Server, page: Page) -> None:
     assert [line.strip() for line in lines] == [f"line {i}" for i in range(1, 13)]
 
 
+def test_pages_say_that_nobody_answers(server: Server, page: Page) -> None:
+    """What they show would look like the present. They go on when somebody answers."""
+    server.submit("sleep 1000")
+    warnings = []
+    for path in ("/", "/build/1", "/agents"):
+        tab = page.context.new_page()
+        tab.goto(f"{server.url}{path}")
+        warnings.append(tab.get_by_text("has not answered"))
+    for warning in warnings:
+        expect(warning).to_be_attached()
+        expect(warning).not_to_be_visible()
+    server.kill()
+    for warning in warnings:
+        expect(warning).to_be_visible()
+    server.start()
+    for warning in warnings:
+        expect(warning).not_to_be_visible()
+
+
 def test_cancel_on_the_page(server: Server, page: Page) -> None:
     """It says canceled at once."""
     number = server.submit("echo begun; sleep 1000")

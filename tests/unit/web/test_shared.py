@@ -38,7 +38,7 @@ async def poll(client: httpx.AsyncClient, path: str) -> str:
 
 def interval_s(html: str) -> int:
     """After how many seconds the part asks again."""
-    found = re.search(r'hx-trigger="every (\d+)s"', html)
+    found = re.search(r'part=[^"]*" hx-trigger="every (\d+)s"', html)
     assert found is not None
     return int(found[1])
 
