@@ -41,8 +41,9 @@ def stopped(
             sentence = "The agent was stopped before the command had ended."
         case Reason.INTERNAL:  # for what is still missing at the end, see `removed`
             sentence = (
-                "The agent's folder of this build, or a file in it, was moved away while the command "
-                "ran, and is back: what was printed meanwhile may be lost, so the command was ended."
+                "The agent's folder of this build, or a file in it, was moved away while the "
+                "command ran, and is back. What was printed meanwhile may be lost, so the command "
+                "was ended."
             )
         case _:
             sentence = "The command was ended."
