@@ -28,7 +28,8 @@ run-agent: $(VENV)/ready ## an agent alone; its flags in ARGS="--server-host 10.
 	@exec $(BIN)/python -m ci.agent $(ARGS)
 
 test: browser check ## everything: format, lint, types, all tests (with git and Chromium)
-	@CI_BROWSER="$$($(BIN)/python tests/find_browser.py)" $(BIN)/python -m pytest --quiet tests/real
+	@CI_BROWSER="$$($(BIN)/python tests/find_browser.py)" $(BIN)/python -m pytest --quiet \
+		--numprocesses auto --dist loadfile tests/real
 
 check: $(VENV)/ready-to-test ## the fast part: format, lint, types, unit and story tests
 	@.ci/need git git
