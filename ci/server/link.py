@@ -279,11 +279,18 @@ class Link:
                     return
                 except PeerRefused as refusal:
                     if not (refusal.status >= _SERVER_ERROR and native):
-                        hold.taken = unsure
-                        if unsure and not self._is_final(refusal):
+                        if not unsure or self._is_final(refusal):
+                            hold.taken = unsure
+                            raise
+                        # It has no room now; what became of the earlier request it says itself.
+                        has_it = await self._has(hold.lease.attempt)
+                        if has_it is False:
+                            hold.taken = False
+                            raise
+                        if has_it:
                             why = f"may have taken it, then answered {refusal.status}"
                             await self._give_up(watch.id, Reason.AGENT_LOST, why)
-                        raise
+                            raise
                 except (Unreachable, trio.TooSlowError) as error:
                     if isinstance(error, Unreachable) and not error.sent:
                         hold.taken = unsure
@@ -297,6 +304,23 @@ class Link:
             why = f"did not say within {limit_s:g} s whether it took it"
             await self._give_up(watch.id, Reason.AGENT_LOST, why)
             raise AgentLost(why)
+
+    async def _has(self, attempt: Attempt) -> bool | None:
+        """Ask the agent whether it may have an attempt. None when it does not answer.
+
+        If a request for it is still on its way, what comes of that is ended by a heartbeat.
+        """
+        try:
+            with trio.fail_after(ANSWER_S):
+                status = await self._client.status()
+            check_identity(self._member, status)
+        except (Unreachable, PeerRefused, trio.TooSlowError):
+            return None
+        if status.attempts is None:
+            return True
+        return any(
+            each.id == attempt.id and attempt.is_meant(each.lease_mark) for each in status.attempts
+        )
 
     async def _until_over(self, watch: Watch) -> None:
         """Wait until the attempt is over and the agent has nothing left of it."""
