@@ -344,7 +344,9 @@ class Fleet:
         """Say in one sentence what a build waits for that finds no free slot."""
         if not self._members:
             return "No agent has registered yet. Start one: python -m ci.agent"
-        ready = [member for member in self._members.values() if member.accepting]
+        # One that took a build and refused another, for now, has its slots busy; one that has only
+        # refused has a problem.
+        ready = [each for each in self._members.values() if each.accepting and not each.problem]
         if not ready:
             states = [member.state for member in self.members]
             counts = [(states.count(state), state) for state in AgentState]
@@ -374,7 +376,9 @@ def _tell_registered(agent: Agent, *, new: bool) -> None:
 
 def _trouble(member: Member) -> str:
     """Why an agent that could take work says that it takes none."""
-    return member.status.problem if member.state is AgentState.ONLINE else ""
+    if member.state is not AgentState.ONLINE:
+        return ""
+    return member.status.problem or member.problem.rstrip(".")
 
 
 def _essence(agent: Agent) -> tuple[object, ...]:

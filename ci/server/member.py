@@ -86,7 +86,7 @@ class Member:
     @property
     def free_slots(self) -> int:
         """How many attempts more it could take now."""
-        return max(0, self.agent.slots - len(self.watches)) if self.accepting else 0
+        return max(0, self.agent.slots - len(self.watches)) if self.takes_work else 0
 
     async def wait_accepting(self) -> None:
         """Block until it takes work."""

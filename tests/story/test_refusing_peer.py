@@ -54,3 +54,25 @@ async def test_an_agent_that_refuses_is_not_shown_as_one_that_takes_work(
     await world.wait_count(agent.taken)
     [view] = await world.server.agents()
     assert view.takes_work
+
+
+async def test_a_build_that_waits_for_an_agent_that_refuses_says_so(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Nothing runs there, so no slot is busy; people need to know what the agent answers."""
+    await world.start_server()
+    agent = world.agent(slots=2)
+    agent.refuses = True
+    await agent.register()
+    await world.wait_state(AgentState.ONLINE)
+    numbers = [await world.submit() for _ in range(4)]
+
+    async def refuses() -> bool:
+        words = [(await world.server.build(number)).waiting_for or "" for number in numbers]
+        return all("takes work" in each and "no free slot" in each for each in words)
+
+    await world.wait_for(refuses)
+    agent.refuses = False
+    await world.wait_count(agent.taken, 2)
+    waits = (await world.server.build(numbers[3])).waiting_for
+    assert waits == "It waits for a free slot: agent agent-9001 has 2, all busy."
