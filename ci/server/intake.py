@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ci.errors import GivenUp, LogFull, TooLarge
+from ci.errors import GivenUp, LogFull, Rejected, TooLarge
 from ci.model import Reason
 from ci.server.fleet import Fleet
 from ci.server.journal import Journal
@@ -47,11 +47,15 @@ class Intake:
         if attempt is None or attempt.status.ended or not attempt.is_meant(lease_mark):
             raise GivenUp(f"attempt {id[:100]} is over or unknown", field="id")
         self._fleet.heard(attempt.agent)
+        if cut is not None and cut >= offset + len(data):
+            message = f"cut: {cut} lies behind this piece, which ends at {offset + len(data)}"
+            raise Rejected(message, field="cut")
         size = self._logs.size(id)
         if offset <= size and offset + len(data) > self._max_log_bytes + LOG_MARK_ROOM:
             raise LogFull(size)
         self._room.demand()
-        if cut is not None and attempt.log_cut is None:
+        # What is said of it first holds, so nothing is noted of a piece that is refused as a gap.
+        if cut is not None and attempt.log_cut is None and offset <= size:
             await self._store.note_cut(id, cut)
         size = await self._logs.append(id, offset, data)
         self._journal.metrics.log_bytes.inc(len(data))

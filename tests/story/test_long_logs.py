@@ -114,3 +114,26 @@ async def test_a_limit_that_is_raised_holds_for_the_next_build(
     first, second = [(await world.wait_build(number)).build for number in numbers]
     assert (first.log_size or 0) < LIMIT + LOG_MARK_ROOM
     assert second.log_size == len(LONG)
+
+
+async def test_no_wrong_place_of_a_cut_is_kept(world: World, autojump_clock: MockClock) -> None:
+    """What is said of it first holds, so it is not taken from a piece that is refused."""
+    await world.start_server()
+    agent = world.agent()
+    await agent.register()
+    number = await world.submit()
+    await world.wait_count(agent.taken)
+
+    async def send(offset: int, data: bytes, cut: int) -> int:
+        path = f"/notify_build_log?id=1.1.1&offset={offset}&cut={cut}"
+        answer = await agent.post(path, content=data)
+        assert ("cut" in answer.text) == (answer.status_code == 422)
+        return answer.status_code
+
+    assert await send(0, b"head", 4) == 422, "it lies behind the piece"
+    assert await send(0, b"head", 10**17) == 422
+    assert await send(100, b"words", 102) == 409, "there is a gap before it"
+    assert (await world.server.build(number)).attempts[0].log_cut is None
+    assert await send(0, b"head, words", 6) == 200
+    assert await send(11, b" and tail", 7) == 200
+    assert (await world.server.build(number)).attempts[0].log_cut == 6
