@@ -102,9 +102,10 @@ class Attempts:
         if attempt is not None and not _is_other(attempt.job, lease_mark):
             attempt.stop(Reason.CANCELED)
 
-    def drop(self, id: str) -> None:
+    def drop(self, id: str, lease_mark: str = "") -> None:
         """End an attempt now, and forget it: the server wants nothing more of it."""
-        if attempt := self._attempts.get(id):
+        attempt = self._attempts.get(id)
+        if attempt is not None and not _is_other(attempt.job, lease_mark):
             attempt.drop()
 
     async def pick_up(self) -> None:

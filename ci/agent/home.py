@@ -31,6 +31,7 @@ class Home:
         self._attempts = attempts
         self._describe = describe
         self._called = trio.Event()
+        self._named: dict[str, str] = {}  # the lease marks of the attempts that it was told of
         self._told: tuple[str, bool] | None = None  # what the log says of the server, since when:
         self._told_at = 0.0
 
@@ -47,7 +48,7 @@ class Home:
             self._line.welcome = welcome
             for id, verdict in welcome.attempts.items():
                 if verdict == "drop":
-                    self._attempts.drop(id)
+                    self._attempts.drop(id, self._named.get(id, ""))
             unheard = await self._wait_unheard(welcome)
 
     def _tell(self, welcome: Welcome, *, unheard: bool) -> None:
@@ -61,7 +62,9 @@ class Home:
         began = trio.current_time()
         try:
             with trio.fail_after(ANSWER_LIMIT_S):
-                return await self._line.client.register(await self._describe())
+                said = await self._describe()
+                self._named = {each["id"]: each["lease_mark"] for each in said["attempts"]}
+                return await self._line.client.register(said)
         except trio.TooSlowError:
             if self._line.heard_at < began:
                 raise

@@ -45,3 +45,21 @@ async def test_a_late_cancel_ends_nothing_that_is_newer(stage: Stage) -> None:
             assert len(stage.server.results) == number - 1
             await http.post("/cancel", json={"id": id, **more})
             assert (await stage.server.wait_result(number))["reason"] == "canceled"
+
+
+async def test_a_late_answer_to_a_registration_ends_nothing_that_is_newer(stage: Stage) -> None:
+    """It speaks of the attempt that the agent had when it asked."""
+    async with stage.agent() as (agent, http):
+        await http.post("/build", json=job(command="sleep 1000", lease_mark=OLD))
+        await trio.sleep(1)
+        stage.server.slow["/notify_agent"] = 5
+        stage.server.drop = {"1.1.1"}
+        agent.home.call()
+        await trio.sleep(1)
+        new = job(command="sleep 10; echo new", lease_mark=NEW)
+        assert (await http.post("/build", json=new)).status_code == 409
+        await trio.sleep(1)
+        assert (await http.post("/build", json=new)).status_code == 202
+        with trio.fail_after(60):
+            assert (await stage.server.wait_result())["log_size"] == len("new\n")
+    assert len(stage.server.registrations) > 1
