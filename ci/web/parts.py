@@ -24,6 +24,7 @@ EACH_SECOND: Final = 1
 EACH_LOOK: Final = 2  # the interval at which lists ask
 EACH_MINUTE: Final = 60
 NEVER: Final = 0  # a log says nothing of the kind
+REFRESH_S: Final = 5  # how often a page without JavaScript loads itself while something runs
 _STAMP = re.compile(r"(?P<version>.+)\.(?P<period>0|1|2|60)\.[0-9]+")
 CACHING: Final = {"Cache-Control": "no-cache", "Vary": "HX-Request"}
 
@@ -41,6 +42,11 @@ def stamp(core: Core, period_s: int, number: int | None = None) -> str:
     """
     ticks = int(core.now().timestamp()) // period_s if period_s else 0
     return f"{core.version(number)}.{period_s}.{ticks}"
+
+
+def stamps(core: Core, period_s: int, number: int | None = None) -> tuple[str, str]:
+    """Stamp a part twice: for when it shows something that runs, and for when it does not."""
+    return stamp(core, period_s, number), stamp(core, EACH_MINUTE, number)
 
 
 def is_present(core: Core, moment: str, number: int | None = None) -> bool:

@@ -1,0 +1,156 @@
+"""A build's page: what was asked, what became of it, the log; and what one may do with it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from quart import Response, redirect, url_for
+from quart.typing import ResponseReturnValue
+
+from ci.errors import Busy, Conflict, NotFound, Rejected, RequestError, StoreFailed
+from ci.model import Status
+from ci.server.views import BuildView
+from ci.web import logview, parts, query
+from ci.web.core import Core, the_core
+from ci.web.failures import retry_later
+from ci.web.rawlog import raw_log
+
+
+async def build(number: int) -> Response:
+    """Show a build: what was asked, what became of it, the log."""
+    part = parts.wanted_part()
+    if part == "head":
+        return await _head_part(number)
+    if part == "log":
+        return await _log_part(number)
+    return await _send_build(
+        number,
+        attempt=query.text("attempt"),
+        begin=query.number("from"),
+        end=query.number("to"),
+    )
+
+
+async def cancel_build(number: int) -> ResponseReturnValue:
+    """End a build now. One that has just ended by itself is shown as it is."""
+    with suppress(Conflict):
+        await the_core().cancel(number)
+    return to_build(number, at_end=False)
+
+
+async def rerun_build(number: int) -> ResponseReturnValue:
+    """Ask for the same once more and lead to the new build."""
+    try:
+        build = await the_core().rerun(number)
+    except NotFound:
+        raise  # there is no page to stay on
+    except (Rejected, Busy, StoreFailed) as error:
+        return retry_later(await _send_build(number, error=error), error)
+    return to_build(build.number)
+
+
+async def build_log(number: int) -> Response:
+    """Send the log's bytes."""
+    return await raw_log(number)
+
+
+def to_build(number: int, *, at_end: bool = True) -> ResponseReturnValue:
+    """Lead to a build's page; at the end of a log that grows, the browser follows it."""
+    anchor = "end" if at_end else None
+    return redirect(url_for("pages.build", number=number, _anchor=anchor), HTTPStatus.SEE_OTHER)
+
+
+def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[str, Any]:
+    """Say what the upper part of a build's page shows."""
+    ticking, resting = stamps
+    status = view.build.status
+    return {
+        "view": view,
+        "build": view.build,
+        "several": len(core.repositories) > 1,
+        "now": core.now(),
+        "v": ticking if status is Status.RUNNING else resting,
+        "refresh_s": None if status.ended else parts.REFRESH_S,
+    }
+
+
+async def _send_build(
+    number: int,
+    *,
+    attempt: str | None = None,
+    begin: int | None = None,
+    end: int | None = None,
+    error: RequestError | None = None,
+) -> Response:
+    """Send a build's page; with `error`, why what was asked for on it was refused."""
+    core = the_core()
+    stamps = parts.stamps(core, parts.EACH_SECOND, number)
+    version = parts.stamp(core, parts.NEVER, number)
+    view = await core.build(number)
+    head = _head(core, view, stamps)
+    log = await _open_log(core, view, version, attempt=attempt, begin=begin, end=end)
+    if error is None:
+        return await parts.send_page("build.html", **(head | log), error=None)
+    # Without JavaScript the page must not load itself: its address takes no question.
+    shown = head | log | {"refresh_s": None, "error": error}
+    return await parts.send_page("build.html", error.http_status, **shown)
+
+
+async def _head_part(number: int) -> Response:
+    core = the_core()
+    moment = partial(parts.stamp, core, parts.EACH_SECOND, number)
+    if parts.is_current(core, number):
+        present = moment()
+        await core.build(number)  # which says 404 if there is none
+        return parts.no_news(present, number)
+
+    async def head() -> dict[str, Any]:
+        stamps = parts.stamps(core, parts.EACH_SECOND, number)
+        return _head(core, await core.build(number), stamps)
+
+    return await parts.send_shared_part("_build.html", moment, head, number)
+
+
+async def _log_part(number: int) -> Response:
+    """Send what was added to the log, or the log anew where it can't be continued."""
+    core = the_core()
+    tail = logview.read_tail()
+    version = parts.stamp(core, parts.NEVER, number)
+    current = parts.is_current(core, number)
+    log = await core.log(number)
+    if not logview.is_out_of_date(tail, log) and not logview.has_news(tail, log, current=current):
+        return parts.no_news(version, number, log)
+    # The build first: when it has ended, the log that is asked for after it is the whole log.
+    view = await core.build(number)
+    log = await core.log(number)
+    if logview.is_out_of_date(tail, log):
+        shown = await _open_log(core, view, version)
+        return await parts.send_part("_log.html", replaces="#log", **shown)
+    ended = view.build.status.ended
+    added = await logview.continue_log(core, tail, log, ended=ended, version=version)
+    return await parts.send_part("_tail.html", **_log(view, added))
+
+
+async def _open_log(
+    core: Core,
+    view: BuildView,
+    version: str,
+    *,
+    attempt: str | None = None,
+    begin: int | None = None,
+    end: int | None = None,
+) -> dict[str, Any]:
+    log = await core.log(view.build.number, attempt)
+    latest = not view.attempts or log.attempt == view.attempts[-1].id
+    ended = view.build.status.ended or not latest
+    shown = await logview.open_log(core, log, begin=begin, end=end, ended=ended, version=version)
+    return _log(view, shown)
+
+
+def _log(view: BuildView, shown: logview.LogShown) -> dict[str, Any]:
+    """Say what a log, or what was added to it, needs to be shown."""
+    own = next((one for one in view.attempts if one.id == shown.tail.attempt), None)
+    return {"view": view, "build": view.build, "log": shown, "attempt": own}
