@@ -30,9 +30,9 @@ def stopped(
     reason: Reason, timeout_s: float | None, silence_s: float | None, *, frozen: bool = False
 ) -> Outcome:
     """Say why a command was ended by us; `frozen`: a signal had stopped some of its processes."""
+    if reason is Reason.CANCELED:
+        return Outcome(Status.CANCELED, reason, "The build was canceled.")
     match reason:
-        case Reason.CANCELED:
-            sentence = "The build was canceled."
         case Reason.TIMEOUT:
             sentence = f"The build took longer than {_words(timeout_s)} and was ended."
         case Reason.SILENCE:

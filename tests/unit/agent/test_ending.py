@@ -49,6 +49,13 @@ def test_every_stop_has_a_sentence(reason: Reason, limit: float | None) -> None:
     assert ending.stopped(reason, limit, limit).message.endswith(".")
 
 
+@pytest.mark.parametrize("reason", list(Reason))
+def test_only_what_was_canceled_is_called_so(reason: Reason) -> None:
+    """By the word that the build itself has; all else that was stopped is without a verdict."""
+    expected = Status.CANCELED if reason is Reason.CANCELED else Status.ERROR
+    assert ending.stopped(reason, 1, 1).status is expected
+
+
 def test_an_error_is_said_in_one_sentence() -> None:
     """Also one of a nursery, and one that quotes all that it was given."""
     inner = OSError(errno.EIO, "x")
