@@ -18,6 +18,7 @@ from ci.wire.status import AgentStatus, read_status
 from ci.wire.token import token_headers
 
 MAX_ANSWER_BYTES = 1 << 20  # an agent's answers are small; a wrong peer's may be endless
+ANSWER_S = 5.0  # an agent answers /status and /build at once: it only has to note it down
 _SHOWN_CHARS = 1000
 _WRONG_TOKEN = (401, 403)
 # Host names that can't be are found out only here: idna raises UnicodeError.

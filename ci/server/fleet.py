@@ -18,13 +18,14 @@ from ci.config import ServerConfig
 from ci.errors import AgentLost, Conflict, NotFound, PeerRefused, StoreFailed, Unreachable
 from ci.model import Agent, AgentState, Attempt, Outcome, Reason, Status
 from ci.outage import Outage
-from ci.server.client import AgentClient
+from ci.server.client import ANSWER_S, AgentClient
 from ci.server.journal import Journal
-from ci.server.link import ANSWER_S, Link, check_identity, end_attempt
-from ci.server.member import Member
+from ci.server.link import Link
+from ci.server.member import Member, check_identity
 from ci.server.queue import Queue
 from ci.server.room import Room
 from ci.server.store.store import Store
+from ci.server.withdrawal import end_attempt
 
 SEEN_INTERVAL_S = 60.0  # how often "last heard" is written down; a restart may forget this much
 

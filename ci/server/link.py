@@ -1,8 +1,8 @@
 """One agent's life while it answers.
 
 Link.run
-├─ heartbeat        asks /status; three misses raise AgentLost and with it end all the rest
-├─ slot             lease → hand over → wait until it is over; one task per slot
+├─ heartbeat        heartbeat.py; three misses raise AgentLost and with it end all the rest
+├─ slot             lease → hand over (handover.py) → wait until it is over; one task per slot
 ├─ …
 └─ slot (taken up)  the same, beginning with an attempt that the agent had already
 
@@ -13,9 +13,7 @@ grace time, whether it is given up.
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -23,31 +21,24 @@ import trio
 
 from ci.backoff import delays
 from ci.config import ServerConfig
-from ci.errors import AgentLost, GivenUp, PeerRefused, Unreachable
-from ci.model import Attempt, CommitInfo, Outcome, Reason, Status
+from ci.errors import AgentLost, PeerRefused, Unreachable
+from ci.model import Outcome, Reason, Status
 from ci.outage import Outage
 from ci.server.client import AgentClient
+from ci.server.handover import HandOver
+from ci.server.heartbeat import Heartbeat
 from ci.server.journal import Journal
 from ci.server.member import Member, Watch
-from ci.server.queue import Hold, Queue
+from ci.server.queue import Queue
 from ci.server.room import Room
 from ci.server.store.store import Store
-from ci.wire.job import write_job
-from ci.wire.registration import AttemptState
+from ci.server.withdrawal import ask_cancel, end_attempt, give_up
 from ci.wire.status import AgentStatus
 
-MISSES = 3  # one lost packet or one slow moment is no death
-MISS_INTERVAL_S = 1.0  # after a miss it is asked again sooner: the page tells within seconds
-SILENT_HEARTBEATS = 3  # or so long without any sign of life, however few times it was asked
-ANSWER_S = 5.0  # an agent answers /status and /build at once: it only has to note it down
 OVERTIME_S = 120.0  # an attempt's own limit is its agent's to keep; this much later it is ours
 REFUSAL_REMIND_S = 600.0  # between two log lines about an agent that goes on to refuse
 STANDSTILL_S = 5.0  # woken so much later than asked for: this machine or process stood still
 GONE_S = 30.0  # how long a slot waits for a canceled command's processes to be gone
-_SERVER_ERROR = 500  # or more: a proxy, or a bug; nobody knows what happened behind it
-# What our agents answer when they can't take a job now; any other refusal is of the job itself.
-_NOT_NOW = (401, 403, 404, 408, 409, 421, 425, 429)
-_NEVER = (413, 415, 422)  # and others: they say "not now" in all kinds of ways
 
 log = structlog.get_logger()
 
@@ -76,6 +67,8 @@ class Link:
         self._journal = journal
         self._room = room
         self._refusals = Outage(REFUSAL_REMIND_S)  # for the log
+        self._heartbeat = Heartbeat(member, client, store, config, now)
+        self._hand_over = HandOver(member, client, store, config)
 
     async def run(self, status: AgentStatus) -> None:
         """Give the agent work until it is lost: ends by raising AgentLost, in a group.
@@ -89,78 +82,11 @@ class Link:
         for watch in watches:
             watch.since = -math.inf
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._heartbeat, status)
+            nursery.start_soon(self._heartbeat.serve, status)
             for watch in watches:
                 nursery.start_soon(self._slot, watch)
             for _ in range(self._member.agent.slots - len(watches)):
                 nursery.start_soon(self._slot, None)
-
-    async def _heartbeat(self, status: AgentStatus) -> None:
-        await self._compare(status, trio.current_time())
-        misses = 0
-        # After a restart all agents come at once. Each has its own moment within the interval, so
-        # that a hundred of them are not asked in one breath for ever after.
-        wait_s = self._config.heartbeat_seconds * _phase(self._member.name)
-        while True:
-            await trio.sleep(MISS_INTERVAL_S if misses else wait_s)
-            wait_s = self._config.heartbeat_seconds
-            asked_at = trio.current_time()
-            try:
-                with trio.fail_after(ANSWER_S):
-                    status = await self._client.status()
-                check_identity(self._member, status)
-            except (Unreachable, PeerRefused, trio.TooSlowError) as error:
-                misses += 1
-                log.info(
-                    "agent missed a heartbeat",
-                    agent=self._member.name,
-                    misses=misses,
-                    error=str(error) or f"no answer within {ANSWER_S:g} s",
-                )
-                if misses >= MISSES or self._silent():
-                    raise AgentLost(str(error) or f"no answer within {ANSWER_S:g} s") from error
-                continue
-            misses = 0
-            self._member.hear(self._now())
-            self._note(status)
-            await self._compare(status, asked_at)
-
-    def _note(self, status: AgentStatus) -> None:
-        """Take down what it says, and let those look again who wait for it to take work."""
-        member, before = self._member, self._member.status
-        member.status = status
-        if status.draining and not before.draining:
-            log.info("agent drains", agent=member.name, next="it gets no more builds")
-        if (status.draining, bool(status.problem)) != (before.draining, bool(before.problem)):
-            member.changed()
-
-    def _silent(self) -> bool:
-        silence_s = trio.current_time() - self._member.heard_at
-        return silence_s >= SILENT_HEARTBEATS * self._config.heartbeat_seconds
-
-    async def _compare(self, status: AgentStatus, asked_at: float) -> None:
-        """Mend what differs between the agent's attempts and ours."""
-        if status.attempts is not None:
-            self._member.phases = {each.id: each.state for each in status.attempts}
-            held = await self._held() if status.attempts else {}
-            for each in status.attempts:
-                if each.id not in held or not held[each.id].is_meant(each.lease_mark):
-                    await self._cancel(each.id, each.lease_mark)
-                elif each.commit_hash:
-                    await self._note_commit(each)
-        held = await self._held()  # read anew: each watch that is there now was leased before this
-        for id, watch in list(self._member.watches.items()):
-            if id not in held:
-                watch.end(gone=False)
-            if status.attempts is None or watch.since >= asked_at:
-                continue
-            if id not in self._member.phases:
-                watch.gone.set()
-                if id in held:
-                    await self._give_up(id, Reason.AGENT_RESTARTED, "has forgotten it")
-
-    async def _held(self) -> dict[str, Attempt]:
-        return {attempt.id: attempt for attempt in await self._store.held(self._member.name)}
 
     async def _slot(self, watch: Watch | None) -> None:
         """Do one attempt after the other, beginning with the one that is given, if any."""
@@ -206,7 +132,7 @@ class Link:
                 if await self._canceled_meanwhile(id):
                     hold.taken = True
                     return None
-                await self._hand_over(hold, watch)
+                await self._hand_over.run(hold, watch)
             except Unreachable:
                 self._journal.metrics.handover_failures.labels("unreachable").inc()
                 raise
@@ -215,7 +141,7 @@ class Link:
                 raise
             except PeerRefused as refusal:
                 self._journal.metrics.handover_failures.labels("refused").inc()
-                if not self._is_final(refusal):
+                if not self._hand_over.is_final(refusal):
                     raise
                 hold.taken = True
                 message = f"Agent {self._member.name} refused it: {refusal.body}"
@@ -240,87 +166,10 @@ class Link:
         elif lasted_s is not None:
             log.warning("agent still takes no work", agent=name, for_s=lasted_s, error=error)
 
-    def _is_final(self, refusal: PeerRefused) -> bool:
-        """Whether the agent will never take this job: else it would hold up all behind it."""
-        if self._member.agent.native:
-            return refusal.status not in _NOT_NOW
-        return refusal.status in _NEVER
-
     async def _canceled_meanwhile(self, id: str) -> bool:
         """Whether the attempt ended before there was a watch for it."""
         attempt = await self._store.attempt(id)
         return attempt is None or attempt.status.ended
-
-    async def _hand_over(self, hold: Hold, watch: Watch) -> None:
-        """Ask the agent until it has answered, or until the attempt is over without an answer."""
-        native = self._member.agent.native
-        body = write_job(
-            hold.lease,
-            self._config.build_timeout_seconds,
-            self._config.silence_timeout_seconds,
-            self._config.max_log_bytes,
-            self._member.status.boot_id,
-            native=native,
-        )
-        waits = delays()
-        limit_s = self._config.grace_seconds
-        deadline = trio.current_time() + limit_s
-        unsure = False  # whether an earlier try may have reached it
-        is_last = False
-        with watch.handing_over:
-            while not is_last:
-                # It is asked once more after the limit: if this machine stood still for so long, it
-                # was not the agent who was silent.
-                is_last = trio.current_time() >= deadline
-                hold.taken = True  # from here on the agent may have it
-                try:
-                    with trio.fail_after(ANSWER_S):
-                        await self._client.build(body)
-                    return
-                except PeerRefused as refusal:
-                    if not (refusal.status >= _SERVER_ERROR and native):
-                        if not unsure or self._is_final(refusal):
-                            hold.taken = unsure
-                            raise
-                        # It has no room now; what became of the earlier request it says itself.
-                        has_it = await self._has(hold.lease.attempt)
-                        if has_it is False:
-                            hold.taken = False
-                            raise
-                        if has_it:
-                            why = f"may have taken it, then answered {refusal.status}"
-                            await self._give_up(watch.id, Reason.AGENT_LOST, why)
-                            raise
-                except (Unreachable, trio.TooSlowError) as error:
-                    if isinstance(error, Unreachable) and not error.sent:
-                        hold.taken = unsure
-                        raise
-                    if not native:
-                        return  # some answer only when the build is over
-                # It may have it or not. Ours takes the same id only once, so ask again.
-                unsure = True
-                await trio.sleep(max(0.0, min(next(waits), deadline - trio.current_time())))
-        if not watch.over.is_set():
-            why = f"did not say within {limit_s:g} s whether it took it"
-            await self._give_up(watch.id, Reason.AGENT_LOST, why)
-            raise AgentLost(why)
-
-    async def _has(self, attempt: Attempt) -> bool | None:
-        """Ask the agent whether it may have an attempt. None when it does not answer.
-
-        If a request for it is still on its way, what comes of that is ended by a heartbeat.
-        """
-        try:
-            with trio.fail_after(ANSWER_S):
-                status = await self._client.status()
-            check_identity(self._member, status)
-        except (Unreachable, PeerRefused, trio.TooSlowError):
-            return None
-        if status.attempts is None:
-            return True
-        return any(
-            each.id == attempt.id and attempt.is_meant(each.lease_mark) for each in status.attempts
-        )
 
     async def _until_over(self, watch: Watch) -> None:
         """Wait until the attempt is over and the agent has nothing left of it."""
@@ -337,62 +186,14 @@ class Link:
                 ours_till = now
             deadline = max(deadline, ours_till + OVERTIME_S)
         if not watch.over.is_set():
-            await self._give_up(watch.id, Reason.AGENT_LOST, f"said nothing of it for {limit_s} s")
+            why = f"said nothing of it for {limit_s:g} s"
+            await give_up(self._store, self._member.name, watch.id, Reason.AGENT_LOST, why)
         if not watch.gone.is_set():
             attempt = await self._store.attempt(watch.id)
             native = self._member.agent.native
-            await self._cancel(watch.id, attempt.lease_mark if attempt and native else "")
+            lease_mark = attempt.lease_mark if attempt and native else ""
+            await ask_cancel(self._client, self._member.name, watch.id, lease_mark)
             # An agent of others may know no /cancel: its slot is free when it delivers.
             with trio.move_on_after(GONE_S if self._member.agent.native else limit_s):
                 await watch.gone.wait()
         self._member.watches.pop(watch.id, None)
-
-    async def _cancel(self, id: str, lease_mark: str) -> None:
-        """Ask the agent to end an attempt. If it does not hear, the next heartbeat asks again.
-
-        By the mark it knows one that it has been handed since then with the same id.
-        """
-        try:
-            with trio.fail_after(ANSWER_S):
-                await self._client.cancel(id, lease_mark)
-        except (Unreachable, PeerRefused, trio.TooSlowError) as error:
-            log.info(
-                "cancel not heard",
-                attempt=id,
-                agent=self._member.name,
-                error=str(error) or f"no answer within {ANSWER_S:g} s",
-                next="it is asked again with a heartbeat",
-            )
-
-    async def _give_up(self, id: str, reason: Reason, why: str) -> None:
-        """End an attempt without its agent; its build waits again, unless too many were lost."""
-        message = f"Agent {self._member.name} {why}."
-        await end_attempt(self._store, id, Outcome(Status.ERROR, reason, message))
-
-    async def _note_commit(self, state: AttemptState) -> None:
-        attempt = await self._store.attempt(state.id)
-        build = await self._store.build(attempt.build) if attempt else None
-        if build is not None and build.commit_hash != state.commit_hash:
-            found = CommitInfo(state.commit_hash, state.subject, state.author, state.branch)
-            await self._store.note_commit(state.id, found)
-
-
-def _phase(name: str) -> float:
-    """A number from 0 to 1 that is always the same for a name, and another one for others."""
-    return zlib.crc32(name.encode(errors="replace")) / 2**32
-
-
-def check_identity(member: Member, status: AgentStatus) -> None:
-    """Make sure that who answers is who is meant. Raises PeerRefused.
-
-    Two agents may say that they are at one address; each must be asked for its own attempts only.
-    """
-    known = member.agent
-    if (status.name or known.name, status.home_id or known.home_id) != (known.name, known.home_id):
-        raise PeerRefused(200, f"the agent {status.name!r} answers at this address")
-
-
-async def end_attempt(store: Store, id: str, outcome: Outcome) -> None:
-    """End an attempt by the server's own decision."""
-    with suppress(GivenUp):  # its result, or a cancel, came in at the same moment
-        await store.end(id, outcome, delivered=False)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import trio
 
+from ci.errors import PeerRefused
 from ci.model import Agent, AgentState
 from ci.outage import Outage
 from ci.wire.status import AgentStatus
@@ -114,3 +115,13 @@ class Member:
         watch = Watch(id)
         self.watches[id] = watch
         return watch
+
+
+def check_identity(member: Member, status: AgentStatus) -> None:
+    """Make sure that who answers is who is meant. Raises PeerRefused.
+
+    Two agents may say that they are at one address; each must be asked for its own attempts only.
+    """
+    known = member.agent
+    if (status.name or known.name, status.home_id or known.home_id) != (known.name, known.home_id):
+        raise PeerRefused(200, f"the agent {status.name!r} answers at this address")

@@ -12,6 +12,7 @@ from trio.testing import MockClock
 
 from ci.model import Reason
 from tests.fakes.agent import FakeAgent
+from tests.story.test_metrics import read
 from tests.story.world import World
 
 SLOW_S = 6.0  # longer than the server waits for an answer
@@ -102,3 +103,17 @@ async def test_what_it_may_have_is_given_up(
     await agent.register()
     view = await world.wait_build(await world.submit())
     assert [attempt.reason for attempt in view.attempts] == [Reason.AGENT_LOST] * 3
+
+
+async def test_a_refusal_by_which_an_attempt_is_given_up_is_a_refusal(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """It is counted and shown as one; the give-up ends the attempt, not the word of its agent."""
+    await world.start_server()
+    agent = world.agent()
+    answer_slowly(agent, takes=True)
+    await agent.register()
+    await world.wait_build(await world.submit())
+    assert (await read(world))["ci_handover_failures_total{why=refused}"] == 3
+    (view,) = await world.server.agents()
+    assert "no room" in view.problem

@@ -1,0 +1,125 @@
+"""The heartbeat of one agent: a sign of life, and what it has compared with what we believe."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+import trio
+
+from ci.config import ServerConfig
+from ci.errors import AgentLost, PeerRefused, Unreachable
+from ci.model import Attempt, CommitInfo, Reason
+from ci.server.client import ANSWER_S, AgentClient
+from ci.server.member import Member, check_identity
+from ci.server.store.store import Store
+from ci.server.withdrawal import ask_cancel, give_up
+from ci.wire.registration import AttemptState
+from ci.wire.status import AgentStatus
+
+MISSES = 3  # one lost packet or one slow moment is no death
+MISS_INTERVAL_S = 1.0  # after a miss it is asked again sooner: the page tells within seconds
+SILENT_HEARTBEATS = 3  # or so long without any sign of life, however few times it was asked
+
+log = structlog.get_logger()
+
+
+class Heartbeat:
+    """Asks one agent how it is, and mends what differs between its attempts and ours."""
+
+    def __init__(
+        self,
+        member: Member,
+        client: AgentClient,
+        store: Store,
+        config: ServerConfig,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._member = member
+        self._client = client
+        self._store = store
+        self._interval_s = config.heartbeat_seconds
+        self._now = now
+
+    async def serve(self, status: AgentStatus) -> None:
+        """Ask for ever; `status` is its first answer. Raises AgentLost."""
+        await self._compare(status, trio.current_time())
+        misses = 0
+        # After a restart all agents come at once. Each has its own moment within the interval, so
+        # that a hundred of them are not asked in one breath for ever after.
+        wait_s = self._interval_s * _phase(self._member.name)
+        while True:
+            await trio.sleep(MISS_INTERVAL_S if misses else wait_s)
+            wait_s = self._interval_s
+            asked_at = trio.current_time()
+            try:
+                with trio.fail_after(ANSWER_S):
+                    status = await self._client.status()
+                check_identity(self._member, status)
+            except (Unreachable, PeerRefused, trio.TooSlowError) as error:
+                misses += 1
+                log.info(
+                    "agent missed a heartbeat",
+                    agent=self._member.name,
+                    misses=misses,
+                    error=str(error) or f"no answer within {ANSWER_S:g} s",
+                )
+                if misses >= MISSES or self._silent():
+                    raise AgentLost(str(error) or f"no answer within {ANSWER_S:g} s") from error
+                continue
+            misses = 0
+            self._member.hear(self._now())
+            self._note(status)
+            await self._compare(status, asked_at)
+
+    def _note(self, status: AgentStatus) -> None:
+        """Take down what it says, and let those look again who wait for it to take work."""
+        member, before = self._member, self._member.status
+        member.status = status
+        if status.draining and not before.draining:
+            log.info("agent drains", agent=member.name, next="it gets no more builds")
+        if (status.draining, bool(status.problem)) != (before.draining, bool(before.problem)):
+            member.changed()
+
+    def _silent(self) -> bool:
+        silence_s = trio.current_time() - self._member.heard_at
+        return silence_s >= SILENT_HEARTBEATS * self._interval_s
+
+    async def _compare(self, status: AgentStatus, asked_at: float) -> None:
+        """Mend what differs between the agent's attempts and ours."""
+        if status.attempts is not None:
+            self._member.phases = {each.id: each.state for each in status.attempts}
+            held = await self._held() if status.attempts else {}
+            for each in status.attempts:
+                if each.id not in held or not held[each.id].is_meant(each.lease_mark):
+                    await ask_cancel(self._client, self._member.name, each.id, each.lease_mark)
+                elif each.commit_hash:
+                    await self._note_commit(each)
+        held = await self._held()  # read anew: each watch that is there now was leased before this
+        for id, watch in list(self._member.watches.items()):
+            if id not in held:
+                watch.end(gone=False)
+            if status.attempts is None or watch.since >= asked_at:
+                continue
+            if id not in self._member.phases:
+                watch.gone.set()
+                if id in held:
+                    why = "has forgotten it"
+                    await give_up(self._store, self._member.name, id, Reason.AGENT_RESTARTED, why)
+
+    async def _held(self) -> dict[str, Attempt]:
+        return {attempt.id: attempt for attempt in await self._store.held(self._member.name)}
+
+    async def _note_commit(self, state: AttemptState) -> None:
+        attempt = await self._store.attempt(state.id)
+        build = await self._store.build(attempt.build) if attempt else None
+        if build is not None and build.commit_hash != state.commit_hash:
+            found = CommitInfo(state.commit_hash, state.subject, state.author, state.branch)
+            await self._store.note_commit(state.id, found)
+
+
+def _phase(name: str) -> float:
+    """A number from 0 to 1 that is always the same for a name, and another one for others."""
+    return zlib.crc32(name.encode(errors="replace")) / 2**32
