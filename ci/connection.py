@@ -81,6 +81,7 @@ class Connection:
         self._deadline = math.inf  # for the next bytes of the client
         self._reading = trio.CancelScope()
         self._sending = trio.Lock()
+        self._our_turn_over = trio.Event()
         self._protocol: H11Protocol
         self._nursery: trio.Nursery
 
@@ -135,27 +136,50 @@ class Connection:
         self._stream.socket.close()
 
     async def _read(self) -> None:
-        while data := await self._receive():
-            if self._state is _State.CLOSING:
-                continue
-            if self._state is _State.IDLE:
-                self._wait(_State.HEAD, self._crowd.limits.client_s)
-            elif self._state is _State.BODY:
-                self._wait(_State.BODY, math.inf)
-            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                # raised by an inbox that nobody reads any more: the answer is there already
-                await self._protocol.handle(RawData(data))
+        while (data := await self._receive()) is not None:
+            if data:
+                await self._hear(data)
+            elif not await self._wait_answered():
+                break
         await self._protocol.handle(Closed())
 
-    async def _receive(self) -> bytes:
-        """Wait for bytes; none when the client has left or has used up its time."""
+    async def _receive(self) -> bytes | None:
+        """Wait for bytes; none when the client says no more, None when it is gone or too slow."""
         self._reading = trio.CancelScope(deadline=self._deadline)
         with self._reading, suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             return bytes(await self._stream.receive_some(READ_BYTES))
-        return b""
+        return None
+
+    async def _hear(self, data: bytes) -> None:
+        if self._state is _State.CLOSING:
+            return
+        if self._state is _State.IDLE:
+            self._wait(_State.HEAD, self._crowd.limits.client_s)
+        elif self._state is _State.BODY:
+            self._wait(_State.BODY, math.inf)
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            # raised by an inbox that nobody reads any more: the answer is there already
+            await self._protocol.handle(RawData(data))
+
+    async def _wait_answered(self) -> bool:
+        """Let a client that says no more have the answer that it waits for; say if it got one.
+
+        Who has asked may close his half of the connection (`nc -N`). That looks just as if he had
+        left, until an answer is sent to him; so one that does not begin in time is given up.
+        """
+        if self._state is _State.BODY or self._protocol.stream is None:
+            return False
+        self._crowd.wait(self)  # whoever may have left makes room for those who have not
+        self._our_turn_over = trio.Event()
+        with trio.move_on_after(self._crowd.limits.client_s):
+            await self._our_turn_over.wait()
+        if self._answering():  # of which each piece has a limit of its own
+            await self._our_turn_over.wait()
+        return self._our_turn_over.is_set()
 
     def _wait(self, state: _State, within_s: float) -> None:
         """It is the client's turn."""
+        self._our_turn_over.set()
         self._state = state
         self._deadline = self._reading.deadline = trio.current_time() + within_s
         self._crowd.wait(self)
