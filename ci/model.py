@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class Status(StrEnum):
@@ -119,6 +119,26 @@ class Build:
     log_size: int | None = None
 
 
+MAX_KIND_CHARS: Final = 200  # of a command; two that begin with as many same ones take as long
+
+
+class Kind(NamedTuple):
+    """What builds have in common that take about as long; None = whatever it is."""
+
+    repository: str | None = None
+    command: str | None = None  # its first MAX_KIND_CHARS characters
+
+    @classmethod
+    def of(cls, build: Build) -> Kind:
+        """The kind that a build is of."""
+        return cls(build.repository, build.command[:MAX_KIND_CHARS])
+
+    @property
+    def widening(self) -> tuple[Kind, ...]:
+        """This one, that of its repository, and that of all builds."""
+        return self, Kind(self.repository), Kind()
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One try of one job on one agent. `id` is `BUILD.JOB.TRY` and fences off earlier tries."""
@@ -197,6 +217,7 @@ class Agent:
     paused: bool
     first_seen: datetime
     last_seen: datetime
+    pause_note: str = ""  # why a person has paused it; empty unless paused
 
 
 MIN_LOG_LIMIT: Final = 64 << 10  # bytes of an attempt's log; with fewer nobody sees why it is red

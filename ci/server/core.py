@@ -18,8 +18,9 @@ import trio
 from ci.config import ServerConfig
 from ci.disk import free_bytes
 from ci.errors import Busy, NotFound, Rejected
-from ci.model import MAX_NUMBER, Agent, Attempt, Build, BuildRequest, Status, commit_problem
+from ci.model import MAX_NUMBER, Agent, Attempt, Build, BuildRequest, Kind, Status, commit_problem
 from ci.server.client import AgentClient, Http
+from ci.server.durations import Durations
 from ci.server.fleet import Fleet
 from ci.server.intake import Intake
 from ci.server.journal import Journal
@@ -80,7 +81,8 @@ async def open_server(
             journal=journal,
             room=room,
         )
-        store.tell(News(waiting=queue.wake, over=fleet.over))
+        durations = Durations(store)
+        store.tell(News(waiting=queue.wake, over=fleet.over, green=durations.note))
         await fleet.start()
         found = await store.unfinished()
         log.info(
@@ -92,7 +94,9 @@ async def open_server(
             agents=len(fleet.members),
         )
         nursery.start_soon(Retention(store, logs, Rules.of(config), now).serve_rules)
-        yield Server(config, store, fleet, logs, room, now=now, journal=journal)
+        yield Server(
+            config, store, fleet, logs, room, durations=durations, now=now, journal=journal
+        )
         nursery.cancel_scope.cancel()
 
 
@@ -107,6 +111,7 @@ class Server:
         logs: Logs,
         room: Room,
         *,
+        durations: Durations,
         now: Callable[[], datetime],
         journal: Journal,
     ) -> None:
@@ -118,6 +123,7 @@ class Server:
         self._fleet = fleet
         self._logs = logs
         self._room = room
+        self._durations = durations
         self._journal = journal
         self._intake = Intake(config.max_log_bytes, store, fleet, logs, room=room, journal=journal)
         self._lookout = Lookout(store, fleet, room, metrics=journal.metrics, now=now)
@@ -222,6 +228,13 @@ class Server:
             )
             for build in builds
         )
+
+    async def typical_s(self, build: Build) -> float | None:
+        """Return how many seconds such builds take: the median of the last green ones, or None.
+
+        Such are those of the same repository and command.
+        """
+        return await self._durations.typical_s(Kind.of(build))
 
     async def counts(self) -> dict[Status, int]:
         """Count the builds that wait and those that run."""

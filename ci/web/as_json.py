@@ -93,6 +93,7 @@ def agent(view: AgentView) -> dict[str, Any]:
         "load": view.load,
         "disk_free": view.disk_free,
         "problem": view.problem or None,
+        "pause_note": agent.pause_note or None,
     }
 
 

@@ -58,6 +58,9 @@ class Core(Protocol):
     async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
         """Say all about each of some builds."""
 
+    async def typical_s(self, build: Build) -> float | None:
+        """Say how many seconds builds of that repository and command take; None if unknown."""
+
     async def counts(self) -> dict[Status, int]:
         """Say how many builds are waiting and how many running."""
 

@@ -24,6 +24,7 @@ class FakeCore:
         self.healthy = True
         self.in_trouble: str | None = None
         self.full = False  # as many builds wait as may
+        self.typical: dict[str, float] = {}  # by command: how many seconds it usually takes
         self.queries = 0  # how often anything was asked that costs a look into a store
         self._version = 1
         self._changed = {OF_AGENTS: 0}  # by the number of the build: the version since then
@@ -120,6 +121,10 @@ class FakeCore:
     async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
         """Say all about each of some builds."""
         return tuple([await self.build(build.number) for build in builds])
+
+    async def typical_s(self, build: Build) -> float | None:
+        """Say what the test says of that command."""
+        return self.typical.get(build.command)
 
     async def counts(self) -> dict[Status, int]:
         """Count what has not ended."""

@@ -85,7 +85,7 @@ async def _fill(folder: Path) -> None:
         await make.agent("oak", 8081)
         await make.agent("elm", 8082)
         await make.agent("other", 9000, native=False)
-        await store.pause_agent("elm", paused=True)
+        await store.pause_agent("elm", paused=True, note="its disk is being changed")
 
         await make.build("make good")
         await make.end(await make.lease("oak", b"good\n\xff\x00"), _exited(0, 7))

@@ -33,16 +33,16 @@ def save(connection: Connection, agent: Agent) -> Agent:
     if row is None:
         connection.execute(insert(agents).values(**values))
     else:
-        for kept in ("first_seen", "paused"):
+        for kept in ("first_seen", "paused", "pause_note"):
             values.pop(kept)
         connection.execute(update(agents).where(key).values(**values))
     return to_agent(connection.execute(select(agents).where(key)).one())
 
 
-def pause(connection: Connection, name: str, *, paused: bool) -> Agent:
-    """Let an agent take no more work, or take it again. Raises NotFound."""
+def pause(connection: Connection, name: str, *, paused: bool, note: str) -> Agent:
+    """Let an agent take no more work, and `note` why, or take it again. Raises NotFound."""
     key = agents.c.name == name
-    connection.execute(update(agents).where(key).values(paused=paused))
+    connection.execute(update(agents).where(key).values(paused=paused, pause_note=note))
     row = connection.execute(select(agents).where(key)).first()
     if row is None:
         raise NotFound(f"there is no agent {name}", field="name")

@@ -16,10 +16,10 @@ from sqlalchemy.exc import OperationalError
 
 from ci import blocking
 from ci.errors import Busy, NotFound, StoreFailed
-from ci.model import Agent, Attempt, Build, BuildRequest, CommitInfo, Lease, Outcome, Status
+from ci.model import Agent, Attempt, Build, BuildRequest, CommitInfo, Kind, Lease, Outcome, Status
 from ci.server.journal import Journal
 from ci.server.metrics import Metrics
-from ci.server.store import agents, attempts, builds, removal
+from ci.server.store import agents, attempts, builds, history, removal
 from ci.server.store.attempts import Canceled, Ended
 from ci.server.store.database import Database, open_database
 from ci.server.store.line import read_line
@@ -37,6 +37,7 @@ class News:
 
     waiting: Callable[[], None]  # one more build waits
     over: Callable[[str, bool], None]  # an attempt has ended; True: its agent has delivered it
+    green: Callable[[int], None] = lambda _number: None  # a build has ended, and is green
 
 
 @asynccontextmanager
@@ -179,6 +180,8 @@ class Store:
             else:
                 self._journal.given_up(ended.attempt, again=ended.again is not None)
             self._news.over(id, delivered)
+            if outcome.status is Status.SUCCESS and not ended.repeated:
+                self._news.green(ended.attempt.build)
             if ended.again is not None:
                 self._waits(ended.again)
 
@@ -219,14 +222,19 @@ class Store:
         )
 
     async def pause_agent(
-        self, name: str, *, paused: bool, kept: Callable[[Agent], None] | None = None
+        self,
+        name: str,
+        *,
+        paused: bool,
+        note: str = "",
+        kept: Callable[[Agent], None] | None = None,
     ) -> Agent:
-        """Let an agent take no more work, or take it again; `kept` as above.
+        """Let an agent take no more work, and `note` why, or take it again; `kept` as above.
 
         Raises NotFound, Busy.
         """
         return await self._writer.run(
-            lambda c: agents.pause(c, name, paused=paused), then=kept, most=MAX_ORDERS
+            lambda c: agents.pause(c, name, paused=paused, note=note), then=kept, most=MAX_ORDERS
         )
 
     async def forget_agent(self, name: str, gone: Callable[[], None]) -> None:
@@ -314,6 +322,14 @@ class Store:
         if wanted.text is None:
             return await self._read(lambda c: builds.page(c, wanted))
         return await blocking.run(self._read_beside, lambda c: builds.page(c, wanted))
+
+    async def durations(self, kind: Kind, limit: int) -> list[float]:
+        """Return how many seconds the last `limit` green builds of a kind took, newest first."""
+        return await self._read(lambda c: history.durations(c, kind, limit))
+
+    async def took(self, numbers: Collection[int]) -> list[tuple[Kind, float]]:
+        """Return kind and duration of those builds that are green, and told how long they took."""
+        return await self._read(lambda c: history.took(c, numbers))
 
     async def ended(self, size: int, below: int | None = None) -> removal.EndedPage | None:
         """Return the builds that have ended in the next page of `size` numbers; None = no more."""

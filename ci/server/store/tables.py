@@ -21,10 +21,13 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     false,
+    func,
     literal_column,
 )
 
-SCHEMA: Final = "0003"  # the newest migration; a test compares
+from ci.model import MAX_KIND_CHARS
+
+SCHEMA: Final = "0004"  # the newest migration; a test compares
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -78,6 +81,31 @@ builds = Table(
 )
 Index("builds_by_status", builds.c.status, builds.c.number)
 Index("builds_by_repository", builds.c.repository, builds.c.number)
+Index("builds_by_branch", builds.c.repository, builds.c.branch, builds.c.number)
+
+# As literals: SQLite uses an index only where the query says the same, word for word.
+IS_GREEN: Final = builds.c.status == literal_column("'success'")
+# A command may be as long as a file; an index need not.
+KIND_OF_COMMAND: Final = func.substr(
+    builds.c.command, literal_column("1"), literal_column(str(MAX_KIND_CHARS))
+)
+Index(
+    "builds_green",
+    builds.c.repository,
+    KIND_OF_COMMAND,
+    builds.c.number,
+    sqlite_where=IS_GREEN,
+    postgresql_where=IS_GREEN,
+)
+Index(
+    "builds_green_by_branch",
+    builds.c.repository,
+    builds.c.branch,
+    KIND_OF_COMMAND,
+    builds.c.number,
+    sqlite_where=IS_GREEN,
+    postgresql_where=IS_GREEN,
+)
 
 agents = Table(
     "agents",
@@ -96,6 +124,7 @@ agents = Table(
     Column("last_seen", UtcTime, nullable=False),
     # By a person. The row stays, since attempts name their agent.
     Column("forgotten", Boolean, nullable=False, server_default=false()),
+    Column("pause_note", Text, nullable=False, server_default=""),  # why it is paused, in words
 )
 
 jobs = Table(
@@ -148,6 +177,15 @@ Index(
     attempts.c.agent,
     sqlite_where=IS_CURRENT,
     postgresql_where=IS_CURRENT,
+)
+
+IS_OVER: Final = attempts.c.finished_at.is_not(None)
+Index(
+    "attempts_by_agent",
+    attempts.c.agent,
+    attempts.c.finished_at,
+    sqlite_where=IS_OVER,
+    postgresql_where=IS_OVER,
 )
 
 # One row that a health check writes to: only a real write tells whether writing works.

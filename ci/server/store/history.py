@@ -1,0 +1,51 @@
+"""What earlier builds tell of others: how long such builds take. Each function is one transaction.
+
+Each looks into an index and reads a few rows, under any history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from sqlalchemy import Connection, literal, select
+
+from ci.model import MAX_KIND_CHARS, Kind, Status
+from ci.server.store.tables import IS_GREEN, KIND_OF_COMMAND, builds
+
+# Of a repository, so many builds are looked through for green ones: it may never have had any.
+LOOKED_THROUGH: Final = 200
+
+_TOOK = select(builds.c.duration_s).where(builds.c.duration_s.is_not(None))  # others' may be silent
+
+
+def durations(connection: Connection, kind: Kind, limit: int) -> list[float]:
+    """Return how many seconds the last `limit` green builds of a kind took, the newest first."""
+    if kind.repository is not None and kind.command is None:
+        return _durations_of_repository(connection, kind.repository, limit)
+    green = _TOOK.where(IS_GREEN).order_by(builds.c.number.desc()).limit(limit)
+    if kind.command is not None:
+        is_kind = literal(kind.command) == KIND_OF_COMMAND
+        green = green.where(builds.c.repository == kind.repository, is_kind)
+    return [row.duration_s for row in connection.execute(green)]
+
+
+def took(connection: Connection, numbers: Collection[int]) -> list[tuple[Kind, float]]:
+    """Return kind and duration of those builds that are green, and told how long they took."""
+    rows = connection.execute(
+        select(builds.c.repository, builds.c.command, builds.c.duration_s)
+        .where(builds.c.number.in_(numbers), IS_GREEN, builds.c.duration_s.is_not(None))
+        .order_by(builds.c.number)
+    )
+    return [(Kind(row.repository, row.command[:MAX_KIND_CHARS]), row.duration_s) for row in rows]
+
+
+def _durations_of_repository(connection: Connection, repository: str, limit: int) -> list[float]:
+    recent = (
+        select(builds.c.status, builds.c.duration_s)
+        .where(builds.c.repository == repository)
+        .order_by(builds.c.number.desc())
+        .limit(LOOKED_THROUGH)
+    )
+    green = (row for row in connection.execute(recent) if row.status == Status.SUCCESS)
+    return [row.duration_s for row in green if row.duration_s is not None][:limit]
