@@ -128,6 +128,22 @@ def conditions(agents: Iterable[AgentView]) -> list[tuple[str, int]]:
     return [(word, counts[word]) for word in _CONDITIONS if counts[word]]
 
 
+def last_end(builds: Iterable[Build]) -> Status | None:
+    """What a list, newest first, says of the code: how the newest ended that was not canceled."""
+    said_something = (Status.SUCCESS, Status.FAILURE, Status.ERROR)
+    return next((build.status for build in builds if build.status in said_something), None)
+
+
+def worst(agents: Iterable[AgentView]) -> Status | None:
+    """What one should know of all agents at once, as if they were one build; None without any."""
+    known = set(map(condition, agents))
+    if AgentState.LOST in known:
+        return Status.FAILURE
+    if TAKES_NO_WORK in known:
+        return Status.ERROR
+    return Status.SUCCESS if known else None
+
+
 def why(ended: Build | Attempt) -> str:
     """One sentence on why it ended as it did; empty while there is nothing to say.
 

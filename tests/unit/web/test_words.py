@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.model import Attempt, Build, Reason, Status
+from ci.model import Agent, AgentState, Attempt, Build, Reason, Status
+from ci.server.views import AgentView
 from ci.web import words
 
 NOW = datetime(2026, 11, 21, 14, 3, 22, 250_000, tzinfo=UTC)
@@ -91,3 +93,34 @@ def test_a_running_build_ticks() -> None:
     )  # fmt: skip
     assert words.took(build, NOW + timedelta(seconds=5.9)) == "5 s"
     assert words.took(build, NOW + timedelta(seconds=65)) == "1 min 5 s"
+
+
+def test_a_list_says_how_the_newest_end_was() -> None:
+    """What still runs, or was canceled, says nothing of the code."""
+    build = Build(
+        number=1, repository="r", repository_url="u", commit="c", command="x", priority=0,
+        status=Status.RUNNING, created_at=NOW,
+    )  # fmt: skip
+    builds = [replace(build, status=status) for status in Status]
+    assert words.last_end(builds) is Status.SUCCESS
+    assert words.last_end(builds[::-1]) is Status.ERROR
+    assert words.last_end([build]) is None
+
+
+def view(name: str, state: AgentState, *, takes_work: bool = True) -> AgentView:
+    """An agent in that state."""
+    agent = Agent(
+        name=name, host="127.0.0.1", port=1, slots=1, labels=(), version="", boot_id="", home_id="",
+        native=True, paused=False, first_seen=NOW, last_seen=NOW,
+    )  # fmt: skip
+    return AgentView(agent, state, NOW, (), takes_work=takes_work)
+
+
+def test_agents_are_as_well_as_the_worst_of_them() -> None:
+    """One that is lost is to be seen in the tab; one that somebody has paused is no trouble."""
+    well = view("oak", AgentState.ONLINE)
+    refuses = view("ash", AgentState.ONLINE, takes_work=False)
+    assert words.worst([]) is None
+    assert words.worst([well, view("elm", AgentState.PAUSED)]) is Status.SUCCESS
+    assert words.worst([well, refuses]) is Status.ERROR
+    assert words.worst([well, refuses, view("fir", AgentState.LOST)]) is Status.FAILURE
