@@ -17,6 +17,7 @@ from ci.model import DEFAULT_LOG_LIMIT, MAX_LOG_LIMIT, MIN_LOG_LIMIT, commit_pro
 from ci.repository import absolute_url, repository_problem, shown_url
 from ci.settings import Config
 from ci.wire.fields import no_bool
+from ci.wire.registration import check_name
 
 
 def _printable(value: str) -> str:
@@ -50,6 +51,7 @@ Folder = Annotated[Path, AfterValidator(_folder)]
 Port = Annotated[int, BeforeValidator(no_bool), Field(ge=0, le=65535)]
 Seconds = Annotated[float, BeforeValidator(no_bool), Field(gt=0, le=10**9, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=1000)]
+Agents = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=100_000)]
 Builds = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=10**6)]
 Days = Annotated[float, BeforeValidator(no_bool), Field(gt=0, le=100_000)]
 Gigabytes = Annotated[float, BeforeValidator(no_bool), Field(gt=0, le=10**6)]
@@ -57,6 +59,7 @@ Connections = Annotated[int, BeforeValidator(no_bool), Field(ge=10, le=1_000_000
 Bytes = Annotated[int, BeforeValidator(no_bool), Field(ge=1024, le=1 << 40)]
 Token = Annotated[str, AfterValidator(_token)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+AgentName = Annotated[Name, AfterValidator(check_name)]
 Command = Annotated[str, Field(min_length=1, max_length=10_000)]
 LogFormat = Literal["text", "json"]
 
@@ -103,6 +106,9 @@ class ServerConfig(Config):
     heartbeat_seconds: Seconds = Field(5, description="how often each agent is asked for a sign")
     grace_seconds: Seconds = Field(
         30, description="how long a lost agent's builds wait for it before another takes them"
+    )
+    max_agents: Agents = Field(
+        1000, description="how many agents may be known, lost ones too; a new one more gets 409"
     )
     max_waiting_builds: Builds = Field(
         20_000, description="how many builds may wait; more are refused with 503 until fewer do"
@@ -191,7 +197,7 @@ class AgentConfig(Config):
     bind: Host | None = Field(None, description="address to listen on; the value of host if absent")
     server_host: str = Field("127.0.0.1", description="address of the server")
     server_port: Annotated[Port, Field(ge=1)] = Field(8080, description="port of the server")
-    name: Name | None = Field(None, description="name on the pages; MACHINE-PORT if absent")
+    name: AgentName | None = Field(None, description="name on the pages; MACHINE-PORT if absent")
     slots: Count = Field(1, description="how many builds at once")
     labels: Annotated[tuple[Name, ...], BeforeValidator(_words)] = Field(
         (), description="words that say what this agent can do"

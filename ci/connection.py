@@ -23,7 +23,6 @@ import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import (
     AppWrapper,
@@ -37,6 +36,7 @@ from hypercorn.typing import (
 from hypercorn.utils import parse_socket_addr
 
 from ci.crowd import Crowd
+from ci.http1 import HTTP1, INVITE
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ class Connection:
         self._reading = trio.CancelScope()
         self._sending = trio.Lock()
         self._our_turn_over = trio.Event()
-        self._protocol: H11Protocol
+        self._protocol: HTTP1
         self._nursery: trio.Nursery
 
     async def run(self) -> None:
@@ -97,7 +97,7 @@ class Connection:
             return
         try:
             async with trio.open_nursery() as self._nursery:
-                self._protocol = _HTTP1(
+                self._protocol = HTTP1(
                     ASGIWrapper(self._app),
                     self._config,
                     self._context,
@@ -241,6 +241,8 @@ class Connection:
         self, _app: AppWrapper, config: Config, scope: Scope, send: AppSend
     ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
         """Start the app for a request; return what tells it of the body. Hypercorn calls this."""
+        if scope["type"] == "http":
+            scope["extensions"] = {INVITE: {"call": self._protocol.invite}}
         inbox, receive = trio.open_memory_channel[ASGIReceiveEvent](config.max_app_queue_size)
         self._nursery.start_soon(self._answer, scope, receive, send)
 
@@ -275,26 +277,3 @@ class Connection:
                 if self._crowd.broken.failed() is not None:
                     log.exception("request broken", asked=scope.get("raw_path"))
         await send(None)  # which answers 500 if there is no answer yet
-
-
-class _HTTP1(H11Protocol):
-    """HTTP/1.1 alone."""
-
-    async def _check_protocol(self, event: object) -> None:
-        """Ignore the offer to go on in HTTP/2, which some clients make by themselves.
-
-        There a client can hold an answer up without holding the connection up, where no limit of
-        ours would see it.
-        """
-
-    async def _create_stream(self, request: h11.Request) -> None:
-        """Ignore the offer of a WebSocket, too: Hypercorn stumbles over junk behind it."""
-        headers = [pair for pair in request.headers if pair[0] != b"upgrade"]
-        if len(headers) < len(request.headers):  # for h11 looks at each of them once more
-            request = h11.Request(
-                method=request.method,
-                target=request.target,
-                headers=headers,
-                http_version=request.http_version,
-            )
-        await super()._create_stream(request)

@@ -8,23 +8,41 @@ serve_app
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import trio
 from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
-from quart import Response, request
+from quart import Response, current_app, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from ci.connection import Connection
 from ci.crowd import Crowd
+from ci.http1 import INVITE
 from ci.limits import Limits
 
 GRACEFUL_S: Final = 1.0  # for requests under way when we stop; a poller asks again anyway
 REFUSED_BODY_S: Final = 2.0  # for the rest of a body that nobody will read
+
+
+async def read_body() -> bytes:
+    """Read the whole body of the present request; who waits for `100 Continue` hears it now."""
+    extensions: Mapping[str, Any] = request.scope.get("extensions", {})
+    if INVITE in extensions and (request.content_length or 0) <= _most_bytes():
+        await extensions[INVITE]["call"]()
+    body = await request.get_data(as_text=False)
+    assert isinstance(body, bytes)  # by `as_text`
+    return body
+
+
+def _most_bytes() -> int:
+    most: int = current_app.config["MAX_CONTENT_LENGTH"]
+    return most
 
 
 async def finish_body(response: Response) -> Response:
@@ -35,12 +53,10 @@ async def finish_body(response: Response) -> Response:
     """
     if response.status_code >= HTTPStatus.BAD_REQUEST:
         whole = False
-        with trio.move_on_after(REFUSED_BODY_S):
-            try:
+        if "Expect" not in request.headers:  # else it may be sent now or never
+            with trio.move_on_after(REFUSED_BODY_S), suppress(HTTPException):
                 await request.get_data()
                 whole = True
-            except HTTPException:
-                pass
         if not whole:
             response.headers["Connection"] = "close"
     return response

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from ci import exposition
 from ci.errors import RequestError, TooLarge
 from ci.gate import Gate
-from ci.serve import finish_body
+from ci.serve import finish_body, read_body
 from ci.wire.job import PATH as BUILD_PATH
 from ci.wire.job import read_job
 from ci.wire.status import CANCEL_PATH, PATH, read_cancel
@@ -44,13 +44,13 @@ def create_app(agent: Agent) -> QuartTrio:
 
     @app.post(BUILD_PATH)
     async def build() -> tuple[Response, int]:
-        job = read_job(await _body())
+        job = read_job(await read_body())
         await agent.attempts.accept(job)
         return jsonify({"id": job.id, "status": "accepted"}), 202
 
     @app.post(CANCEL_PATH)
     async def cancel() -> tuple[Response, int]:
-        asked = read_cancel(await _body())
+        asked = read_cancel(await read_body())
         agent.attempts.cancel(asked.id, asked.lease_mark)
         return jsonify({}), 202
 
@@ -78,10 +78,6 @@ def create_app(agent: Agent) -> QuartTrio:
     app.after_request(finish_body)
     app.asgi_app = Gate(app.asgi_app, None)  # type: ignore[method-assign] # Quart's own way
     return app
-
-
-async def _body() -> bytes:
-    return await request.get_data(cache=False, as_text=False, parse_form_data=False)
 
 
 def _problem(message: str, field: str | None = None) -> Response:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from quart import Blueprint, Response, jsonify, request
 
 from ci.errors import LogFull, LogGap, Rejected, RequestError, TooLarge
+from ci.serve import read_body
 from ci.server.core import Server
 from ci.wire import registration, result
 from ci.wire.registration import read_registration
@@ -29,19 +30,19 @@ def create_blueprint(server: Server) -> Blueprint:
                 blueprint.add_url_rule(prefix + path, view_func=handler, methods=["POST"])
 
     async def notify_agent() -> Response:
-        said = read_registration(await _body(), request.remote_addr or "")
+        said = read_registration(await read_body(), request.remote_addr or "")
         return jsonify(await server.register(said))
 
     async def notify_build_log() -> Response:
         id = request.args.get("id", "")
         offset = _offset("offset", request.args.get("offset", ""))
         cut = _offset("cut", request.args["cut"]) if "cut" in request.args else None
-        data = _unpack(await _body(), request.headers.get("Content-Encoding", ""))
+        data = _unpack(await read_body(), request.headers.get("Content-Encoding", ""))
         mark = request.args.get("lease_mark", "")
         return jsonify({"size": await server.append_log(id, offset, data, cut, lease_mark=mark)})
 
     async def notify_build_result() -> Response:
-        await server.finish(read_result(await _body()))
+        await server.finish(read_result(await read_body()))
         return jsonify({"ok": True})
 
     route(registration.PATHS, notify_agent)
@@ -62,12 +63,6 @@ def create_blueprint(server: Server) -> Blueprint:
         return jsonify(answer), error.http_status
 
     return blueprint
-
-
-async def _body() -> bytes:
-    body = await request.get_data(as_text=False)
-    assert isinstance(body, bytes)  # by `as_text`
-    return body
 
 
 def _offset(name: str, text: str) -> int:

@@ -15,7 +15,15 @@ import trio
 
 from ci.backoff import delays
 from ci.config import ServerConfig
-from ci.errors import AgentLost, Conflict, NotFound, PeerRefused, StoreFailed, Unreachable
+from ci.errors import (
+    AgentLost,
+    Conflict,
+    NotFound,
+    PeerRefused,
+    StoreFailed,
+    TooManyAgents,
+    Unreachable,
+)
 from ci.model import Agent, AgentState, Attempt, Outcome, Reason, Status
 from ci.outage import Outage
 from ci.server.client import ANSWER_S, AgentClient
@@ -96,7 +104,7 @@ class Fleet:
         An agent that drains, or has a `problem`, says so at once, so that it is not offered what
         it would refuse.
 
-        Raises Conflict when another agent of that name is online.
+        Raises Conflict when another agent of that name is online, TooManyAgents for a new one.
         """
         member = self._members.get(said.name)
         if member is not None:
@@ -119,7 +127,11 @@ class Fleet:
                 member.call()
             self._doubt_neighbours(agent)
 
-        await self._store.save_agent(said, believe)
+        try:
+            await self._store.save_agent(said, believe, self._config.max_agents)
+        except TooManyAgents as error:
+            self._journal.agent_refused(error.message)
+            raise
         assert member is not None  # by `believe`
         return member
 

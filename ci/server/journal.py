@@ -16,6 +16,7 @@ from ci.outage import Outage
 from ci.server.metrics import Metrics
 
 REFUSED_REMIND_S = 60.0  # a full queue refuses many a second
+REFUSED_AGENT_REMIND_S = 600.0  # an agent that is refused asks again each minute
 
 _WAITS_AGAIN = "the build waits again"
 _ENDS = "the build ends"
@@ -30,6 +31,7 @@ class Journal:
         self.metrics = metrics
         self._refusing = Outage(REFUSED_REMIND_S)
         self._refused = 0  # since the last line about it
+        self._refusing_agents = Outage(REFUSED_AGENT_REMIND_S)
 
     def accepted(self, build: Build) -> None:
         """A build is on disk."""
@@ -48,6 +50,11 @@ class Journal:
         if self._refusing.failed() is not None:
             log.warning("builds refused", why=why, refused=self._refused, next="clients ask again")
             self._refused = 0
+
+    def agent_refused(self, why: str) -> None:
+        """A new agent was not taken in. Told each ten minutes: it asks again for ever."""
+        if self._refusing_agents.failed() is not None:
+            log.warning("agents refused", why=why, next="they ask again each minute")
 
     def leased(self, lease: Lease) -> None:
         """An agent is going to be asked to take an attempt."""

@@ -12,6 +12,7 @@ from quart.typing import ResponseReturnValue
 
 from ci.errors import Conflict
 from ci.web import parts
+from ci.web.body import read_form
 from ci.web.core import the_core
 
 DEFAULT_PORT: Final = 80  # what a browser leaves out
@@ -29,6 +30,7 @@ async def agents() -> Response:
         "v": v,
         "now": core.now(),
         "agents": await core.agents(),
+        "most": core.config.max_agents,
         "here": {"host": here.hostname, "port": here.port or DEFAULT_PORT},
     }
     if parts.wanted_part() is not None:
@@ -36,20 +38,25 @@ async def agents() -> Response:
     return await parts.send_page("agents.html", **context, refresh_s=parts.REFRESH_S)
 
 
-async def pause_agent(name: str) -> ResponseReturnValue:
+async def pause_agent() -> ResponseReturnValue:
     """Give an agent no more work."""
-    await the_core().set_paused(name, paused=True)
+    await the_core().set_paused(await _agent_name(), paused=True)
     return redirect(url_for("pages.agents"), HTTPStatus.SEE_OTHER)
 
 
-async def resume_agent(name: str) -> ResponseReturnValue:
+async def resume_agent() -> ResponseReturnValue:
     """Give an agent work again."""
-    await the_core().set_paused(name, paused=False)
+    await the_core().set_paused(await _agent_name(), paused=False)
     return redirect(url_for("pages.agents"), HTTPStatus.SEE_OTHER)
 
 
-async def forget_agent(name: str) -> ResponseReturnValue:
+async def forget_agent() -> ResponseReturnValue:
     """Leave a lost agent out. One that has just come back is shown as it is."""
     with suppress(Conflict):
-        await the_core().forget_agent(name)
+        await the_core().forget_agent(await _agent_name())
     return redirect(url_for("pages.agents"), HTTPStatus.SEE_OTHER)
+
+
+async def _agent_name() -> str:
+    """Read which agent a form means: in a path some names would be steps of it."""
+    return (await read_form()).get("name", "")

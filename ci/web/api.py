@@ -92,10 +92,35 @@ async def agents() -> Response:
     return as_json.answer({"agents": [as_json.agent(view) for view in await the_core().agents()]})
 
 
+class NamedAgent(BaseModel):
+    """The body of a call about an agent, where the address does not have its name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+
+
+@api.post("/api/agents/pause")
+@api.post("/api/agents/<path:name>/pause")
+async def pause_agent(name: str | None = None) -> Response:
+    """Give an agent no more work; the answer is the list."""
+    await the_core().set_paused(await _agent_name(name), paused=True)
+    return await agents()
+
+
+@api.post("/api/agents/resume")
+@api.post("/api/agents/<path:name>/resume")
+async def resume_agent(name: str | None = None) -> Response:
+    """Give an agent work again; the answer is the list."""
+    await the_core().set_paused(await _agent_name(name), paused=False)
+    return await agents()
+
+
+@api.post("/api/agents/forget")
 @api.post("/api/agents/<path:name>/forget")
-async def forget_agent(name: str) -> Response:
+async def forget_agent(name: str | None = None) -> Response:
     """Leave a lost agent out of the list; the answer is the list."""
-    await the_core().forget_agent(name)
+    await the_core().forget_agent(await _agent_name(name))
     return await agents()
 
 
@@ -112,6 +137,10 @@ async def metrics() -> Response:
     response = Response(await the_core().metrics(), content_type=exposition.CONTENT_TYPE)
     response.headers["Cache-Control"] = "no-cache"
     return response
+
+
+async def _agent_name(named: str | None) -> str:
+    return read(NamedAgent, await read_body()).name if named is None else named
 
 
 async def _created(number: int) -> Response:

@@ -47,7 +47,7 @@ async def new_build() -> ResponseReturnValue:
         page = await parts.send_page(
             "index.html",
             error.http_status,
-            **_form(core, form.to_dict()),
+            **_form(core, form),
             # Without JavaScript the page must not load itself: what was filled in would be lost.
             **(await _list(core, BuildFilter()) | {"refresh_s": None}),
             error=error,

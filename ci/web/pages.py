@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response
+from http import HTTPStatus
+
+from quart import Blueprint, Response, redirect, url_for
+from quart.typing import ResponseReturnValue
 
 from ci.web import agents_page, build_page, list_page, parts
 from ci.web.body import refuse_cross_site
@@ -19,9 +22,19 @@ pages.post("/build/<number:number>/rerun")(build_page.rerun_build)
 pages.get("/build/<number:number>/log")(build_page.build_log)
 
 pages.get("/agents")(agents_page.agents)
-pages.post("/agents/<path:name>/pause")(agents_page.pause_agent)
-pages.post("/agents/<path:name>/resume")(agents_page.resume_agent)
-pages.post("/agents/<path:name>/forget")(agents_page.forget_agent)
+pages.post("/agents/pause")(agents_page.pause_agent)
+pages.post("/agents/resume")(agents_page.resume_agent)
+pages.post("/agents/forget")(agents_page.forget_agent)
+
+
+@pages.get("/builds")
+@pages.get("/build/<number:number>/cancel")
+@pages.get("/build/<number:number>/rerun")
+@pages.get("/agents/<any(pause, resume, forget):change>")
+async def lead_back(number: int | None = None, change: str | None = None) -> ResponseReturnValue:
+    """Lead whoever comes to a form's address without its form to the page that has it."""
+    page = "agents" if change else "index" if number is None else "build"
+    return redirect(url_for(f"pages.{page}", number=number), HTTPStatus.SEE_OTHER)
 
 
 @pages.get("/pulse")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from ipaddress import IPv6Address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ci.errors import Rejected
 from ci.wire.fields import PROTOCOL, Id, LeaseMark, Line, Message, Port, Size, read, spelled
@@ -15,8 +16,55 @@ from ci.wire.fields import PROTOCOL, Id, LeaseMark, Line, Message, Port, Size, r
 PATHS = ("/notify_agent", "/notify-agent")
 
 MAX_SLOTS = 1000
+MAX_NAME_CHARS = 100  # a name stands in a line of the list, in a log line and in an address
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?")
+
+
+def name_problem(name: str) -> str | None:
+    """Say why this can't be the name of an agent, or None.
+
+    People read it, type it, and put it into addresses, where browsers, programs and proxies take
+    dots and slashes for steps of a path, and where two spellings of one word are two words.
+    """
+    if not name.strip():
+        return "is blank"
+    if len(name) > MAX_NAME_CHARS:
+        return f"is longer than {MAX_NAME_CHARS} characters"
+    if name != name.strip():
+        return "begins or ends with a space"
+    if not name.isprintable():
+        return "has characters that can't be printed"
+    if "/" in name or name in (".", ".."):
+        return "can't be '.' or '..', nor have a slash"
+    if not unicodedata.is_normalized("NFC", name):
+        return "has letters in parts; write them composed (Unicode's NFC)"
+    return None
+
+
+def check_name(name: str) -> str:
+    """Return an agent's name. Raises ValueError."""
+    if problem := name_problem(name):
+        raise ValueError(problem)
+    return name
+
+
+def _name(said: str) -> str:
+    """One that is empty is none."""
+    return check_name(said) if said else said
+
+
+def _printable(said: str) -> str:
+    if not said.isprintable():
+        raise ValueError("has characters that can't be printed")
+    return said
+
+
+def _none_is_empty(said: object) -> object:
+    return "" if said is None else said
+
+
+Word = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
 
 
 class AttemptState(Message):
@@ -35,16 +83,16 @@ class AttemptState(Message):
 class Registration(Message):
     """What an agent says of itself. A `protocol` other than 0 marks an agent of this project."""
 
-    host: Annotated[Line, BeforeValidator(lambda v: v or "")] = Field(
+    host: Annotated[Line, BeforeValidator(_none_is_empty)] = Field(
         "", validation_alias=spelled("host", "hostname", "url")
     )
     port: Port | None = None
-    name: Annotated[str, Field(max_length=100)] = ""
+    name: Annotated[str, BeforeValidator(_none_is_empty), AfterValidator(_name)] = ""
     slots: Annotated[int, Field(ge=1, le=MAX_SLOTS)] = 1
-    labels: tuple[Annotated[str, Field(max_length=100)], ...] = ()
-    version: Annotated[str, Field(max_length=100)] = ""
-    boot_id: Annotated[str, Field(max_length=100)] = ""
-    home_id: Annotated[str, Field(max_length=100)] = ""
+    labels: tuple[Word, ...] = ()
+    version: Word = ""
+    boot_id: Word = ""
+    home_id: Word = ""
     protocol: int = 0
     draining: bool = False
     problem: Line = ""  # why it takes no build now, for people
@@ -63,16 +111,13 @@ def read_registration(body: bytes, peer: str) -> Registration:
     Raises Rejected with the field that is wrong.
     """
     said = read(Registration, body)
-    host, port = said.host.strip() or peer, said.port
-    if "//" in host or host.count(":") == 1:
+    host, port = said.host.strip(" ") or peer, said.port
+    if "//" in host or host.startswith("[") or host.count(":") == 1:
         host, port = _split(host, port)
     if not _is_host(host):
-        raise Rejected(f"host: {host[:100]!r} is no host name or address", field="host")
+        raise _no_host(host)
     if port is None:
         raise Rejected("port: is missing", field="port")
-    for field, text in (("name", said.name), *(("labels", label) for label in said.labels)):
-        if not text.isprintable():
-            raise Rejected(f"{field}: has characters that can't be printed", field=field)
     return said.model_copy(update={"host": host, "port": port})
 
 
@@ -87,12 +132,20 @@ def _is_host(host: str) -> bool:
 
 
 def _split(host: str, port: int | None) -> tuple[str, int | None]:
-    """Take `http://10.0.0.7:8081/` or `10.0.0.7:8081` apart; a `port` field of its own wins."""
+    """Take `http://10.0.0.7:8081/` or `[::1]:8081` apart; a `port` field of its own wins."""
+    is_address = "//" in host  # then what follows the host is none of our business
+    # Tabs and ends of lines would be left out as if they were not there.
+    if not host.isprintable() or "@" in host or ("/" in host and not is_address):
+        raise _no_host(host)
     try:
-        parts = urlsplit(host if "//" in host else "//" + host)
+        parts = urlsplit(host if is_address else "//" + host)
         return parts.hostname or "", port or parts.port
     except ValueError:
-        raise Rejected(f"host: {host[:100]!r} is no host name or address", field="host") from None
+        raise _no_host(host) from None
+
+
+def _no_host(host: str) -> Rejected:
+    return Rejected(f"host: {host[:100]!r} is no host name or address", field="host")
 
 
 class Welcome(Message):

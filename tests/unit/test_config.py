@@ -33,6 +33,7 @@ SERVER_VALUES: dict[str, tuple[Any, str]] = {
     "silenceTimeoutSeconds": (1.5, "1.5"),
     "heartbeatSeconds": (0.5, "0.5"),
     "graceSeconds": (7, "7"),
+    "maxAgents": (500, "500"),
     "maxWaitingBuilds": (500, "500"),
     "minFreeBytes": (1048576, "1048576"),
     "keepBuilds": (100, "100"),

@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, insert, or_, select, update
+from sqlalchemy import Connection, exists, func, insert, or_, select, update
 
-from ci.errors import Conflict, NotFound
+from ci.errors import Conflict, NotFound, TooManyAgents
 from ci.model import Agent
 from ci.server.store.rows import to_agent
 from ci.server.store.tables import IS_CURRENT, agents, attempts
@@ -25,11 +25,18 @@ def all_agents(connection: Connection) -> tuple[Agent, ...]:
     return tuple(map(to_agent, connection.execute(query)))
 
 
-def save(connection: Connection, agent: Agent) -> Agent:
-    """Store what an agent said of itself; the first time it was seen, and a pause, are kept."""
+def save(connection: Connection, agent: Agent, most: int | None = None) -> Agent:
+    """Store what an agent said of itself; the first time it was seen, and a pause, are kept.
+
+    Raises TooManyAgents for a new one when `most` are known. One that was forgotten is new.
+    """
     values = asdict(agent) | {"labels": json.dumps(agent.labels), "forgotten": False}
     key = agents.c.name == agent.name
     row = connection.execute(select(agents).where(key)).first()
+    if most is not None and (row is None or row.forgotten):
+        known = select(func.count()).where(~agents.c.forgotten)
+        if connection.execute(known).scalar_one() >= most:
+            raise TooManyAgents(agent.name, most)
     if row is None:
         connection.execute(insert(agents).values(**values))
     else:

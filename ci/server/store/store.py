@@ -212,13 +212,18 @@ class Store:
             lambda c: attempts.note_cut(c, id, cut), then=tell, most=MAX_AGENT_ORDERS
         )
 
-    async def save_agent(self, agent: Agent, kept: Callable[[Agent], None] | None = None) -> Agent:
+    async def save_agent(
+        self,
+        agent: Agent,
+        kept: Callable[[Agent], None] | None = None,
+        max_agents: int | None = None,
+    ) -> Agent:
         """Store what an agent said of itself; `kept` is called right after the commit.
 
-        Raises Busy.
+        Raises TooManyAgents for a new one when `max_agents` are known, and Busy.
         """
         return await self._writer.run(
-            lambda c: agents.save(c, agent), then=kept, most=MAX_AGENT_ORDERS
+            lambda c: agents.save(c, agent, max_agents), then=kept, most=MAX_AGENT_ORDERS
         )
 
     async def pause_agent(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from html import unescape
+from html import escape, unescape
 from html.parser import HTMLParser
 
 import httpx
@@ -445,15 +445,16 @@ async def test_agents_are_shown_paused_and_resumed(
     core.add_agent("elm", state=AgentState.LOST, problem="connection refused")
     html = check(await client.get("/agents"))
     assert "connection refused" in html
-    [action] = [unescape(url) for url in re.findall(r'action="(/agents/10[^"]*)"', html)]
-    answer = await client.post(action)
+    assert f'name="name" value="{escape(name)}"' in html
+    answer = await client.post("/agents/pause", data={"name": name})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/agents")
     html = check(await client.get("/agents"))
     assert "paused" in html
-    [action] = [unescape(url) for url in re.findall(r'action="(/agents/[^"]*/resume)"', html)]
-    await client.post(action)
+    assert html.count('action="/agents/resume"') == 1
+    await client.post("/agents/resume", data={"name": name})
     assert "/resume" not in check(await client.get("/agents"))
-    assert (await client.post("/agents/nobody/pause", headers=BROWSER)).status_code == 404
+    answer = await client.post("/agents/pause", data={"name": "nobody"}, headers=BROWSER)
+    assert answer.status_code == 404
     url = poll(check(await client.get("/agents")), "agents")
     assert (await client.get(url, headers=HTMX)).status_code == 204
 
@@ -511,11 +512,10 @@ async def test_a_lost_agent_is_forgotten_by_a_button(
     core.add_agent("oak")
     core.add_agent("elm", state=AgentState.LOST)
     html = check(await client.get("/agents"))
-    [action] = re.findall(r'action="(/agents/[^"]*/forget)"', html)
-    assert action == "/agents/elm/forget"
-    answer = await client.post(action)
+    assert html.count('action="/agents/forget"') == 1
+    answer = await client.post("/agents/forget", data={"name": "elm"})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/agents")
     assert "elm" not in check(await client.get("/agents"))
-    assert (await client.post("/agents/oak/forget")).status_code == 303
+    assert (await client.post("/agents/forget", data={"name": "oak"})).status_code == 303
     assert "oak" in check(await client.get("/agents"))
-    assert (await client.post("/agents/elm/forget")).status_code == 404
+    assert (await client.post("/agents/forget", data={"name": "elm"})).status_code == 404

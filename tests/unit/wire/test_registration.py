@@ -11,6 +11,7 @@ from ci.wire.fields import read
 from ci.wire.registration import Registration, Welcome, read_registration, write_welcome
 
 PEER = "192.0.2.9"
+NO_NAMES = (" ", ".", "..", "/", "a/b", " a", "a ", "\xa0", "a\x00", "\u202ea", "e\u0301", "\u2028")
 
 
 def _read(**values: object) -> Registration:
@@ -34,6 +35,9 @@ def _read(**values: object) -> Registration:
         ({"host": "::1", "port": 9}, "::1", 9),
         ({"url": "http://[::1]:9"}, "::1", 9),
         ({"host": " 10.0.0.7 ", "port": 9}, "10.0.0.7", 9),
+        ({"host": "[::1]", "port": 9}, "::1", 9),
+        ({"host": "[fe80::1]:9"}, "fe80::1", 9),
+        ({"host": "build_box-7.example.org.", "port": 9}, "build_box-7.example.org.", 9),
     ],
 )
 def test_an_agent_is_found_however_it_says_where_it_is(
@@ -62,13 +66,26 @@ def test_an_agent_is_found_however_it_says_where_it_is(
         ({"host": "x/y?z", "port": 1}, "host"),
         ({"host": "a\x00", "port": 1}, "host"),
         ({"host": 5, "port": 1}, "host"),
+        ({"host": "10.0.0.7\r\n", "port": 1}, "host"),
+        ({"host": "\t10.0.0.7", "port": 1}, "host"),
+        ({"host": "http://10.0.0.7\r\nX: y:80/"}, "host"),
+        ({"host": "http://10.0.\n0.7:80"}, "host"),
+        ({"host": "a@b:80"}, "host"),
+        ({"host": "http://a:b@c:80"}, "host"),
+        ({"host": "x/y:80"}, "host"),
+        ({"host": "x\\y", "port": 1}, "host"),
+        ({"host": "[::1", "port": 1}, "host"),
+        ({"host": "fe80::1%eth0", "port": 1}, "host"),
         ({"host": "x" * 1001, "port": 1}, "host"),
         ({"port": 1, "slots": 0}, "slots"),
         ({"port": 1, "slots": 10_000}, "slots"),
         ({"port": 1, "name": "a\nb"}, "name"),
         ({"port": 1, "name": "x" * 101}, "name"),
+        *(({"port": 1, "name": name}, "name") for name in NO_NAMES),
         ({"port": 1, "labels": "linux"}, "labels"),
-        ({"port": 1, "labels": ["a\x1b[31m"]}, "labels"),
+        ({"port": 1, "labels": ["a\x1b[31m"]}, "labels.0"),
+        ({"port": 1, "version": "1\r\n2"}, "version"),
+        ({"port": 1, "home_id": "a\x00"}, "home_id"),
         ({"port": 1, "attempts": [{"state": "running"}]}, "attempts.0.id"),
         ({"port": 1, "attempts": [{"id": "1.1.1", "log_size": -1}]}, "attempts.0.log_size"),
     ],
@@ -100,6 +117,20 @@ def test_an_agent_of_others_is_named_by_its_address() -> None:
     said = _read(host="10.0.0.7", port=8081, available=True, agentId="x")
     assert (said.shown_name, said.slots, said.labels) == ("10.0.0.7:8081", 1, ())
     assert said.protocol == 0
+
+
+@pytest.mark.parametrize("name", [None, ""])
+def test_no_name_is_no_wrong_name(name: str | None) -> None:
+    """Programs write it in many ways."""
+    assert _read(host="::1", port=9, name=name).shown_name == "::1:9"
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "x" * 100, "Käse 7", "名前", "...", "a.b", "\\", "%2e", "😀", "-"]
+)
+def test_a_name_is_any_word_that_one_can_read(name: str) -> None:
+    """In any language."""
+    assert _read(port=9, name=name).shown_name == name
 
 
 def test_a_welcome_reads_back() -> None:
