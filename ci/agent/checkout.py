@@ -9,8 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Protocol
 
+import structlog
+import trio
+
 from ci import blocking
-from ci.agent.git import REMOTE_SILENCE_S, Git, GitFailed
+from ci.agent.git import REMOTE_SILENCE_S, Git, GitFailed, GitInterrupted
 from ci.agent.mirror import BRANCHES, TAGS, Mirror
 from ci.agent.mirrors import Mirrors
 from ci.agent.room import is_no_space
@@ -18,6 +21,11 @@ from ci.agent.spool import remove_tree
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
 from ci.repository import repository_problem
+
+TRIES: Final = 3  # of a checkout in which git is killed, or finds no memory
+TRY_PAUSE_S: Final = 1.0  # whoever took the memory has it no longer, if only he was killed as well
+
+log = structlog.get_logger()
 
 _CONFIG: Final = """\
 [core]
@@ -69,6 +77,25 @@ class GitCheckout:
             raise CheckoutFailed(f"the repository {problem}")
         url = _absolute(repository)
         git = Git(cookie, local=_is_local(url), remote_silence_s=self._remote_silence_s)
+        for tries_left in reversed(range(TRIES)):
+            try:
+                return await self._make_once(git, url, commit, workspace)
+            except GitInterrupted as error:
+                if not tries_left:
+                    raise
+                log.warning("git interrupted", workspace=workspace.name, error=str(error))
+                await trio.sleep(TRY_PAUSE_S)
+        raise AssertionError("the last try returns or raises")
+
+    async def tidy(self, work: Path, unused_s: float) -> None:
+        """Repack mirrors, remove those that are not used, and what is left of removed ones."""
+        await self._mirrors.tidy(work, unused_s)
+
+    async def give_room(self, work: Path) -> bool:
+        """Remove the mirror that was not used for longest."""
+        return await self._mirrors.give_room(work)
+
+    async def _make_once(self, git: Git, url: str, commit: str, workspace: Path) -> CommitInfo:
         mirror = self._mirrors.of(url)
         with mirror.in_use(workspace) as version:
             try:
@@ -84,14 +111,6 @@ class GitCheckout:
                 *("-C", str(workspace), "submodule", "--quiet", "update", "--init", "--recursive"),
             )
         return found
-
-    async def tidy(self, work: Path, unused_s: float) -> None:
-        """Repack mirrors, remove those that are not used, and what is left of removed ones."""
-        await self._mirrors.tidy(work, unused_s)
-
-    async def give_room(self, work: Path) -> bool:
-        """Remove the mirror that was not used for longest."""
-        return await self._mirrors.give_room(work)
 
     async def _make(
         self, git: Git, mirror: Mirror, url: str, commit: str, workspace: Path

@@ -7,7 +7,9 @@ keeps them open holds nobody up.
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,6 +44,21 @@ _LFS_SETTINGS: Final = (
     "filter.lfs.process=git-lfs filter-process",
     "filter.lfs.required=true",
 )
+# Others send these; any other that ends git is of its own making, such as a SIGSEGV.
+_FROM_OUTSIDE: Final = frozenset(
+    {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
+)
+# The exit codes of a shell for them; not SIGHUP's, which is git's own for a wrong option.
+_BY_SHELL: Final = {128 + number: number for number in _FROM_OUTSIDE - {signal.SIGHUP}}
+_DEATH: Final = re.compile(r"died of signal (\d+)")  # git's word for a process that it started
+_REMOTE: Final = re.compile(r"\s*remote: ")  # how git begins what the repository's server says
+# What the system says when memory, processes or open files are used up; LC_ALL=C keeps it so.
+_STARVED: Final = (
+    "Cannot allocate memory",
+    "Out of memory, ",  # git's own
+    "Resource temporarily unavailable",
+    "Too many open files",
+)
 _NOISE: Final = ("hint:", "remote: Enumerating", "remote: Counting", "remote: Compressing")
 
 
@@ -49,13 +66,31 @@ class GitFailed(CheckoutFailed):
     """A git process failed: of the remote repository, or of our copy of it."""
 
 
+class GitInterrupted(CheckoutFailed):
+    """Git was killed from outside, or lacked what others use up: the same may work in a moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a git process left behind."""
+    """What a git process left behind. `code` is negative when a signal has ended it."""
 
     code: int
     stdout: bytes
     stderr: str
+
+    @property
+    def interruption(self) -> str:
+        """What kept git from its work and has nothing to do with it; empty when nothing did."""
+        own = [line for line in self.stderr.splitlines() if not _REMOTE.match(line)]
+        deaths = [int(match[1]) for line in own if (match := _DEATH.search(line))]
+        for number in (-self.code, _BY_SHELL.get(self.code), *deaths):
+            if number in _FROM_OUTSIDE:
+                return (
+                    f"{signal.Signals(number).name} ended it: somebody on the agent's machine "
+                    "killed it, or there was no memory left"
+                )
+        starved = self.code != 0 and any(word in line for line in own for word in _STARVED)
+        return last_words(self) if starved else ""
 
 
 class Git:
@@ -80,8 +115,11 @@ class Git:
         settings = _SETTINGS + patience + (_LFS_SETTINGS if shutil.which("git-lfs") else ())
         self._beginning = ["git", *(word for setting in settings for word in ("-c", setting))]
 
-    async def ask(self, *arguments: str) -> Answer:
-        """Run git until it ends. Cancellation: it and all that it started are killed."""
+    async def ask(self, purpose: str, *arguments: str) -> Answer:
+        """Run git until it ends. Raises GitInterrupted with `purpose`.
+
+        Cancellation: it and all that it started are killed.
+        """
         stdout = os.memfd_create("git stdout")
         stderr = os.memfd_create("git stderr")
         pid = None
@@ -95,7 +133,7 @@ class Git:
             pid = None
             code = os.waitstatus_to_exitcode(status) if status is not None else -1
             said = os.pread(stderr, _OUTPUT_LIMIT, 0).decode("utf-8", "replace")
-            return Answer(code, os.pread(stdout, _OUTPUT_LIMIT, 0), said)
+            answer = Answer(code, os.pread(stdout, _OUTPUT_LIMIT, 0), said)
         finally:
             os.close(stdout)
             os.close(stderr)
@@ -104,10 +142,16 @@ class Git:
                     mine = survivors.Belongings(self._cookie, pid)
                     await survivors.end_all(mine, KILL_GRACE_S)
                 processes.reap(pid)
+        if why := answer.interruption:
+            raise GitInterrupted(f"git could not {purpose}: {why}")
+        return answer
 
     async def must(self, purpose: str, *arguments: str) -> bytes:
-        """Run git and return its output. Raises GitFailed with `purpose` and git's words."""
-        answer = await self.ask(*arguments)
+        """Run git and return its output. Raises GitFailed with `purpose` and git's words.
+
+        Raises GitInterrupted as well.
+        """
+        answer = await self.ask(purpose, *arguments)
         if answer.code != 0:
             raise GitFailed(f"git could not {purpose}: {last_words(answer)}")
         return answer.stdout
@@ -118,7 +162,8 @@ def last_words(answer: Answer) -> str:
     lines = [line.strip() for line in answer.stderr.splitlines()]
     said = [line for line in lines if line and not line.startswith(_NOISE)]
     if not said and answer.code < 0:
-        return f"it was ended by signal {-answer.code}"
+        named = {number.value: number.name for number in signal.Signals}
+        return f"{named.get(-answer.code, f'signal {-answer.code}')} ended it"
     why = [line for line in said if line.startswith("fatal:")][:1]  # hints may follow it
     rest = [line for line in said if line not in why][-_SHOWN_LINES:]
     return shown_url("\n".join(why + rest)[:_SHOWN_CHARS] or f"exit code {answer.code}")

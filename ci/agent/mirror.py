@@ -119,10 +119,13 @@ class Mirror:
             if not await blocking.run(_is_crowded, self.path):
                 return
             git = Git(secrets.token_hex(COOKIE_BYTES), local=True)
-            with trio.move_on_after(REPACK_LIMIT_S):
-                words = ("repack", "--quiet", "--geometric=2", "-d")
-                answer = await git.ask(f"--git-dir={self.path}", *words)
-                log.info("mirror repacked", mirror=self.path.name, exit_code=answer.code)
+            words = ("repack", "--quiet", "--geometric=2", "-d")
+            try:
+                with trio.move_on_after(REPACK_LIMIT_S):
+                    answer = await git.ask("repack it", f"--git-dir={self.path}", *words)
+                    log.info("mirror repacked", mirror=self.path.name, exit_code=answer.code)
+            except CheckoutFailed as error:  # there will be another time
+                log.warning("mirror not repacked", mirror=self.path.name, error=str(error))
 
     async def find(self, git: Git, commit: str) -> CommitInfo:
         """Resolve a hash, branch or tag, fetching what is missing. Raises CheckoutFailed.
@@ -168,7 +171,8 @@ class Mirror:
             if found := await self._show(git, commit):
                 return found
             # Perhaps a commit that no branch or tag holds any more, or of a pull request.
-            await git.ask(*self._fetching(), self.url, commit)
+            purpose = f"fetch {commit} from {shown_url(self.url)}"
+            await git.ask(purpose, *self._fetching(), self.url, commit)
             return await self._show(git, commit)
         if commit == _DEFAULT_BRANCH:
             commit = await self._default_branch(git)
@@ -183,6 +187,7 @@ class Mirror:
 
     async def _show(self, git: Git, hash: str, branch: str = "") -> CommitInfo | None:
         answer = await git.ask(
+            f"look for {hash}",
             f"--git-dir={self.path}",
             *("show", "-s", "--no-show-signature", "--encoding=UTF-8", _FORMAT),
             *("--end-of-options", hash + "^{commit}"),
