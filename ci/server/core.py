@@ -274,6 +274,10 @@ class Server:
         """Count the line ends in the first `offset` bytes of a log."""
         return await self._logs.lines_before(attempt, offset)
 
+    async def log_line_begin(self, attempt: str, line: int) -> int | None:
+        """Return the offset at which a line of a log begins; None when there is none (yet)."""
+        return await self._logs.line_begin(attempt, line)
+
     # Agents, as people see them
 
     async def agents(self) -> tuple[AgentView, ...]:

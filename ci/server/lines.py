@@ -1,10 +1,12 @@
-"""How many line ends stand before a place in a log, so that a window in its midst has numbers.
+"""How many line ends stand before a place in a log, and where a line begins.
 
-Each byte is counted once: while it is appended, or when a page asks for what was not.
+So a window in a log's midst has numbers, and a link to a line leads there. Each byte is counted
+once: while it is appended, or when a page asks for what was not.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from pathlib import Path
 from typing import Final
 
@@ -33,15 +35,32 @@ class LineCounts:
 
     async def before(self, path: Path, offset: int) -> int:
         """Count the line ends in the first `offset` bytes of the log at `path`."""
+        await self._count_to(path, offset)
+        step = min(offset // STEP_BYTES, len(self._before) - 1)
+        rest = await blocking.run(logfile.count_lines, path, step * STEP_BYTES, offset)
+        return self._before[step] + rest
+
+    async def begin(self, path: Path, line: int, size: int) -> int | None:
+        """Find the offset at which a line begins; None if the first `size` bytes have no such."""
+        ends = line - 1  # that stand before it
+        await self._count_to(path, size, ends)
+        # The last step before which there are too few: in it stands the line end that counts.
+        step = max(bisect_left(self._before, ends) - 1, 0)
+        left = ends - self._before[step]
+        data = await blocking.run(logfile.read, path, step * STEP_BYTES, STEP_BYTES)
+        behind = _behind_line_end(data, left)
+        if behind is None or step * STEP_BYTES + behind >= size:
+            return None
+        return step * STEP_BYTES + behind
+
+    async def _count_to(self, path: Path, offset: int, ends: int | None = None) -> None:
+        """Count up to `offset`, or until there were so many line ends."""
         async with self._counting:
-            while self._size < offset:
+            while self._size < offset and (ends is None or self._lines < ends):
                 size = self._size
                 await blocking.run(self._read_on, path, offset)
                 if self._size == size:
                     break  # it is shorter
-        step = min(offset // STEP_BYTES, len(self._before) - 1)
-        rest = await blocking.run(logfile.count_lines, path, step * STEP_BYTES, offset)
-        return self._before[step] + rest
 
     def _read_on(self, path: Path, offset: int) -> None:
         for _ in range(_STEPS_AT_ONCE):
@@ -58,3 +77,21 @@ class LineCounts:
             if self._size % STEP_BYTES == 0:
                 self._before.append(self._lines)
             data = data[len(part) :]
+
+
+def _behind_line_end(data: bytes, count: int) -> int | None:
+    """Find the place right behind so many line ends, by halves: none is looked at by itself."""
+    if count == 0:
+        return 0
+    begin, end = 0, len(data)
+    if data.count(b"\n") < count:
+        return None
+    while end - begin > 1:
+        middle = (begin + end) // 2
+        found = data.count(b"\n", begin, middle)
+        if found >= count:
+            end = middle
+        else:
+            count -= found
+            begin = middle
+    return end

@@ -88,6 +88,10 @@ class Logs:
         """Count the line ends in the first `offset` bytes; each byte is counted only once."""
         return await self._counts(id).before(self._path(id), offset)
 
+    async def line_begin(self, id: str, line: int) -> int | None:
+        """Find the offset at which a line begins; None when the log has no such line (yet)."""
+        return await self._counts(id).begin(self._path(id), line, self.size(id))
+
     async def folders(self) -> list[Path]:
         """Return the folders in which logs are, oldest first."""
         return await blocking.run(_folders, self._folder)

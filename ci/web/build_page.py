@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +18,7 @@ from ci.web import logview, parts, query
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
 from ci.web.rawlog import raw_log
+from ci.web.reading import Reading, read_reading
 
 
 async def build(number: int) -> Response:
@@ -27,10 +29,7 @@ async def build(number: int) -> Response:
     if part == "log":
         return await _log_part(number)
     return await _send_build(
-        number,
-        attempt=query.text("attempt"),
-        begin=query.number("from"),
-        end=query.number("to"),
+        number, read_reading(), begin=query.number("from"), end=query.number("to")
     )
 
 
@@ -79,8 +78,8 @@ def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[str, Any
 
 async def _send_build(
     number: int,
+    reading: Reading = Reading(),  # noqa: B008 - it is frozen
     *,
-    attempt: str | None = None,
     begin: int | None = None,
     end: int | None = None,
     error: RequestError | None = None,
@@ -91,7 +90,7 @@ async def _send_build(
     version = parts.stamp(core, parts.NEVER, number)
     view = await core.build(number)
     head = _head(core, view, stamps)
-    log = await _open_log(core, view, version, attempt=attempt, begin=begin, end=end)
+    log = await _open_log(core, view, version, reading, begin=begin, end=end)
     if error is None:
         return await parts.send_page("build.html", **(head | log), error=None)
     # Without JavaScript the page must not load itself: its address takes no question.
@@ -118,6 +117,7 @@ async def _log_part(number: int) -> Response:
     """Send what was added to the log, or the log anew where it can't be continued."""
     core = the_core()
     tail = logview.read_tail()
+    reading = replace(read_reading("mark"), attempt=None)  # only the latest one's log has a tail
     version = parts.stamp(core, parts.NEVER, number)
     current = parts.is_current(core, number)
     log = await core.log(number)
@@ -127,30 +127,39 @@ async def _log_part(number: int) -> Response:
     view = await core.build(number)
     log = await core.log(number)
     if logview.is_out_of_date(tail, log):
-        shown = await _open_log(core, view, version)
+        shown = await _open_log(core, view, version, reading)
         return await parts.send_part("_log.html", replaces="#log", **shown)
     ended = view.build.status.ended
     added = await logview.continue_log(core, tail, log, ended=ended, version=version)
-    return await parts.send_part("_tail.html", **_log(view, added))
+    return await parts.send_part("_tail.html", **_log(view, added, reading))
 
 
 async def _open_log(
     core: Core,
     view: BuildView,
     version: str,
+    reading: Reading,
     *,
-    attempt: str | None = None,
     begin: int | None = None,
     end: int | None = None,
 ) -> dict[str, Any]:
-    log = await core.log(view.build.number, attempt)
+    log = await core.log(view.build.number, reading.attempt)
     latest = not view.attempts or log.attempt == view.attempts[-1].id
     ended = view.build.status.ended or not latest
-    shown = await logview.open_log(core, log, begin=begin, end=end, ended=ended, version=version)
-    return _log(view, shown)
+    line = reading.marked.start if reading.marked else None
+    shown = await logview.open_log(
+        core, log, begin=begin, end=end, line=line, ended=ended, version=version
+    )
+    return _log(view, shown, replace(reading, attempt=None if latest else log.attempt))
 
 
-def _log(view: BuildView, shown: logview.LogShown) -> dict[str, Any]:
+def _log(view: BuildView, shown: logview.LogShown, reading: Reading) -> dict[str, Any]:
     """Say what a log, or what was added to it, needs to be shown."""
     own = next((one for one in view.attempts if one.id == shown.tail.attempt), None)
-    return {"view": view, "build": view.build, "log": shown, "attempt": own}
+    return {
+        "view": view,
+        "build": view.build,
+        "log": shown,
+        "attempt": own,
+        "reading": reading,
+    }

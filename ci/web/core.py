@@ -76,6 +76,9 @@ class Core(Protocol):
     async def log_lines_before(self, attempt: str, offset: int) -> int:
         """Count line ends in the first `offset` bytes."""
 
+    async def log_line_begin(self, attempt: str, line: int) -> int | None:
+        """Find the offset at which a line begins; None when there is none (yet)."""
+
     async def agents(self) -> tuple[AgentView, ...]:
         """List the agents."""
 

@@ -19,6 +19,9 @@ from ci.wire.result import LOG_MARK_ROOM
 
 WINDOW_BYTES: Final = 256 << 10  # of one page; read and made into rows in some 20 ms
 WINDOW_LINES: Final = 2000  # of one page
+# What is shown above a line that a link leads to: what led to it, and still a quick page.
+ABOVE_BYTES: Final = WINDOW_BYTES // 4
+ABOVE_LINES: Final = 500
 # Bytes that a tail may lag behind before the page begins anew at the log's end: a command that
 # prints faster than this each second can't be read anyway.
 MAX_BEHIND_BYTES: Final = 1 << 20
@@ -94,6 +97,7 @@ class LogShown:
     later: int | None = None  # the offset from which there is more below
     ours: range = NOTHING  # where the words stand that the log's middle is left out
     cut_off: bool = False  # whether nothing follows these words: the log's own end did not come
+    no_line: int | None = None  # the line that was asked for, where there is none
 
 
 def is_out_of_date(tail: Tail, log: LogView) -> bool:
@@ -151,10 +155,15 @@ async def open_log(
     *,
     begin: int | None = None,
     end: int | None = None,
+    line: int | None = None,
     ended: bool,
     version: str,
 ) -> LogShown:
-    """Open a window that begins at `begin`, or ends at `end`, or at the log's end."""
+    """Open a window that begins at `begin`, or ends at `end`, or shows a line, or the log's end."""
+    if begin is None and end is None and line is not None and log.attempt is not None:
+        found = await core.log_line_begin(log.attempt, line)
+        if found is not None:
+            begin, _ = await _backwards(core, log, found, ABOVE_BYTES, ABOVE_LINES)
     if begin is not None:
         start = min(begin, log.size)
         data = _first_lines(await _read(core, log, start, log.size))
@@ -181,18 +190,21 @@ async def open_log(
         later=None if at_end else after.offset,
         ours=ours,
         cut_off=ours.stop == log.size,
+        no_line=line if line is not None and begin is None and end is None else None,
     )
 
 
-async def _backwards(core: Core, log: LogView, end: int) -> tuple[int, bytes]:
+async def _backwards(
+    core: Core, log: LogView, end: int, most_bytes: int = WINDOW_BYTES, lines: int = WINDOW_LINES
+) -> tuple[int, bytes]:
     """Read the window that ends at `end`, from the beginning of a line if there is one."""
-    low = max(0, end - WINDOW_BYTES)
+    low = max(0, end - most_bytes)
     data = await _read(core, log, low, end)
     skip = data.find(b"\n") + 1 if low else 0
     if skip == len(data):
         skip = 0
     position = len(data) - 1  # the last byte: a line end there ends the last line
-    for _ in range(WINDOW_LINES):
+    for _ in range(lines):
         position = data.rfind(b"\n", 0, max(position, 0))
         if position < 0:
             break

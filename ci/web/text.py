@@ -103,11 +103,17 @@ NOTHING: Final = range(0)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the log as HTML; `number` is None where a long line goes on."""
+    """One row of the log as HTML, in the line of that number."""
 
-    number: int | None
+    line: int
     html: Markup
     ours: bool = False  # whether no command printed it: it says that the log's middle is left out
+    goes_on: bool = False  # whether a long line goes on here
+
+    @property
+    def number(self) -> int | None:
+        """What stands before the row: each line's number once."""
+        return None if self.goes_on else self.line
 
 
 def rows(data: bytes, place: Place, ours: range = NOTHING) -> tuple[list[Row], Place]:
@@ -134,7 +140,7 @@ def rows(data: bytes, place: Place, ours: range = NOTHING) -> tuple[list[Row], P
         html, style = line_html(data[position:end], PLAIN if is_ours else style)
         # The end of a line that filled its rows exactly is no row.
         if not (whole and inside and end == position):
-            made.append(Row(None if inside else line, html, is_ours))
+            made.append(Row(line, html, is_ours, inside))
         position = end + 1 if whole else end
         line += whole
         inside = not whole
@@ -150,7 +156,7 @@ def unfinished(data: bytes, place: Place) -> Row | None:
         return None
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(data)
     html, _ = _text_html(text, place.style)
-    return Row(None if place.inside else place.line, html)
+    return Row(place.line, html, goes_on=place.inside)
 
 
 def line_html(line: bytes, style: Style) -> tuple[Markup, Style]:

@@ -157,6 +157,12 @@ class FakeCore:
         """Count line ends."""
         return self._logs[attempt].count(b"\n", 0, offset)
 
+    async def log_line_begin(self, attempt: str, line: int) -> int | None:
+        """Find where a line begins."""
+        lines = self._logs[attempt].split(b"\n")
+        begin = sum(len(each) + 1 for each in lines[: line - 1])
+        return begin if begin < len(self._logs[attempt]) else None
+
     async def agents(self) -> tuple[AgentView, ...]:
         """List the agents."""
         self.queries += 1

@@ -69,3 +69,25 @@ async def test_a_log_that_is_shorter_than_asked_has_its_lines(tmp_path: Path, of
     (tmp_path / "log").write_bytes(b"a\nb\n")
     assert await LineCounts().before(tmp_path / "log", offset) == min(offset, 4) // 2
     assert await LineCounts().before(tmp_path / "none", offset) == 0
+
+
+@given(st.binary(max_size=300) | st.just(CONTENT), st.integers(1, 12_000), st.floats(0, 1))
+def test_a_line_begins_behind_the_line_end_before_it(data: bytes, line: int, share: float) -> None:
+    """Of a log that has grown so far; what is behind its end is no line."""
+
+    async def find(path: Path) -> None:
+        size = int(len(data) * share)
+        begin = sum(len(each) + 1 for each in data.split(b"\n")[: line - 1])
+        found = await LineCounts().begin(path, line, size)
+        assert found == (begin if begin < size else None)
+
+    with TemporaryDirectory() as folder, blocking.inline():
+        path = Path(folder) / "log"
+        path.write_bytes(data)
+        trio.run(find, path)
+
+
+async def test_no_line_begins_where_there_is_no_log(tmp_path: Path) -> None:
+    """It may have been removed since its size was asked."""
+    assert await LineCounts().begin(tmp_path / "none", 1, 100) == 0
+    assert await LineCounts().begin(tmp_path / "none", 2, 100) is None
