@@ -33,6 +33,7 @@ from ci.server.room import FreeBytes, Room
 from ci.server.rules import Rules
 from ci.server.store.store import News, Store, open_store
 from ci.server.store.tables import SCHEMA
+from ci.server.unhurried import Unhurried
 from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
 from ci.wire.job import command_problem
 from ci.wire.registration import Registration, write_welcome
@@ -40,6 +41,7 @@ from ci.wire.result import Result
 
 MAX_PRIORITY = 1000  # both ways from 0, the usual one
 PLACES_BY_ONE = 20  # the first in line, whose pages are told of each step ahead
+PLACE_BITS = 4  # of the others' places: their pages are told of each eighth or sixteenth of the way
 BEING_HANDED = "It is being handed to an agent."
 
 log = structlog.get_logger()
@@ -128,15 +130,16 @@ class Server:
         self._intake = Intake(config.max_log_bytes, store, fleet, logs, room=room, journal=journal)
         self._lookout = Lookout(store, fleet, room, metrics=journal.metrics, now=now)
         self._life = secrets.token_hex(4)
+        self._shown = Unhurried(lambda: store.version)
 
     def version(self, number: int | None = None) -> str:
-        """Return a word that changes whenever anything that a page shows may have changed.
+        """Return a word that changes soon after anything that a page shows may have changed.
 
-        With a number, anything that the page of that build shows. For one far back in line its
-        place counts in steps, or each build that begins anywhere would make all pages anew.
-        Bytes that are added to a log do not count: a log is asked for by its offset.
+        With a number, at once, and after anything that the page of that build shows. For one far
+        back in line its place counts in steps, or each build that begins anywhere would make all
+        pages anew. Bytes that are added to a log do not count: a log is asked for by its offset.
         """
-        store = self._store.version if number is None else self._version_of(number)
+        store = self._shown.look() if number is None else self._version_of(number)
         trouble = "" if self.trouble() is None else "-trouble"
         return f"{self._life}-{store}-{self._fleet.changes}{trouble}"
 
@@ -145,8 +148,8 @@ class Server:
         if place is None:
             return f"{number}:{self._store.version_of(number)}"
         if place <= PLACES_BY_ONE:
-            return f"{self._store.version}"  # others decide what it waits for
-        step = 10 ** (len(str(place)) - 2)
+            return f"{self._shown.look()}"  # others decide what it waits for
+        step = 1 << place.bit_length() - PLACE_BITS
         return f"{number}:{self._store.version_of(number)}:{place // step * step}"
 
     def trouble(self) -> str | None:

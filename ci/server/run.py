@@ -13,6 +13,7 @@ not told: they go on with what they run and deliver it when the server is back.
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import AsyncIterator
 from functools import partial
@@ -66,6 +67,7 @@ async def run_server(config: ServerConfig) -> None:
                 nursery.start_soon(_stop_at_signals, signals, stop, nursery.cancel_scope)
                 async with trio.open_nursery() as serving:
                     app = create_server_app(server)
+                    _keep_what_lasts()
                     await serving.start(serve_app, app, listener, limits, stop)
                     shown = f"[{host}]" if ":" in host else host
                     log.info("listening", url=f"http://{shown}:{port}", data=str(config.data_dir))
@@ -84,6 +86,16 @@ def create_server_app(server: Server) -> QuartTrio:
     app.register_blueprint(create_blueprint(server))
     count_requests(app, server)
     return app
+
+
+def _keep_what_lasts() -> None:
+    """Spare the garbage collector what the start has made, which is there until the end.
+
+    To look through it all took a fifth of a second, each few seconds under load, and nobody is
+    answered meanwhile.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _end_without_folder(folder: HeldFolder, path: Path) -> None:

@@ -40,4 +40,4 @@ async def lead_back(number: int | None = None, change: str | None = None) -> Res
 @pages.get("/pulse")
 async def pulse() -> Response:
     """Tell an open page that somebody is there."""
-    return await parts.send_part("_pulse.html")
+    return await parts.send_lasting_part("_pulse.html")

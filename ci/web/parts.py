@@ -16,7 +16,7 @@ from quart import Response, render_template, request
 
 from ci.server.views import LogView
 from ci.web.core import Core
-from ci.web.shared import the_shared
+from ci.web.shared import FOR_EVER, the_shared
 
 # Seconds after which a part is sent anew though nothing happened, since it says how long
 # something has been running, or how long ago it was.
@@ -97,6 +97,15 @@ async def send_shared_part(
         return await _part(template, await context())
 
     return _finish(Response(await the_shared().part(moment, make, number)))
+
+
+async def send_lasting_part(template: str) -> Response:
+    """Send a part that is always the same."""
+    return await send_shared_part(template, lambda: FOR_EVER, _nothing)
+
+
+async def _nothing() -> dict[str, Any]:
+    return {}
 
 
 async def _part(template: str, context: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from hypercorn.typing import (
 
 from ci.web.core import Core
 from ci.web.parts import CACHING, is_present, version_of
-from ci.web.shared import Known, Shared, address_of
+from ci.web.shared import FOR_EVER, Known, Shared, address_of
 
 _OK: Final = 200
 _NO_NEWS: Final = 204
@@ -82,7 +82,11 @@ class Quick:
         except ValueError:
             return None
         known = self._shared.known(address_of(scope["path"], query))
-        if known is None or version_of(known.moment) != self._core.version(known.number):
+        if known is None:
+            return None
+        if known.moment == FOR_EVER:
+            return known, _OK
+        if version_of(known.moment) != self._core.version(known.number):
             return None
         shown = next((value for name, value in query if name == "v"), "")
         if is_present(self._core, shown, known.number):

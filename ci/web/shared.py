@@ -22,6 +22,7 @@ WINDOW_S: Final = 5  # over which is added up how long the making of parts takes
 # more rarely; below the other there is room for twice as many questions.
 TOO_MUCH: Final = 0.4
 LITTLE: Final = 0.15
+FOR_EVER: Final = "for ever"  # the stamp of what never changes
 MAX_PACE: Final = 16  # a list that asks each 2 s then asks each half minute
 
 

@@ -7,6 +7,7 @@ from trio.testing import MockClock
 
 from ci.model import AgentState, Status
 from ci.server.core import PLACES_BY_ONE
+from ci.server.unhurried import STEP_S
 from tests.story.world import World
 
 LINE = 3 * PLACES_BY_ONE
@@ -27,6 +28,7 @@ async def test_a_build_far_back_is_told_of_its_own_changes(
 
     before = {number: server.version(number) for number in (near, far)}
     await server.cancel(numbers[1])
+    await trio.sleep(STEP_S)
     assert server.version(near) != before[near]
     assert (await server.build(near)).queue_position == 4
     assert "which is busy" in str((await server.build(far)).waiting_for)
@@ -62,6 +64,7 @@ async def test_what_runs_is_not_made_anew_for_others(
     before, all_before = world.server.version(number), world.server.version()
     for _ in range(3):
         await world.submit()
+    await trio.sleep(STEP_S)
     assert world.server.version() != all_before
     assert world.server.version(number) == before
     agent.down()

@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
+import trio
+from trio.testing import MockClock
 
 from ci.web.app import TOP, create_app
 from tests.fakes.asgi import AppTransport
@@ -39,6 +41,17 @@ async def test_errors_come_in_the_readers_form(client: httpx.AsyncClient) -> Non
         assert answer.json()["error"]["message"] == "there is no build 7"
     answer = await client.get("/build/7", headers={"Accept": "application/json, text/html;q=0.5"})
     assert answer.json()["error"]["field"] is None
+
+
+async def test_a_page_takes_no_thread(client: httpx.AsyncClient, autojump_clock: MockClock) -> None:
+    """For each of them others would be let run first, and under load these are many."""
+    await client.post("/builds", data=FORM)
+    limiter = trio.to_thread.current_default_thread_limiter()
+    limiter.total_tokens = 1
+    async with limiter:
+        with trio.fail_after(1):
+            for path in ("/", "/build/1", "/agents", "/pulse", "/nope"):
+                assert "</" in (await client.get(path, headers=BROWSER)).text
 
 
 async def test_a_wrong_method_is_said(client: httpx.AsyncClient) -> None:

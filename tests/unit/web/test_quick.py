@@ -122,6 +122,15 @@ async def test_a_part_that_was_made_is_sent_before_quart(site: Site, path: str) 
             assert (await site.ask(f"{path}&v=old")).content != answer.content
 
 
+async def test_that_somebody_is_there_is_told_before_quart(site: Site) -> None:
+    """To every page alike, whatever has happened."""
+    first = (await site.ask("/pulse")).text
+    await act(site.core, "submit")
+    await act(site.core, "tick")
+    with site.before_quart("/pulse"):
+        assert (await site.ask("/pulse")).text == first
+
+
 @pytest.mark.parametrize("part", ["builds", "head"])
 async def test_time_is_told_as_it_goes_by(site: Site, part: str) -> None:
     """Of what runs, with each tick of its part."""
