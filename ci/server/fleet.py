@@ -29,7 +29,7 @@ from ci.outage import Outage
 from ci.server.client import ANSWER_S, AgentClient
 from ci.server.journal import Journal
 from ci.server.link import Link
-from ci.server.member import Member, check_identity
+from ci.server.member import Address, Member, check_identity
 from ci.server.queue import Queue
 from ci.server.room import Room
 from ci.server.store.store import Store
@@ -79,13 +79,15 @@ class Fleet:
         self._dial = dial
         self._now = now
         self._members: dict[str, Member] = {}
+        self._tenants: dict[Address, Member] = {}  # who was the last to name an address as its own
         self._unstored = Outage(UNSTORED_REMIND_S)  # for the log
         self._changes = 0
 
     async def start(self) -> None:
         """Ask all agents that are remembered at once what they still run."""
-        for agent in await self._store.agents():
-            self._add(agent)
+        for agent in sorted(await self._store.agents(), key=lambda agent: agent.last_seen):
+            member = self._add(agent)
+            self._tenants[member.address] = member
         self._nursery.start_soon(self._remember_when_heard)
 
     @property
@@ -125,7 +127,7 @@ class Fleet:
                 if self._renew(member, agent):
                     _tell_registered(agent, new=False)
                 member.call()
-            self._doubt_neighbours(agent)
+            self._move_in(member)
 
         try:
             await self._store.save_agent(said, believe, self._config.max_agents)
@@ -169,6 +171,7 @@ class Fleet:
             if self._members.get(name) is not member:
                 return  # it was forgotten twice, and may have registered in between
             del self._members[name]
+            self._move_out(member)
             member.supervision.cancel()
             self._changes += member.changes + 1  # the version never goes back
             log.info("agent forgotten", agent=name)
@@ -199,7 +202,7 @@ class Fleet:
         return _PHASES.get(said, said) or None
 
     def _add(self, agent: Agent) -> Member:
-        member = Member(agent, self._members)
+        member = Member(agent, self._members, self._tenants)
         self._members[agent.name] = member
         self._nursery.start_soon(self._supervise, member)
         self._changes += 1
@@ -208,6 +211,8 @@ class Fleet:
     def _renew(self, member: Member, agent: Agent) -> bool:
         """Believe what the store has of an agent; say whether it needs a fresh link for that."""
         moved = _essence(member.agent) != _essence(agent)
+        if member.address != (agent.host, agent.port):
+            self._move_out(member)
         member.agent = agent
         member.changed()
         self._changes += 1
@@ -225,12 +230,19 @@ class Fleet:
                 field="name",
             )
 
-    def _doubt_neighbours(self, agent: Agent) -> None:
-        """Ask anew who answers at an address that another agent has just named as its own."""
-        for name, member in self._members.items():
-            other = member.agent
-            if name != agent.name and (other.host, other.port) == (agent.host, agent.port):
-                member.link.cancel()
+    def _move_in(self, member: Member) -> None:
+        """Note that an agent has named its address; the one before it is asked who it is.
+
+        Those before that one are not: a hundred of them would be asked by each that comes.
+        """
+        before = member.tenant
+        self._tenants[member.address] = member
+        if before is not member:
+            before.link.cancel()
+
+    def _move_out(self, member: Member) -> None:
+        if self._tenants.get(member.address) is member:
+            del self._tenants[member.address]
 
     async def _supervise(self, member: Member) -> None:
         with member.supervision:

@@ -34,12 +34,21 @@ class Watch:
             self.gone.set()
 
 
-class Member:
-    """One agent, as link, queue and pages see it."""
+Address = tuple[str, int]
 
-    def __init__(self, agent: Agent, fleet: Mapping[str, Member]) -> None:
+
+class Member:
+    """One agent, as link, queue and pages see it.
+
+    `tenants` has for each address the member that was the last to name it as its own.
+    """
+
+    def __init__(
+        self, agent: Agent, fleet: Mapping[str, Member], tenants: Mapping[Address, Member]
+    ) -> None:
         self.agent = agent
         self._fleet = fleet
+        self._tenants = tenants
         self.online = False
         self.problem = "was not asked yet"
         self.status = AgentStatus()
@@ -59,6 +68,16 @@ class Member:
     def name(self) -> str:
         """The agent's name."""
         return self.agent.name
+
+    @property
+    def address(self) -> Address:
+        """Where the agent says that it is."""
+        return self.agent.host, self.agent.port
+
+    @property
+    def tenant(self) -> Member:
+        """Who was the last to name this address as its own."""
+        return self._tenants.get(self.address, self)
 
     @property
     def state(self) -> AgentState:
@@ -123,5 +142,8 @@ def check_identity(member: Member, status: AgentStatus) -> None:
     Two agents may say that they are at one address; each must be asked for its own attempts only.
     """
     known = member.agent
+    if not (status.name or status.home_id or member.tenant is member):
+        message = f"the agent {member.tenant.name!r} has registered at this address since"
+        raise PeerRefused(200, message)
     if (status.name or known.name, status.home_id or known.home_id) != (known.name, known.home_id):
         raise PeerRefused(200, f"the agent {status.name!r} answers at this address")
