@@ -158,6 +158,8 @@ class Attempt:
     signal: int | None = None
     log_size: int | None = None
     log_cut: int | None = None  # where in the log stand the words that its middle is left out
+    log_sha256: str | None = None  # hexadecimal, of all `log_size` bytes
+    log_open: bool = False  # its agent may still deliver: it runs, or was canceled a moment ago
 
     @property
     def lease_mark(self) -> str:
@@ -190,6 +192,7 @@ class Outcome:
     duration_s: float | None = None
     log_size: int | None = None
     commit: CommitInfo | None = None
+    log_sha256: str | None = None  # of what the server has; the agent's own word is `Result`'s
 
 
 class AgentState(StrEnum):

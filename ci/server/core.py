@@ -259,7 +259,7 @@ class Server:
             return LogView(None, 0, growing=True)
         last = attempts[-1]
         # Asked before the size, so that a log which is not growing is complete.
-        growing = not last.status.ended
+        growing = last.log_open
         size = self._logs.size(last.id)
         # Known before the words themselves arrive, so that they never look like output.
         cut = last.log_cut if last.log_cut is not None and last.log_cut < size else None

@@ -15,7 +15,7 @@ from ci.model import Attempt, CommitInfo, Reason
 from ci.server.client import ANSWER_S, AgentClient
 from ci.server.member import Member, check_identity
 from ci.server.store.store import Store
-from ci.server.withdrawal import ask_cancel, give_up
+from ci.server.withdrawal import OVERTIME_S, ask_cancel, give_up
 from ci.wire.registration import AttemptState
 from ci.wire.status import AgentStatus
 
@@ -41,6 +41,7 @@ class Heartbeat:
         self._client = client
         self._store = store
         self._interval_s = config.heartbeat_seconds
+        self._attempt_limit_s = config.build_timeout_seconds + OVERTIME_S
         self._now = now
 
     async def serve(self, status: AgentStatus) -> None:
@@ -93,13 +94,14 @@ class Heartbeat:
             self._member.phases = {each.id: each.state for each in status.attempts}
             held = await self._held() if status.attempts else {}
             for each in status.attempts:
-                if each.id not in held or not held[each.id].is_meant(each.lease_mark):
+                known = held.get(each.id)
+                if known is None or known.status.ended or not known.is_meant(each.lease_mark):
                     await ask_cancel(self._client, self._member.name, each.id, each.lease_mark)
                 elif each.commit_hash:
                     await self._note_commit(each)
         held = await self._held()  # read anew: each watch that is there now was leased before this
         for id, watch in list(self._member.watches.items()):
-            if id not in held:
+            if id not in held or held[id].status.ended:
                 watch.end(gone=False)
             if status.attempts is None or watch.since >= asked_at:
                 continue
@@ -108,9 +110,21 @@ class Heartbeat:
                 if id in held:
                     why = "has forgotten it"
                     await give_up(self._store, self._member.name, id, Reason.AGENT_RESTARTED, why)
+        for id, attempt in held.items():
+            if id not in self._member.watches and self._owes_nothing(attempt, status):
+                why = "brings no more of its log"
+                await give_up(self._store, self._member.name, id, Reason.AGENT_RESTARTED, why)
 
     async def _held(self) -> dict[str, Attempt]:
         return {attempt.id: attempt for attempt in await self._store.held(self._member.name)}
+
+    def _owes_nothing(self, attempt: Attempt, status: AgentStatus) -> bool:
+        """Whether no more of the log of an attempt that was canceled is to be waited for."""
+        if attempt.finished_at is None:
+            return False  # it runs, and its slot has yet to begin to watch it
+        if status.attempts is not None:
+            return attempt.id not in self._member.phases
+        return (self._now() - attempt.finished_at).total_seconds() > self._attempt_limit_s
 
     async def _note_commit(self, state: AttemptState) -> None:
         attempt = await self._store.attempt(state.id)

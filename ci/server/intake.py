@@ -18,7 +18,10 @@ CANCELED_BY_AGENT = "Its agent ended it although nobody had canceled it."
 
 
 class Intake:
-    """Takes what belongs to an attempt that is not over, and refuses the rest."""
+    """Takes what belongs to an attempt that is not over, and refuses the rest.
+
+    Of a canceled one the log is taken to its end; how its agent says that it ended changes nothing.
+    """
 
     def __init__(
         self,
@@ -44,7 +47,7 @@ class Intake:
         if len(data) > MAX_LOG_CHUNK:
             raise TooLarge(f"a piece of a log has at most {MAX_LOG_CHUNK} bytes", field="body")
         attempt = await self._store.attempt(id)
-        if attempt is None or attempt.status.ended or not attempt.is_meant(lease_mark):
+        if attempt is None or not attempt.log_open or not attempt.is_meant(lease_mark):
             raise GivenUp(f"attempt {id[:100]} is over or unknown", field="id")
         self._fleet.heard(attempt.agent)
         if cut is not None and cut >= offset + len(data):
@@ -75,15 +78,16 @@ class Intake:
         if outcome.reason is Reason.CANCELED:
             outcome = replace(outcome, reason=Reason.AGENT_LOST, message=CANCELED_BY_AGENT)
         try:
-            if attempt.status.ended:
-                size = attempt.log_size
-            else:
+            if attempt.log_open:
                 if result.inline_log:
                     self._room.demand()
-                size = await self._logs.seal(
+                log = await self._logs.seal(
                     result.id, result.inline_log, outcome.log_size, result.log_sha256
                 )
-            await self._store.end(result.id, replace(outcome, log_size=size), delivered=True)
+                outcome = replace(outcome, log_size=log.size, log_sha256=log.sha256)
+            else:
+                outcome = replace(outcome, log_size=attempt.log_size)
+            await self._store.end(result.id, outcome, delivered=True)
         except GivenUp as error:
             self._journal.result_refused(result.id, error.message)
             self._fleet.over(result.id, True)  # late, but now its slot is free

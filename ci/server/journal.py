@@ -2,7 +2,8 @@
 
 The store tells it right after the commit: whoever asked for the change may have left by then.
 A build that was accepted ends with exactly one `build ended`; an attempt that was leased ends
-with exactly one of `attempt put back`, `result taken`, `attempt given up` and `build canceled`.
+with exactly one of `attempt put back`, `result taken`, `attempt given up` and `build canceled`;
+a canceled one whose agent had it, later, with `end of log taken` or `end of log given up`.
 """
 
 from __future__ import annotations
@@ -125,6 +126,27 @@ class Journal:
         )
         if not again:
             self._build_ended(attempt.build, attempt.status, attempt.reason, attempt.duration_s)
+
+    def log_taken(self, attempt: Attempt) -> None:
+        """The agent of a canceled attempt has delivered all that was printed."""
+        log.info(
+            "end of log taken",
+            build=attempt.build,
+            attempt=attempt.id,
+            agent=attempt.agent,
+            log_size=attempt.log_size,
+        )
+
+    def log_given_up(self, attempt: Attempt, why: str) -> None:
+        """It will not: what was printed at the end may be missing."""
+        log.warning(
+            "end of log given up",
+            build=attempt.build,
+            attempt=attempt.id,
+            agent=attempt.agent,
+            why=why,
+            next="the log stays as it is",
+        )
 
     def canceled(self, build: Build, ids: tuple[str, ...]) -> None:
         """Somebody has canceled a build; `ids` were running."""

@@ -32,10 +32,9 @@ from ci.server.member import Member, Watch
 from ci.server.queue import Queue
 from ci.server.room import Room
 from ci.server.store.store import Store
-from ci.server.withdrawal import ask_cancel, end_attempt, give_up
+from ci.server.withdrawal import OVERTIME_S, ask_cancel, end_attempt, give_up
 from ci.wire.status import AgentStatus
 
-OVERTIME_S = 120.0  # an attempt's own limit is its agent's to keep; this much later it is ours
 REFUSAL_REMIND_S = 600.0  # between two log lines about an agent that goes on to refuse
 STANDSTILL_S = 5.0  # woken so much later than asked for: this machine or process stood still
 GONE_S = 30.0  # how long a slot waits for a canceled command's processes to be gone
@@ -78,7 +77,7 @@ class Link:
         self._member.watches.clear()
         # Read after the status: what the agent delivered before it answered is not held any more.
         held = await self._store.held(self._member.name)
-        watches = [self._member.watch(attempt.id) for attempt in held]
+        watches = [self._member.watch(each.id) for each in held if not each.status.ended]
         for watch in watches:
             watch.since = -math.inf
         async with trio.open_nursery() as nursery:
@@ -130,8 +129,7 @@ class Link:
             watch = self._member.watch(id)
             try:
                 if await self._canceled_meanwhile(id):
-                    hold.taken = True
-                    return None
+                    return None  # and it is put back: nobody has it, so its log is at its end
                 await self._hand_over.run(hold, watch)
             except Unreachable:
                 self._journal.metrics.handover_failures.labels("unreachable").inc()

@@ -23,6 +23,14 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """A log that is whole and on the disk."""
+
+    size: int  # bytes
+    sha256: str  # hexadecimal
+
+
+@dataclass(frozen=True, slots=True)
 class LogFile:
     """A log on the disk."""
 
@@ -70,8 +78,8 @@ class Logs:
 
     async def seal(
         self, id: str, inline: bytes | None, size: int | None, sha256: str | None
-    ) -> int:
-        """Bring the whole log to disk and return its size.
+    ) -> Sealed:
+        """Bring the whole log to disk.
 
         `inline` is all of it when it came with the result; `size` and `sha256` are what the
         sender says it must be. Raises LogGap when bytes are missing or are not the sender's.
@@ -124,7 +132,7 @@ class Logs:
 
 
 def log_sizes(folder: Path, builds: Collection[int]) -> Mapping[int, int]:
-    """Return the bytes of all logs of each build, by the disk: the store knows no canceled one's.
+    """Return the bytes of all logs of each build, by the disk: the store does not know every size.
 
     `folder` is that of all logs.
     """
@@ -164,7 +172,7 @@ def _failing_as_store() -> Iterator[None]:
         raise StoreFailed(f"a log can't be written: {error.strerror}; free space") from error
 
 
-def _seal(path: Path, inline: bytes | None, size: int | None, sha256: str | None) -> int:
+def _seal(path: Path, inline: bytes | None, size: int | None, sha256: str | None) -> Sealed:
     if inline is not None:
         logfile.append(path, 0, inline, durable=True)
     else:
@@ -172,7 +180,10 @@ def _seal(path: Path, inline: bytes | None, size: int | None, sha256: str | None
     found = logfile.size(path)
     if size is not None and found < size:
         raise LogGap(found)
-    if sha256 is not None and logfile.sha256(path, size) != sha256:
+    whole = logfile.sha256(path, found)
+    # A process that outlived the build may have printed more, and of that nothing was said.
+    said = whole if size in (None, found) else logfile.sha256(path, size)
+    if sha256 not in (None, said):
         path.unlink(missing_ok=True)  # not what was printed: take it again from the start
         raise LogGap(0)
-    return found
+    return Sealed(found, whole)

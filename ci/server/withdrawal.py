@@ -12,6 +12,8 @@ from ci.model import Outcome, Reason, Status
 from ci.server.client import ANSWER_S, AgentClient
 from ci.server.store.store import Store
 
+OVERTIME_S = 120.0  # an attempt's own limit is its agent's to keep; this much later it is ours
+
 log = structlog.get_logger()
 
 

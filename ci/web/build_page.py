@@ -66,13 +66,14 @@ def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[str, Any
     """Say what the upper part of a build's page shows."""
     ticking, resting = stamps
     status = view.build.status
+    is_over = status.ended and not any(each.log_open for each in view.attempts)
     return {
         "view": view,
         "build": view.build,
         "several": len(core.repositories) > 1,
         "now": core.now(),
         "v": ticking if status is Status.RUNNING else resting,
-        "refresh_s": None if status.ended else parts.REFRESH_S,
+        "refresh_s": None if is_over else parts.REFRESH_S,
     }
 
 

@@ -85,7 +85,12 @@ class FakeCore:
         view = await self.build(number)
         if view.build.status.ended:
             raise Conflict(f"build {number} has ended already")
-        return self.end(number, Status.CANCELED, Reason.CANCELED).build
+        was_open = any(one.log_open for one in view.attempts)
+        view = self.end(number, Status.CANCELED, Reason.CANCELED)
+        if was_open:  # its agent has yet to bring the end of the log
+            last = replace(view.attempts[-1], log_size=None, log_open=True)
+            self._put(replace(view, attempts=(*view.attempts[:-1], last)))
+        return view.build
 
     async def rerun(self, number: int) -> Build:
         """Ask for the same again."""
@@ -143,7 +148,7 @@ class FakeCore:
         own = view.attempts[ids.index(id)]
         size = len(self._logs[id])
         cut = own.log_cut if own.log_cut is not None and own.log_cut < size else None
-        return LogView(id, size, own.status is Status.RUNNING, cut)
+        return LogView(id, size, own.log_open, cut)
 
     def log_size(self, attempt: str) -> int:
         """Measure a log."""
@@ -217,6 +222,7 @@ class FakeCore:
             agent=agent,
             status=Status.RUNNING,
             started_at=self.now(),
+            log_open=True,
         )
         self._logs[attempt.id] = b""
         build = replace(
@@ -228,6 +234,14 @@ class FakeCore:
     def print(self, attempt: str, data: bytes) -> None:
         """Add to a log; the version stays."""
         self._logs[attempt] += data
+
+    def close_log(self, number: int, *, arrived: bool = True) -> None:
+        """Let the agent of a canceled build have brought the end of the log, or be given up."""
+        view = self._views[number]
+        last = view.attempts[-1]
+        size = len(self._logs[last.id]) if arrived else None
+        last = replace(last, log_size=size, log_open=False)
+        self._put(replace(view, attempts=(*view.attempts[:-1], last)))
 
     def cut(self, number: int, offset: int) -> None:
         """Let the words that a log's middle is left out stand at `offset` of the latest one."""
@@ -333,6 +347,7 @@ class FakeCore:
             finished_at=self.now(),
             duration_s=(self.now() - last.started_at).total_seconds(),
             log_size=len(self._logs[last.id]),
+            log_open=False,
         )
         return replace(view, attempts=(*view.attempts[:-1], last))
 

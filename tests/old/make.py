@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,8 +69,14 @@ class _Maker:
         return lease.attempt
 
     async def end(self, attempt: Attempt, outcome: Outcome) -> None:
-        """End an attempt."""
+        """End an attempt, with its whole log."""
+        log = await self.logs.seal(attempt.id, None, outcome.log_size, None)
+        outcome = replace(outcome, log_size=log.size, log_sha256=log.sha256)
         await self.store.end(attempt.id, outcome, delivered=True)
+
+    async def lose(self, attempt: Attempt) -> None:
+        """Give an attempt up."""
+        await self.store.end(attempt.id, LOST, delivered=False)
 
 
 def _exited(code: int, size: int) -> Outcome:
@@ -93,9 +100,9 @@ async def _fill(folder: Path) -> None:
         await make.end(await make.lease("other", b"\x1b[31mbad\x1b[0m\n"), _exited(2, 13))
         await make.build("make three agents mad")
         for agent in ("oak", "elm", "oak"):
-            await make.end(await make.lease(agent, b"begin"), LOST)
+            await make.lose(await make.lease(agent, b"begin"))
         await make.build("make again")
-        await make.end(await make.lease("oak", b"half"), LOST)
+        await make.lose(await make.lease("oak", b"half"))
         await make.end(await make.lease("elm", b"whole"), _exited(0, 5))
         canceled = await make.build("make nothing")
         await store.cancel(canceled)
@@ -110,7 +117,7 @@ async def _fill(folder: Path) -> None:
         await make.build("make it run")
         await make.lease("oak", b"so far\n")
         await make.build("make it wait again")
-        await make.end(await make.lease("elm", b""), LOST)
+        await make.lose(await make.lease("elm", b""))
         await make.build("make it wait", priority=1)
         await store.check_writable()
         # The last number is in no row any more: it must not be given again.

@@ -70,7 +70,7 @@ async def register(stand: Stand, player: Player) -> None:
     verdicts = answer["attempts"]
     assert isinstance(verdicts, dict)
     for id in [id for id, verdict in verdicts.items() if verdict == "drop"]:
-        assert not _held(stand, id, player), f"{id} was to be dropped while it was current"
+        assert not _held(stand, id, player), f"{id} was to be dropped while it was open"
         player.drop(id)
 
 
@@ -82,7 +82,7 @@ async def send_log(stand: Stand, id: str, offset: int, size: int) -> None:
     except LogGap as gap:
         assert gap.size < offset, "a gap where there is none"  # noqa: PT017 - any answer may be right
     except GivenUp:
-        assert not _current(stand, id), f"a log was refused while {id} was current"
+        assert not _is_open(stand, id), f"a log was refused while that of {id} was open"
     else:
         assert has >= offset + size, "bytes were taken and are not there"
 
@@ -113,14 +113,18 @@ async def send_result(stand: Stand, id: str, body: dict[str, Any]) -> int | None
     except LogGap as gap:
         return gap.size
     except GivenUp:
-        assert not _current(stand, id), f"a result was refused while {id} was current"
+        assert not _is_open(stand, id), f"a result was refused while {id} was open"
         kept = stand.ledger.attempts.get(id)
         if kept is not None and kept.end == told:
             # The server may have given it up meanwhile, which looks the same but for its words.
             words = CANCELED_BY_AGENT if body["reason"] == Reason.CANCELED else ""
             assert await _message(stand, id) != words, f"the repeated result of {id} was refused"
     else:
-        assert stand.ledger.attempts[id].end == told, f"the result of {id} was taken and not kept"
+        kept = stand.ledger.attempts[id]
+        if kept.status is Status.CANCELED:
+            assert kept.log_size is not None, f"the end of the log of {id} was taken and not kept"
+        else:
+            assert kept.end == told, f"the result of {id} was taken and not kept"
     return None
 
 
@@ -137,10 +141,10 @@ async def _message(stand: Stand, id: str) -> str:
     return next(attempt.message for attempt in view.attempts if attempt.id == id)
 
 
-def _current(stand: Stand, id: str) -> bool:
+def _is_open(stand: Stand, id: str) -> bool:
     kept = stand.ledger.attempts.get(id)
-    return kept is not None and not kept.status.ended
+    return kept is not None and kept.log_open
 
 
 def _held(stand: Stand, id: str, player: Player) -> bool:
-    return _current(stand, id) and stand.ledger.attempts[id].agent == player.name
+    return _is_open(stand, id) and stand.ledger.attempts[id].agent == player.name

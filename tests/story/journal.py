@@ -25,7 +25,7 @@ _WATCHED: Final = {
     "attempt": (
         "UPDATE ON attempts",
         "new.build",
-        "new.id, old.status, new.status, new.reason, new.exit_code",
+        "new.id, old.status, new.status, new.reason, new.exit_code, new.log_open, new.log_size",
     ),
 }
 

@@ -31,6 +31,8 @@ class KeptAttempt:
     agent: str
     status: Status = Status.RUNNING
     end: Told | None = None
+    log_open: bool = True  # what it printed may still come
+    log_size: int | None = None  # bytes, of one that was canceled
 
 
 @dataclass
@@ -117,13 +119,21 @@ class Ledger:
             case "put back", (id, _):
                 gone = self.builds[number].attempts.pop(id)
                 assert gone.status is Status.RUNNING, "an ended attempt was put back"
-            case "attempt", (id, old, new, reason, exit_code):
+            case "attempt", (id, old, new, reason, exit_code, log_open, log_size):
                 attempt = self.builds[number].attempts[id]
+                end = Status(new), Reason(reason), exit_code
+                if old == Status.CANCELED:
+                    assert end == attempt.end, "an ended attempt has changed"
+                    assert attempt.log_open, "a log that was over has changed"
+                    assert not log_open, "a log that goes on is no news"
+                    attempt.log_open, attempt.log_size = False, log_size
+                    return
                 assert old == attempt.status == Status.RUNNING, "an ended attempt has changed"
-                attempt.status = Status(new)
-                attempt.end = (attempt.status, Reason(reason), exit_code)
-                known = attempt.end[:2] in SERVERS_WORDS and exit_code is None
-                assert known or attempt.end in self.told.get(id, ()), "an end that nobody told"
+                attempt.status, attempt.end = end[0], end
+                known = end[:2] in SERVERS_WORDS and exit_code is None
+                assert known or end in self.told.get(id, ()), "an end that nobody told"
+                attempt.log_open = attempt.status is Status.CANCELED
+                assert log_open == attempt.log_open, "only a canceled one's log goes on"
             case _:
                 raise AssertionError("nobody knows what this means")
 

@@ -37,6 +37,8 @@ async def make_peace(stand: Stand) -> None:
     await _use_all_slots(stand)
     await stand.check()
     await stand.check_logs()
+    growing = [id for id, each in stand.ledger.attempts.items() if each.log_open]
+    assert not growing, f"the logs of these are waited for: {growing}"
 
 
 async def _use_all_slots(stand: Stand) -> None:

@@ -55,7 +55,7 @@ class Player:
         """All that it still has, in whatever state."""
         now = trio.current_time()
         self.ending = {id: at for id, at in self.ending.items() if at > now}
-        return [*sorted(self.jobs), *self.owed, *self.ending]
+        return list(dict.fromkeys([*sorted(self.jobs), *self.owed, *self.ending]))
 
     def registration(self) -> dict[str, Any]:
         """What it says of itself."""
@@ -79,6 +79,12 @@ class Player:
             self.jobs.remove(id)
             self.ending[id] = trio.current_time() + self.ending_s
 
+    def cancel(self, id: str) -> None:
+        """End an attempt; what it printed, and that it is over, is to be delivered."""
+        if id in self.jobs:
+            self.end(id, {"status": "error", "reason": "canceled", "exit_code": None})
+            self.ending[id] = trio.current_time() + self.ending_s
+
     def end(self, id: str, result: dict[str, Any]) -> None:
         """Let a command end; its slot is free, its result is to be delivered."""
         self.jobs.remove(id)
@@ -98,7 +104,7 @@ class Player:
             case "/status":
                 return httpx.Response(200, json=self.registration())
             case "/cancel":
-                self.drop(json.loads(body)["id"])
+                self.cancel(json.loads(body)["id"])
                 return httpx.Response(202)
             case "/build":
                 return await self._build(json.loads(body)["id"], request)

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from ci.errors import StoreFailed
 from ci.model import Status
-from ci.server.link import OVERTIME_S
+from ci.server.withdrawal import OVERTIME_S
 from tests.story.world import World
 
 SHORT = 50 << 20  # bytes; less than minFreeBytes

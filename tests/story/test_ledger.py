@@ -18,8 +18,9 @@ LEASED = [
 
 def ended(status: str, reason: str, exit_code: int | None) -> list[Entry]:
     """The end of the build's first attempt, and with it of the build."""
+    log_open = int(status == "canceled")
     return [
-        Entry("attempt", 1, ("1.1.1", "running", status, reason, exit_code)),
+        Entry("attempt", 1, ("1.1.1", "running", status, reason, exit_code, log_open, None)),
         Entry("job", 1, ("running", status)),
         Entry("build", 1, ("running", status, reason)),
     ]
@@ -32,13 +33,19 @@ def lost(attempt: int) -> list[Entry]:
         Entry("job", 1, ("waiting", "running")),
         Entry("build", 1, ("waiting", "running", None)),
         Entry("leased", 1, (id, "running", "one")),
-        Entry("attempt", 1, (id, "running", "error", "agent_lost", None)),
+        Entry("attempt", 1, (id, "running", "error", "agent_lost", None, 0, None)),
         Entry("job", 1, ("running", "waiting")),
         Entry("build", 1, ("running", "waiting", None)),
     ]
 
 
+def rest_of_log(status: str, log_open: int, log_size: int | None) -> Entry:
+    """What becomes of the log of the build's first attempt after it was canceled."""
+    return Entry("attempt", 1, ("1.1.1", "canceled", status, "canceled", None, log_open, log_size))
+
+
 ENDED = [*LEASED, *ended("canceled", "canceled", None)]
+DELIVERED = [*ENDED, rest_of_log("canceled", 0, 7)]
 
 BROKEN = {
     "a number that does not increase": [*ACCEPTED, *ACCEPTED],
@@ -53,6 +60,13 @@ BROKEN = {
     "two current attempts": [*LEASED, Entry("leased", 1, ("1.1.2", "running", "two"))],
     "an ended attempt was put back": [*ENDED, Entry("put back", 1, ("1.1.1", "canceled"))],
     "an ended attempt has changed": [*ENDED, *ended("success", "exited", 0)],
+    "an ended attempt has changed in": [*ENDED, rest_of_log("error", 0, 7)],
+    "a log that was over has changed": [*DELIVERED, rest_of_log("canceled", 0, 8)],
+    "a log that goes on is no news": [*ENDED, rest_of_log("canceled", 1, None)],
+    "only a canceled one's log goes on": [
+        *LEASED,
+        Entry("attempt", 1, ("1.1.1", "running", "error", "agent_lost", None, 1, None)),
+    ],
     "an ended build has changed": [*ENDED, Entry("build", 1, ("canceled", "canceled", "canceled"))],
     "an end that nobody told": [*LEASED, *ended("success", "exited", 0)],
     "an illegal change": [*ACCEPTED, Entry("build", 1, ("waiting", "success", "exited"))],
@@ -104,4 +118,4 @@ def test_only_who_has_lost_a_build_leaves_it_to_others(agent: str) -> None:
 
 def test_a_sound_history_is_accepted() -> None:
     """What was told by an agent, or is the server's to decide, is a legal end."""
-    Ledger().read(ENDED)
+    Ledger().read(DELIVERED)

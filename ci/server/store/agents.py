@@ -11,7 +11,7 @@ from sqlalchemy import Connection, exists, func, insert, or_, select, update
 from ci.errors import Conflict, NotFound, TooManyAgents
 from ci.model import Agent
 from ci.server.store.rows import to_agent
-from ci.server.store.tables import IS_CURRENT, agents, attempts
+from ci.server.store.tables import IS_OPEN, agents, attempts
 
 
 def all_agents(connection: Connection) -> tuple[Agent, ...]:
@@ -20,7 +20,7 @@ def all_agents(connection: Connection) -> tuple[Agent, ...]:
     One that holds an attempt is never left out, whatever was said of it: somebody has to ask for
     that attempt, or give it up.
     """
-    holds = exists().where(attempts.c.agent == agents.c.name, IS_CURRENT)
+    holds = exists().where(attempts.c.agent == agents.c.name, IS_OPEN)
     query = select(agents).where(or_(~agents.c.forgotten, holds)).order_by(agents.c.name)
     return tuple(map(to_agent, connection.execute(query)))
 
@@ -60,7 +60,7 @@ def forget(connection: Connection, name: str) -> None:
     """Leave an agent out from now on, until it registers again. Raises NotFound, Conflict."""
     key = agents.c.name == name
     held = connection.execute(
-        select(attempts.c.id).where(attempts.c.agent == name, IS_CURRENT)
+        select(attempts.c.id).where(attempts.c.agent == name, IS_OPEN)
     ).scalars()
     if ids := ", ".join(held):
         raise Conflict(f"agent {name} still holds {ids}; wait until that is given up", field="name")

@@ -1,7 +1,8 @@
 """What happens to attempts: leased, put back, ended, canceled. Each function is one transaction.
 
-An attempt is current while its status is `running`; whoever holds the id of one that is not is
-fenced off. A build, its job and its attempt always change together.
+An attempt is current while its status is `running`. A build, its job and its attempt always change
+together. Whoever holds the id of one that is over is fenced off, with one exception: the log of a
+canceled one stays open until its agent has brought the end of it, or is given up.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ci.model import (
 from ci.server.store import builds as build_rows
 from ci.server.store import removal
 from ci.server.store.rows import change, to_attempt
-from ci.server.store.tables import IS_CURRENT, IS_WAITING, attempts, builds, jobs
+from ci.server.store.tables import IS_CURRENT, IS_OPEN, IS_WAITING, attempts, builds, jobs
 
 _MANY = {1: "One attempt was", 2: "Two attempts were", 3: "Three attempts were"}
 
@@ -60,15 +61,16 @@ def get(connection: Connection, id: str) -> Attempt | None:
 
 
 def held(connection: Connection, agent: str) -> tuple[Attempt, ...]:
-    """Return the current attempts of an agent."""
-    rows = connection.execute(select(attempts).where(attempts.c.agent == agent, IS_CURRENT))
+    """Return the attempts that an agent may still deliver: current ones, and canceled ones."""
+    rows = connection.execute(select(attempts).where(attempts.c.agent == agent, IS_OPEN))
     return tuple(map(to_attempt, rows))
 
 
 def current(connection: Connection) -> dict[str, list[Attempt]]:
     """Return the current attempts of every agent that has any."""
     found: dict[str, list[Attempt]] = {}
-    for attempt in map(to_attempt, connection.execute(select(attempts).where(IS_CURRENT))):
+    rows = connection.execute(select(attempts).where(IS_OPEN, IS_CURRENT))
+    for attempt in map(to_attempt, rows):
         found.setdefault(attempt.agent, []).append(attempt)
     return found
 
@@ -103,6 +105,7 @@ def lease(
         agent=agent,
         status=Status.RUNNING,
         started_at=now,
+        log_open=True,
     )
     change(connection, jobs, _job(attempt), Status.RUNNING, tries=attempt.try_number)
     change(
@@ -124,6 +127,7 @@ def lease(
             status=attempt.status,
             message="",
             started_at=now,
+            log_open=True,
         )
     )
     build = build_rows.get(connection, number)
@@ -134,11 +138,15 @@ def lease(
 def put_back(connection: Connection, id: str) -> Build | None:
     """Undo a lease that its agent never took; its id is not used again.
 
-    Returns the build, which waits again, or None if the attempt is over.
+    Returns the build, which waits again, or is canceled and will get no more log; or None if the
+    attempt was over already.
     """
     attempt = get(connection, id)
-    if attempt is None or attempt.status is not Status.RUNNING:
+    if attempt is None or not attempt.log_open:
         return None
+    if attempt.status is Status.CANCELED:
+        _close_log(connection, id)
+        return build_rows.get(connection, attempt.build)
     connection.execute(delete(attempts).where(attempts.c.id == id))
     return _wait_again(connection, attempt, message="")
 
@@ -146,7 +154,9 @@ def put_back(connection: Connection, id: str) -> Build | None:
 def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> Ended:
     """End an attempt as its agent or the server says; its build ends with it, or waits again.
 
-    Returns the same for an identical repeat. Raises GivenUp when the attempt is not current.
+    Of a canceled one only the log ends: with the size that its agent says, or without one when the
+    server gives its agent up.
+    Returns the same for an identical repeat. Raises GivenUp when the attempt is over.
     """
     key = attempts.c.id == id
     changed = change(
@@ -161,10 +171,14 @@ def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> End
         exit_code=outcome.exit_code,
         signal=outcome.signal,
         log_size=outcome.log_size,
+        log_sha256=outcome.log_sha256,
+        log_open=False,
     )
     attempt = get(connection, id)
     if attempt is None:
         raise GivenUp(f"there is no attempt {id}", field="id")
+    if not changed and attempt.log_open:
+        return Ended(_close_log(connection, id, outcome))
     if not changed:
         if _repeats(attempt, outcome):
             return Ended(attempt, repeated=True)
@@ -226,8 +240,23 @@ def _job(attempt: Attempt) -> ColumnElement[bool]:
     return and_(jobs.c.build == attempt.build, jobs.c.job == attempt.job)
 
 
+def _close_log(connection: Connection, id: str, outcome: Outcome | None = None) -> Attempt:
+    """Take no more of a canceled attempt's log; with an outcome, that says how long it is."""
+    values = {"log_size": outcome.log_size, "log_sha256": outcome.log_sha256} if outcome else {}
+    key = and_(attempts.c.id == id, IS_OPEN)
+    connection.execute(update(attempts).where(key).values(log_open=False, **values))
+    attempt = get(connection, id)
+    assert attempt is not None  # who calls this has just read it
+    return attempt
+
+
 def _repeats(attempt: Attempt, outcome: Outcome) -> bool:
-    """Whether the attempt ended by these very words; the message tells who said them."""
+    """Whether the attempt ended by these very words; the message tells who said them.
+
+    How a canceled one ended is not its agent's to say: it only brings the log.
+    """
+    if attempt.status is Status.CANCELED:
+        return attempt.log_size is not None and attempt.log_size == outcome.log_size
     ended = (attempt.status, attempt.reason, attempt.message, attempt.exit_code, attempt.log_size)
     return ended == (
         outcome.status,

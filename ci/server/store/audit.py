@@ -222,6 +222,7 @@ def _build_problems(
             yield f"attempt {one.id} has the status {one.status!r}, which no attempt has"
         else:
             yield from _end_problems(f"attempt {one.id}", one)
+            yield from _log_problems(one)
     if tries and tries[-1].try_number > job.tries:
         yield f"has attempt {tries[-1].id}, but only {job.tries} were begun"
     yield from _order_problems(build, tries)
@@ -236,6 +237,16 @@ def _end_problems(who: str, row: Row[Any]) -> Iterator[str]:
         yield f"{who} has ended ({row.status}), but when or why is not said"
     if not ended and (row.finished_at is not None or row.reason is not None):
         yield f"{who} is {row.status}, but an end is noted"
+
+
+def _log_problems(one: Row[Any]) -> Iterator[str]:
+    """Compare a status with whether the log may still grow."""
+    if one.log_open and one.status not in (Status.RUNNING, Status.CANCELED):
+        yield f"attempt {one.id} has ended ({one.status}), but its log is said to grow"
+    if one.log_open and one.log_size is not None:
+        yield f"the log of attempt {one.id} is said to grow, but its last size is noted"
+    if not one.log_open and one.status == Status.RUNNING:
+        yield f"attempt {one.id} is running, but its log is said to be over"
 
 
 def _order_problems(build: Row[Any], tries: Sequence[Row[Any]]) -> Iterator[str]:

@@ -157,16 +157,19 @@ class Store:
         """Undo a lease that its agent never took."""
 
         def tell(build: Build | None) -> None:
-            if build is not None:
-                self._changed(build.number)
+            if build is None:
+                return
+            self._changed(build.number)
+            if build.status is Status.WAITING:
                 self._journal.put_back(build, id)
                 self._waits(build)
 
         await self._writer.run(lambda c: attempts.put_back(c, id), then=tell)
 
     async def end(self, id: str, outcome: Outcome, *, delivered: bool) -> Ended:
-        """End an attempt. An identical repeat is fine; else raises GivenUp if it is over.
+        """End an attempt, or the log of a canceled one.
 
+        An identical repeat is fine; else raises GivenUp if it is over.
         `delivered` says that its agent told so and has nothing left of it; then it may raise Busy.
         """
 
@@ -175,6 +178,11 @@ class Store:
             if ended.repeated:
                 if delivered:
                     self._journal.result_repeated(ended.attempt)
+            elif ended.attempt.status is Status.CANCELED:
+                if delivered:
+                    self._journal.log_taken(ended.attempt)
+                else:
+                    self._journal.log_given_up(ended.attempt, outcome.message)
             elif delivered:
                 self._journal.result_taken(ended.attempt, again=ended.again is not None)
             else:
@@ -298,7 +306,7 @@ class Store:
         return await self._read(lambda c: attempts.get(c, id))
 
     async def held(self, agent: str) -> tuple[Attempt, ...]:
-        """Return the current attempts of an agent."""
+        """Return the attempts that an agent may still deliver: current ones, and canceled ones."""
         return await self._read(lambda c: attempts.held(c, agent))
 
     async def current(self) -> dict[str, list[Attempt]]:

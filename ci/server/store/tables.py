@@ -23,11 +23,12 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    true,
 )
 
 from ci.model import MAX_KIND_CHARS
 
-SCHEMA: Final = "0004"  # the newest migration; a test compares
+SCHEMA: Final = "0005"  # the newest migration; a test compares
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -169,14 +170,18 @@ attempts = Table(
     Column("signal", Integer),
     Column("log_size", BigInteger),
     Column("log_cut", BigInteger),
+    Column("log_sha256", String),
+    Column("log_open", Boolean, nullable=False, server_default=false()),
 )
-IS_CURRENT: Final = attempts.c.status == literal_column("'running'")
+IS_CURRENT: Final = attempts.c.status == "running"
+# Its agent may still deliver: it runs, or it was canceled and the end of its log is not here yet.
+IS_OPEN: Final = attempts.c.log_open.is_(true())
 Index("attempts_by_build", attempts.c.build, attempts.c.job, attempts.c.try_number)
 Index(
-    "attempts_running",
+    "attempts_open",
     attempts.c.agent,
-    sqlite_where=IS_CURRENT,
-    postgresql_where=IS_CURRENT,
+    sqlite_where=IS_OPEN,
+    postgresql_where=IS_OPEN,
 )
 
 IS_OVER: Final = attempts.c.finished_at.is_not(None)

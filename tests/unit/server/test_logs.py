@@ -9,7 +9,7 @@ import pytest
 
 from ci.errors import GivenUp, LogGap
 from ci.server.lines import STEP_BYTES
-from ci.server.logs import Logs
+from ci.server.logs import Logs, Sealed
 
 
 @pytest.mark.parametrize("id", ["", "1", "1.1", "../1.1.1", "1.1.1/x", "0.1.1", "1.1.1\n", "٣.1.1"])
@@ -28,13 +28,23 @@ async def test_sealing_checks_size_and_content(tmp_path: Path) -> None:
     with pytest.raises(LogGap) as gap:
         await logs.seal("1.1.1", None, 6, None)
     assert gap.value.size == 5
-    assert await logs.seal("1.1.1", None, 5, right) == 5
+    assert await logs.seal("1.1.1", None, 5, right) == Sealed(5, right)
     with pytest.raises(LogGap) as gap:
         await logs.seal("1.1.1", None, 5, "0" * 64)
     assert gap.value.size == 0
     assert logs.size("1.1.1") == 0
-    assert await logs.seal("1.1.1", b"hello", 5, right) == 5
-    assert await logs.seal("2.1.1", None, 0, hashlib.sha256().hexdigest()) == 0
+    assert await logs.seal("1.1.1", b"hello", 5, right) == Sealed(5, right)
+    nothing = hashlib.sha256().hexdigest()
+    assert await logs.seal("2.1.1", None, 0, nothing) == Sealed(0, nothing)
+
+
+async def test_a_log_that_is_longer_than_was_said_is_kept_whole(tmp_path: Path) -> None:
+    """A process outlived the build: what it printed is no part of what the sender hashed."""
+    logs = Logs(tmp_path)
+    await logs.append("1.1.1", 0, b"hello, world")
+    said, whole = (hashlib.sha256(words).hexdigest() for words in (b"hello", b"hello, world"))
+    assert await logs.seal("1.1.1", None, 5, said) == Sealed(12, whole)
+    assert await logs.seal("1.1.1", None, None, None) == Sealed(12, whole)
 
 
 async def test_lines_are_counted_as_they_come(tmp_path: Path) -> None:

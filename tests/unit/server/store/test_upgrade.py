@@ -63,6 +63,17 @@ def test_numbers_go_on_after_an_upgrade(schema: str, tmp_path: Path) -> None:
         database.close()
 
 
+@pytest.mark.parametrize("schema", [each for each in SCHEMAS if each < "0005"])
+def test_only_what_runs_may_still_print_after_an_upgrade(schema: str, tmp_path: Path) -> None:
+    """What was canceled before it was told to take no more log."""
+    database = open_database(unpack(schema, tmp_path))
+    try:
+        query = "SELECT id, log_sha256 FROM attempts WHERE log_open"
+        assert list(database.reader.exec_driver_sql(query)) == [("8.1.1", None)]
+    finally:
+        database.close()
+
+
 @pytest.fixture(params=["", *SCHEMAS])
 def crashed(request: pytest.FixtureRequest, tmp_path: Path) -> list[Path]:
     """Folders as a crash leaves them: one for each statement of an upgrade, right after it."""
