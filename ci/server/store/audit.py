@@ -50,6 +50,23 @@ class Finding:
         return line if self.damage else f"note: {line}"
 
 
+@dataclass(frozen=True, slots=True)
+class KeptLog:
+    """What the store says of a log. Without a size it may have any; without a hash any bytes."""
+
+    size: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogTotals:
+    """All logs whose size is known."""
+
+    count: int
+    bytes: int
+    unhashed: int  # those without a hash
+
+
 @contextmanager
 def open_audit(folder: Path, step: int) -> Iterator[Audit]:
     """Open the store in `folder` for reading only, `step` builds at once.
@@ -154,9 +171,17 @@ class Audit:
         step = builds.c.number // self._size
         return list(self._connection.execute(select(step).distinct().order_by(step)).scalars())
 
-    def log_sizes(self, step: int) -> dict[str, int | None]:
-        """Return the size that each log in one step must have; None = any."""
-        return {row.id: row.log_size for row in self._rows(attempts, attempts.c.build, step)}
+    def logs(self, step: int) -> dict[str, KeptLog]:
+        """Return what each log in one step must be, by its attempt."""
+        rows = self._rows(attempts, attempts.c.build, step)
+        return {row.id: KeptLog(row.log_size, row.log_sha256) for row in rows}
+
+    def log_totals(self) -> LogTotals:
+        """Count the logs in which something must be."""
+        size, sha256 = attempts.c.log_size, attempts.c.log_sha256
+        sums = select(func.count(), func.coalesce(func.sum(size), 0), func.count(sha256))
+        count, total, hashed = self._connection.execute(sums.where(size > 0)).one()
+        return LogTotals(count, total, count - hashed)
 
     def has_build(self, number: int) -> bool:
         """Whether there is a build of that number now."""

@@ -140,14 +140,15 @@ def _log(folder: Path, id: str) -> Path:
 def test_logs_are_compared_with_their_attempts(folder: Path, capsys: Output) -> None:
     """Shorter, longer; those of attempts whose size nobody knows may have any."""
     _log(folder, "2.1.1").write_bytes(b"bad")
-    _log(folder, "4.1.2").write_bytes(b"whole and more")
+    longer = _log(folder, "4.1.2")
+    longer.write_bytes(b"whole and more")
     _log(folder, "3.1.1").unlink()
     _log(folder, "6.1.1").write_bytes(b"anything")
     code, lines = _check(folder, capsys)
     assert code == 1
     assert [line.partition(": ")[2] for line in lines] == [
         "has 3 bytes, the store says 13: its end is lost; restore it from a back-up",
-        "has 14 bytes, the store says 5; what follows byte 5 is no part of it",
+        f"has 14 bytes, the store says 5; cut off what follows: truncate --size=5 {longer}",
     ]
 
 

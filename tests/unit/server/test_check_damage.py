@@ -160,7 +160,7 @@ def _as_nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
-@pytest.mark.parametrize("name", ["", FILE_NAME, "logs", "logs/000000"])
+@pytest.mark.parametrize("name", ["", FILE_NAME, "logs", "logs/000000", "logs/000000/1.1.1.log"])
 def test_what_may_not_be_read_is_no_damage(open_folder: Path, capsys: Output, name: str) -> None:
     """Exit code 2, and its owner is to do it."""
     path = open_folder / name
