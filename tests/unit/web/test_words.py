@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -32,7 +33,7 @@ def test_durations(seconds: float | None, text: str) -> None:
 @given(st.floats(0, 10**9))
 def test_a_duration_never_says_sixty(seconds: float) -> None:
     """`1 min 60 s` and `60 s` are no durations."""
-    assert "60" not in words.duration(seconds).replace("60 d", "").split()
+    assert not re.search(r"\b60 (s|min)", words.duration(seconds))
 
 
 @pytest.mark.parametrize(
