@@ -25,6 +25,7 @@ from ci.server.fleet import Fleet
 from ci.server.intake import Intake
 from ci.server.journal import Journal
 from ci.server.logs import Logs
+from ci.server.logsearch import LogSearch
 from ci.server.lookout import Lookout
 from ci.server.metrics import Metrics
 from ci.server.queue import Queue
@@ -34,7 +35,7 @@ from ci.server.rules import Rules
 from ci.server.store.store import News, Store, open_store
 from ci.server.store.tables import SCHEMA
 from ci.server.unhurried import Unhurried
-from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
+from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogHits, LogView
 from ci.wire.job import command_problem
 from ci.wire.registration import Registration, write_welcome
 from ci.wire.result import Result
@@ -124,6 +125,7 @@ class Server:
         self._store = store
         self._fleet = fleet
         self._logs = logs
+        self._search = LogSearch(logs)
         self._room = room
         self._durations = durations
         self._journal = journal
@@ -280,6 +282,21 @@ class Server:
     async def log_line_begin(self, attempt: str, line: int) -> int | None:
         """Return the offset at which a line of a log begins; None when there is none (yet)."""
         return await self._logs.line_begin(attempt, line)
+
+    async def find_after(self, attempt: str, text: str | None, line: int, most: int) -> LogHits:
+        """Find the next lines of a log that have `text`, or that look like an error."""
+        return await self._search.after(attempt, text, line, most)
+
+    async def find_before(self, attempt: str, text: str | None, line: int) -> LogHits:
+        """Find the last line before `line` that has `text`, or that looks like an error."""
+        return await self._search.before(attempt, text, line)
+
+    async def first_error(self, attempt: str) -> LogHits:
+        """Return the first line that looks like an error, of a log that has ended.
+
+        Looks at a piece only: `next` is None when all was looked at, else ask again.
+        """
+        return await self._search.first_error(attempt)
 
     # Agents, as people see them
 

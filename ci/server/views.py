@@ -52,6 +52,24 @@ class LogView:
 
 
 @dataclass(frozen=True, slots=True)
+class LogHit:
+    """A line of a log that was found, as plain text around what was found in it."""
+
+    line: int
+    before: str
+    text: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogHits:
+    """Lines that were found, in order; `next` is the line to go on from, None at the log's end."""
+
+    hits: tuple[LogHit, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class AgentView:
     """An agent as the server sees it now."""
 

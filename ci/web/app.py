@@ -22,6 +22,7 @@ from ci.web import words
 from ci.web.api import api
 from ci.web.core import EXTENSION, Core
 from ci.web.failures import add_failures
+from ci.web.linehtml import lines_html
 from ci.web.pages import pages
 from ci.web.query import NumberConverter
 from ci.web.quick import Quick, Tell
@@ -68,6 +69,7 @@ def create_app(
         "autoescape": True,
     }
     app.jinja_env.globals.update(words=words, static_url=static_url, shown_url=shown_url, pace=pace)
+    app.jinja_env.globals.update(lines_html=lines_html)
     app.register_blueprint(pages)
     app.register_blueprint(api)
     app.register_blueprint(static)

@@ -6,19 +6,21 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from quart import Response, redirect, url_for
 from quart.typing import ResponseReturnValue
 
 from ci.errors import Busy, Conflict, NotFound, Rejected, RequestError, StoreFailed
 from ci.model import Status
-from ci.server.views import BuildView
-from ci.web import logview, parts, query
+from ci.server.views import BuildView, LogHits
+from ci.web import log_page, logview, parts, query
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
 from ci.web.rawlog import raw_log
 from ci.web.reading import Reading, read_reading
+
+_WENT_WRONG: Final = (Status.FAILURE, Status.ERROR)
 
 
 async def build(number: int) -> Response:
@@ -62,7 +64,7 @@ def to_build(number: int, *, at_end: bool = True) -> ResponseReturnValue:
     return redirect(url_for("pages.build", number=number, _anchor=anchor), HTTPStatus.SEE_OTHER)
 
 
-def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[str, Any]:
+async def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[str, Any]:
     """Say what the upper part of a build's page shows."""
     ticking, resting = stamps
     status = view.build.status
@@ -74,7 +76,15 @@ def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[str, Any
         "now": core.now(),
         "v": ticking if status is Status.RUNNING else resting,
         "refresh_s": None if is_over else parts.REFRESH_S,
+        "first_error": await _first_error(core, view),
     }
+
+
+async def _first_error(core: Core, view: BuildView) -> LogHits | None:
+    """Find the first line of a build that went wrong which looks like an error."""
+    if view.build.status not in _WENT_WRONG or not view.attempts:
+        return None
+    return await core.first_error(view.attempts[-1].id)
 
 
 async def _send_build(
@@ -90,8 +100,13 @@ async def _send_build(
     stamps = parts.stamps(core, parts.EACH_SECOND, number)
     version = parts.stamp(core, parts.NEVER, number)
     view = await core.build(number)
-    head = _head(core, view, stamps)
+    head = await _head(core, view, stamps)
     log = await _open_log(core, view, version, reading, begin=begin, end=end)
+    if error is None and begin is None and end is None:
+        log["nothing_found"] = log_page.nothing_found(reading)
+        log["hits"] = await log_page.list_hits(core, log["log"].tail.attempt, reading)
+        if log["hits"] is not None:
+            head["refresh_s"] = None  # what was found is read, not watched
     if error is None:
         return await parts.send_page("build.html", **(head | log), error=None)
     # Without JavaScript the page must not load itself: its address takes no question.
@@ -109,7 +124,7 @@ async def _head_part(number: int) -> Response:
 
     async def head() -> dict[str, Any]:
         stamps = parts.stamps(core, parts.EACH_SECOND, number)
-        return _head(core, await core.build(number), stamps)
+        return await _head(core, await core.build(number), stamps)
 
     return await parts.send_shared_part("_build.html", moment, head, number)
 
@@ -163,4 +178,6 @@ def _log(view: BuildView, shown: logview.LogShown, reading: Reading) -> dict[str
         "log": shown,
         "attempt": own,
         "reading": reading,
+        "hits": None,
+        "nothing_found": None,
     }

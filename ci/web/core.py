@@ -10,7 +10,7 @@ from quart import current_app
 
 from ci.config import ServerConfig
 from ci.model import Build, Status
-from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
+from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogHits, LogView
 
 EXTENSION = "core"  # where an app keeps its core
 
@@ -78,6 +78,15 @@ class Core(Protocol):
 
     async def log_line_begin(self, attempt: str, line: int) -> int | None:
         """Find the offset at which a line begins; None when there is none (yet)."""
+
+    async def find_after(self, attempt: str, text: str | None, line: int, most: int) -> LogHits:
+        """Find lines behind `line`: up to `most` that have `text`, or that look like an error."""
+
+    async def find_before(self, attempt: str, text: str | None, line: int) -> LogHits:
+        """Find the last such line before `line`."""
+
+    async def first_error(self, attempt: str) -> LogHits:
+        """Find the first line that looks like an error, of a log that has ended."""
 
     async def agents(self) -> tuple[AgentView, ...]:
         """List the agents."""

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from quart import Blueprint, Response, redirect, url_for
 from quart.typing import ResponseReturnValue
 
-from ci.web import agents_page, build_page, list_page, parts
+from ci.web import agents_page, build_page, list_page, log_page, parts
 from ci.web.body import refuse_cross_site
 
 pages = Blueprint("pages", __name__)
@@ -20,6 +20,7 @@ pages.get("/build/<number:number>")(build_page.build)
 pages.post("/build/<number:number>/cancel")(build_page.cancel_build)
 pages.post("/build/<number:number>/rerun")(build_page.rerun_build)
 pages.get("/build/<number:number>/log")(build_page.build_log)
+pages.get("/build/<number:number>/find")(log_page.find_in_log)
 
 pages.get("/agents")(agents_page.agents)
 pages.post("/agents/pause")(agents_page.pause_agent)

@@ -1,4 +1,4 @@
-"""How somebody reads a log, beside the place: which lines are marked. It travels in addresses.
+"""How somebody reads a log, beside the place: what is marked and looked for. It is in addresses.
 
 A page has no script of its own, so what it marks is made on the server: the number of a line is a
 link to the same page with that line marked, and from there each other number marks up to it.
@@ -7,9 +7,8 @@ link to the same page with that line marked, and from there each other number ma
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
-from urllib.parse import urlencode
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from ci.errors import Rejected
 from ci.model import MAX_NUMBER
@@ -25,16 +24,22 @@ class Reading:
 
     attempt: str | None = None
     marked: range = _NO_LINES  # numbers of lines
+    text: str | None = None  # that is looked for
 
-    def query(self, **more: str | int) -> dict[str, str | int]:
+    def query(self, **more: str | int) -> dict[str, Any]:
         """Return the parameters of an address elsewhere in the log, read the same way."""
-        own = {"attempt": self.attempt, "line": self.line}
+        own = {"attempt": self.attempt, "q": self.text, "line": self.line}
         return {name: text for name, text in own.items() if text} | more
 
     @property
     def line(self) -> str:
         """The marked lines as addresses have them: `12`, `10-20`, or nothing."""
         return _line(self.marked) if self.marked else ""
+
+    @property
+    def without_text(self) -> Reading:
+        """The same, with no text that is looked for."""
+        return replace(self, text=None)
 
     @property
     def anchor(self) -> str:
@@ -47,12 +52,12 @@ class Reading:
 
     def address(self, page: str, line: int) -> str:
         """Return where a line's number leads: to the build's `page` with it marked, or up to it."""
-        marked = range(line, line + 1)
-        if len(self.marked) == 1:
-            first = self.marked.start
-            marked = range(min(first, line), max(first, line) + 1)
-        pairs = [("attempt", self.attempt)] if self.attempt else []
-        return f"{page}?{urlencode([*pairs, ('line', _line(marked))])}#{_anchor(marked)}"
+        attempt = f"attempt={self.attempt}&" if self.attempt else ""
+        if len(self.marked) != 1:
+            return f"{page}?{attempt}line={line}#L{line}"
+        first = self.marked.start
+        marked = range(min(first, line), max(first, line) + 1)
+        return f"{page}?{attempt}line={_line(marked)}#{_anchor(marked)}"
 
 
 def read_reading(name: str = "line") -> Reading:
@@ -60,7 +65,7 @@ def read_reading(name: str = "line") -> Reading:
 
     Raises Rejected.
     """
-    return Reading(attempt=query.text("attempt"), marked=_marked(name))
+    return Reading(query.text("attempt"), _marked(name), text=query.text("q"))
 
 
 def _marked(name: str) -> range:

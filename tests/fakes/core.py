@@ -9,7 +9,16 @@ from datetime import UTC, datetime, timedelta
 from ci.config import ServerConfig
 from ci.errors import Busy, Conflict, NotFound, Rejected, StoreFailed
 from ci.model import Agent, AgentState, Attempt, Build, Reason, Status, attempt_id, commit_problem
-from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogView
+from ci.server.views import (
+    AgentView,
+    BuildFilter,
+    BuildPage,
+    BuildView,
+    Health,
+    LogHit,
+    LogHits,
+    LogView,
+)
 
 OF_AGENTS = 0  # in the place of a build's number
 START = datetime(2026, 11, 21, 14, 3, 22, tzinfo=UTC)
@@ -25,6 +34,7 @@ class FakeCore:
         self.in_trouble: str | None = None
         self.full = False  # as many builds wait as may
         self.typical: dict[str, float] = {}  # by command: how many seconds it usually takes
+        self.look_lines = 10_000  # that one question looks at when a text is wanted
         self.queries = 0  # how often anything was asked that costs a look into a store
         self._version = 1
         self._changed = {OF_AGENTS: 0}  # by the number of the build: the version since then
@@ -167,6 +177,34 @@ class FakeCore:
         lines = self._logs[attempt].split(b"\n")
         begin = sum(len(each) + 1 for each in lines[: line - 1])
         return begin if begin < len(self._logs[attempt]) else None
+
+    async def find_after(self, attempt: str, text: str | None, line: int, most: int) -> LogHits:
+        """Look at all lines behind one; at no more than `look_lines` of them."""
+        lines = self._logs[attempt].decode().split("\n")
+        looked = lines[line : line + self.look_lines]
+        hits = self._hits(looked, line, text)[:most]
+        if hits and len(hits) == most:
+            return LogHits(hits, hits[-1].line)
+        over = line + len(looked) >= len(lines)
+        return LogHits(hits, None if over else line + len(looked))
+
+    async def find_before(self, attempt: str, text: str | None, line: int) -> LogHits:
+        """Look at all lines before one."""
+        lines = self._logs[attempt].decode().split("\n")[: line - 1]
+        hits = self._hits(lines, 0, text)[-1:]
+        return LogHits(hits, hits[-1].line if hits else None)
+
+    async def first_error(self, attempt: str) -> LogHits:
+        """Look for it in all of the log."""
+        return await self.find_after(attempt, None, 0, 1)
+
+    def _hits(self, lines: list[str], before: int, text: str | None) -> tuple[LogHit, ...]:
+        wanted = "error:" if text is None else text
+        return tuple(
+            LogHit(number, *line.partition(wanted))
+            for number, line in enumerate(lines, before + 1)
+            if wanted in line
+        )
 
     async def agents(self) -> tuple[AgentView, ...]:
         """List the agents."""

@@ -19,6 +19,7 @@ BASE = (
     "ci.datafolder",
     "ci.disk",
     "ci.errors",
+    "ci.escapes",
     "ci.exposition",
     "ci.gate",
     "ci.http1",
@@ -49,6 +50,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.blocking": (),
     "ci.disk": (),
     "ci.errors": (),
+    "ci.escapes": (),
     "ci.gate": (),
     "ci.http1": (),
     "ci.outage": (),
@@ -108,7 +110,16 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "requests": (),
 }
 
-NO_TRIO = ("ci.web", "ci.wire", "ci.model", "ci.errors", "ci.config", "ci.logfile", "ci.backoff")
+NO_TRIO = (
+    "ci.web",
+    "ci.wire",
+    "ci.model",
+    "ci.errors",
+    "ci.config",
+    "ci.escapes",
+    "ci.logfile",
+    "ci.backoff",
+)
 
 
 def _modules() -> dict[str, ast.Module]:

@@ -1,0 +1,140 @@
+"""What stands in a log is found, however long the log, and in which slices it is looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from ci import blocking
+from ci.server.logs import Logs
+from ci.server.logsearch import LOOK_BYTES, SLICE_BYTES, LogSearch
+from ci.server.views import LogHit
+
+ID = "7.1.1"
+FILLER = b"nothing to see here, go on\n"
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Logs:
+    """Logs in a folder."""
+    return Logs(tmp_path)
+
+
+async def write(logs: Logs, data: bytes) -> LogSearch:
+    """Make the log, and something that looks through it."""
+    await logs.append(ID, 0, data)
+    return LogSearch(logs)
+
+
+def filler(size: int) -> bytes:
+    """So many bytes of lines in which nothing is found."""
+    return FILLER * (size // len(FILLER))
+
+
+def numbers(hits: tuple[LogHit, ...]) -> list[int]:
+    """Their lines."""
+    return [hit.line for hit in hits]
+
+
+async def test_lines_are_found_with_their_numbers_in_both_directions(logs: Logs) -> None:
+    """Over many slices; one hit for each line, whatever stands in it how often."""
+    far = filler(3 * SLICE_BYTES)
+    data = b"needle needle\n" + far + b"a needle\nneedle\n" + far + b"the last needle"
+    search = await write(logs, data)
+    count = far.count(b"\n")
+    wanted = [1, count + 2, count + 3, 2 * count + 4]
+    found = await search.after(ID, "needle", 0, 10)
+    assert (numbers(found.hits), found.next) == (wanted, None)
+    found = await search.after(ID, "needle", 1, 2)
+    assert (numbers(found.hits), found.next) == (wanted[1:3], wanted[2])
+    back, line = [], 2 * count + 9
+    while (found := await search.before(ID, "needle", line)).hits:
+        line = found.hits[0].line
+        back.append(line)
+    assert (back, found.next) == (wanted[::-1], None)
+
+
+async def test_a_capital_letter_makes_case_count(logs: Logs) -> None:
+    """Who writes small letters finds all."""
+    search = await write(logs, b"Error\nerror\nERROR\n")
+    assert numbers((await search.after(ID, "error", 0, 9)).hits) == [1, 2, 3]
+    assert numbers((await search.after(ID, "Error", 0, 9)).hits) == [1]
+
+
+async def test_what_is_coloured_is_found_as_it_is_read(logs: Logs) -> None:
+    """Colours in the midst of a word, links and titles are not in the way, and not shown."""
+    line = b"x \x1b]8;;http://a.b\x07\x1b[31mer\x1b[0mror\x1b[0m: \xc3\xa9 \x01\xe2\x80\xaeb\r\n"
+    search = await write(logs, b"first\n" + line)
+    found = await search.after(ID, "error: é", 0, 9)
+    assert found.hits == (LogHit(2, "x ", "error: é", "   b"),)
+    assert (await search.after(ID, None, 0, 9)).hits[0].line == 2
+
+
+async def test_a_long_line_is_shown_around_what_was_found(logs: Logs) -> None:
+    """And found once, though it is longer than a slice."""
+    search = await write(logs, b"a\n" + b"x" * 2 * SLICE_BYTES + b"needle" + b"y" * SLICE_BYTES)
+    [hit] = (await search.after(ID, "needle", 0, 9)).hits
+    assert (hit.line, hit.text) == (2, "needle")
+    assert (set(hit.before), set(hit.after)) == ({"x"}, {"y"})
+    assert len(hit.before) + len(hit.after) < 300
+    [hit] = (await search.before(ID, "needle", 3)).hits
+    assert (hit.line, hit.text) == (2, "needle")
+
+
+@pytest.mark.parametrize("line_length", [30, 3 * SLICE_BYTES])
+async def test_one_question_looks_at_so_much_and_the_next_one_goes_on(
+    logs: Logs, line_length: int
+) -> None:
+    """Nobody waits for a whole log, and nobody stays where he is, even in an endless line."""
+    line = b"x" * line_length + b"\n"
+    search = await write(logs, line * (6 * SLICE_BYTES // len(line) + 1) + b"needle\n")
+    looked, after = 0, 0
+    while not (found := await search.after(ID, "needle", after, 1, bound=SLICE_BYTES)).hits:
+        assert found.next is not None
+        assert found.next > after
+        after, looked = found.next, looked + 1
+    assert looked > 1
+
+
+async def test_a_log_that_is_gone_or_shorter_has_nothing(logs: Logs) -> None:
+    """It may have been removed meanwhile; an address may name any line."""
+    search = LogSearch(logs)
+    assert (await search.after(ID, "x", 0, 9)).hits == ()
+    assert (await search.before(ID, "x", 9)).hits == ()
+    await logs.append(ID, 0, b"x\n")
+    assert (await search.after(ID, "x", 10**18, 9)).hits == ()
+    assert numbers((await search.before(ID, "x", 10**18)).hits) == [1]
+
+
+async def test_the_first_error_is_looked_for_piece_by_piece_and_remembered(logs: Logs) -> None:
+    """A page waits for one piece only; when it is known, the log is not read again."""
+    far = filler(2 * LOOK_BYTES)
+    search = await write(logs, far + b"error: broken\nerror: again\n")
+    looks = 0
+    while not (found := await search.first_error(ID)).hits:
+        assert found.next is not None
+        looks += 1
+    assert looks >= 1
+    assert numbers(found.hits) == [far.count(b"\n") + 1]
+    await logs.remove(ID)
+    assert (await search.first_error(ID)).hits == found.hits
+
+
+async def test_a_reader_who_leaves_ends_the_search(logs: Logs) -> None:
+    """Between two slices; then the next one has his turn."""
+    search = await write(logs, filler(4 * SLICE_BYTES) + b"needle")
+    slices = 0
+
+    async def until_he_leaves(work: object) -> object:
+        nonlocal slices
+        slices += 1
+        scope.cancel()
+        return work()  # type: ignore[operator]
+
+    with blocking.inline(until_he_leaves), trio.CancelScope() as scope:
+        await search.after(ID, "needle", 0, 1)
+    assert scope.cancelled_caught
+    assert slices == 1
+    assert numbers((await search.after(ID, "needle", 0, 1)).hits) != []
