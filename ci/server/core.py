@@ -43,6 +43,8 @@ from ci.wire.result import Result
 MAX_PRIORITY = 1000  # both ways from 0, the usual one
 PLACES_BY_ONE = 20  # the first in line, whose pages are told of each step ahead
 PLACE_BITS = 4  # of the others' places: their pages are told of each eighth or sixteenth of the way
+LOOK_AT_LOG_S = 0.25  # between two looks for somebody who follows a log; a page asks each second
+LOG_LOOKS = 40  # in vain, 10 s; after that no end of a log is expected any more
 BEING_HANDED = "It is being handed to an agent."
 
 log = structlog.get_logger()
@@ -133,6 +135,7 @@ class Server:
         self._lookout = Lookout(store, fleet, room, metrics=journal.metrics, now=now)
         self._life = secrets.token_hex(4)
         self._shown = Unhurried(lambda: store.version)
+        self.stopping = trio.Event()
 
     def version(self, number: int | None = None) -> str:
         """Return a word that changes soon after anything that a page shows may have changed.
@@ -270,6 +273,31 @@ class Server:
     def log_size(self, attempt: str) -> int:
         """Return how many bytes there are now of an attempt's log."""
         return self._logs.size(attempt)
+
+    async def wait_log(self, number: int, seen: LogView) -> LogView:
+        """Wait until there is more of a build's latest log than `seen`, and return it.
+
+        Returns `seen` when nothing has come for a while, or the server stops. Raises NotFound.
+        """
+        version = None
+        for _ in range(LOG_LOOKS):
+            if self.stopping.is_set():
+                break
+            # A look into the store only when something has changed there.
+            if version != self.version(number) or self._has_grown(seen):
+                version = self.version(number)
+                log = await self.log(number)
+                if log != seen:
+                    return log
+            await trio.sleep(LOOK_AT_LOG_S)
+        return seen
+
+    def _has_grown(self, seen: LogView) -> bool:
+        return seen.attempt is not None and self._logs.size(seen.attempt) != seen.size
+
+    def is_stopping(self) -> bool:
+        """Whether the server is about to end: whoever waits for something goes now."""
+        return self.stopping.is_set()
 
     async def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         """Return up to `limit` bytes of a log from `offset`."""

@@ -62,7 +62,7 @@ async def run_server(config: ServerConfig) -> None:
                 open_server(config, http) as server,
                 trio.open_nursery() as nursery,
             ):
-                stop = trio.Event()
+                stop = server.stopping
                 nursery.start_soon(_end_without_folder, folder, config.data_dir)
                 nursery.start_soon(_stop_at_signals, signals, stop, nursery.cancel_scope)
                 async with trio.open_nursery() as serving:

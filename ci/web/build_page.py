@@ -14,11 +14,12 @@ from quart.typing import ResponseReturnValue
 from ci.errors import Busy, Conflict, NotFound, Rejected, RequestError, StoreFailed
 from ci.model import Status
 from ci.server.views import BuildView, LogHits
-from ci.web import log_page, logview, parts, query
+from ci.web import as_json, log_page, logview, parts, query
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
 from ci.web.rawlog import raw_log
 from ci.web.reading import Reading, read_reading
+from ci.web.textlog import text_log
 
 _WENT_WRONG: Final = (Status.FAILURE, Status.ERROR)
 
@@ -56,6 +57,16 @@ async def rerun_build(number: int) -> ResponseReturnValue:
 async def build_log(number: int) -> Response:
     """Send the log's bytes."""
     return await raw_log(number)
+
+
+async def build_text(number: int) -> Response:
+    """Send the build as text, while it runs and to its end."""
+    return await text_log(number)
+
+
+async def build_json(number: int) -> Response:
+    """Send what the page tells as JSON, as the API does."""
+    return as_json.answer(as_json.build(await the_core().build(number)))
 
 
 def to_build(number: int, *, at_end: bool = True) -> ResponseReturnValue:

@@ -67,6 +67,12 @@ class Core(Protocol):
     async def log(self, number: int, attempt: str | None = None) -> LogView:
         """Say how long a log is; without an attempt, the latest one's. Raises NotFound."""
 
+    async def wait_log(self, number: int, seen: LogView) -> LogView:
+        """Wait until a build's latest log is not `seen` any more, or for a while in vain."""
+
+    def is_stopping(self) -> bool:
+        """Say whether the server is about to end."""
+
     def log_size(self, attempt: str) -> int:
         """Say how long the log of an attempt is now."""
 

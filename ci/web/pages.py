@@ -17,6 +17,8 @@ pages.get("/")(list_page.index)
 pages.post("/builds")(list_page.new_build)
 
 pages.get("/build/<number:number>")(build_page.build)
+pages.get("/build/<number:number>.txt")(build_page.build_text)
+pages.get("/build/<number:number>.json")(build_page.build_json)
 pages.post("/build/<number:number>/cancel")(build_page.cancel_build)
 pages.post("/build/<number:number>/rerun")(build_page.rerun_build)
 pages.get("/build/<number:number>/log")(build_page.build_log)

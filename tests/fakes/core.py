@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -34,6 +34,8 @@ class FakeCore:
         self.in_trouble: str | None = None
         self.full = False  # as many builds wait as may
         self.typical: dict[str, float] = {}  # by command: how many seconds it usually takes
+        self.meanwhile: list[Callable[[], object]] = []  # what happens while a log is waited for
+        self.stops = False
         self.look_lines = 10_000  # that one question looks at when a text is wanted
         self.queries = 0  # how often anything was asked that costs a look into a store
         self._version = 1
@@ -159,6 +161,17 @@ class FakeCore:
         size = len(self._logs[id])
         cut = own.log_cut if own.log_cut is not None and own.log_cut < size else None
         return LogView(id, size, own.log_open, cut)
+
+    async def wait_log(self, number: int, seen: LogView) -> LogView:
+        """Let the next of those things happen that happen meanwhile."""
+        if not self.meanwhile:
+            return seen
+        self.meanwhile.pop(0)()
+        return await self.log(number)
+
+    def is_stopping(self) -> bool:
+        """Stop when a test wants it."""
+        return self.stops
 
     def log_size(self, attempt: str) -> int:
         """Measure a log."""
@@ -331,6 +344,11 @@ class FakeCore:
             branch=changed.get("branch", view.build.branch),
         )
         self._put(replace(view, build=build, phase=phase))
+
+    def remove(self, number: int) -> None:
+        """Remove a build, as the rules do."""
+        del self._views[number]
+        self._change(number)
 
     def rename(self, number: int, repository: str) -> None:
         """Let a build be of a repository as its name once was."""
