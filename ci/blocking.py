@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 import trio
 
@@ -22,20 +22,35 @@ Do = Callable[[partial[Any]], Awaitable[Any]]
 _inline: ContextVar[Do | None] = ContextVar("_inline", default=None)
 
 
+_NO_THREAD: Final = "can't start new thread"  # Python's words, in an error without a number
+
+
 async def run(
-    work: Callable[[*Ts], T], *args: *Ts, limiter: trio.CapacityLimiter | None = None
+    work: Callable[[*Ts], T],
+    *args: *Ts,
+    limiter: trio.CapacityLimiter | None = None,
+    only_looks: bool = False,
 ) -> T:
     """Run `work(*args)`, which may block on the disk, without holding up other tasks.
 
     Trio's threads are shared with look-ups of host names, which may hang; work that nothing may
-    hold up has a `limiter` of its own.
-    Cancellation: none while the thread runs; whatever it has begun is finished first.
+    hold up has a `limiter` of its own. Where the system has no thread left for us, the work is
+    done on the spot: it may be what ends the processes that took them all.
+    Cancellation: none while the thread runs; whatever it has begun is finished first. Work that
+    `only_looks` changes nothing: it is left alone in its thread, and keeps its place in `limiter`.
     """
     if (do := _inline.get()) is not None:
         await trio.lowlevel.checkpoint()
         done: T = await do(partial(work, *args))
         return done
-    return await trio.to_thread.run_sync(work, *args, limiter=limiter)
+    try:
+        return await trio.to_thread.run_sync(
+            work, *args, limiter=limiter, abandon_on_cancel=only_looks
+        )
+    except RuntimeError as error:
+        if str(error) != _NO_THREAD:
+            raise
+    return work(*args)
 
 
 async def _at_once(work: partial[T]) -> T:

@@ -20,7 +20,6 @@ from quart_trio import QuartTrio
 
 from ci import blocking
 from ci.agent.app import create_app
-from ci.agent.attempt import Tools
 from ci.agent.attempts import Attempts
 from ci.agent.checkout import Checkout
 from ci.agent.cleaning import Cleaning
@@ -32,6 +31,7 @@ from ci.agent.mounts import mark_new
 from ci.agent.room import Room
 from ci.agent.runner import Runner
 from ci.agent.spool import write_whole
+from ci.agent.tools import Tools
 from ci.config import AgentConfig
 from ci.errors import ConfigError
 from ci.version import program_version
@@ -61,8 +61,8 @@ class Agent:
         self.measured = line.metrics
         data_dir = config.data_dir.absolute()
         self.room = Room(data_dir, config.min_free_bytes, runner.free_bytes)
-        tools = Tools(runner, checkout, self.room, line, address)
-        self.attempts = Attempts(data_dir, self.boot_id, config.slots, tools, nursery)
+        self._tools = Tools(runner, checkout, self.room, line, address)
+        self.attempts = Attempts(data_dir, self.boot_id, config.slots, self._tools, nursery)
         self.cleaning = Cleaning(
             data_dir, self.attempts.names, checkout, self.room, config.keep_mirrors_days
         )
@@ -83,7 +83,7 @@ class Agent:
             "host": self.config.host,
             "hostname": self.config.host,
             "port": self.config.port,
-            "available": is_free and not attempts.draining and not self.room.problem,
+            "available": is_free and not attempts.draining and not self._tools.problem,
             "name": self.config.shown_name,
             "slots": attempts.slots,
             "labels": list(self.config.labels),
@@ -92,7 +92,7 @@ class Agent:
             "home_id": self.home_id,
             "protocol": PROTOCOL,
             "draining": attempts.draining,
-            "problem": self.room.problem,
+            "problem": self._tools.problem,
             "attempts": [state.model_dump() for state in attempts.states()],
         }
 
@@ -108,10 +108,10 @@ class Agent:
             "boot_id": self.boot_id,
             "slots": attempts.slots,
             "attempts": [state.model_dump() for state in states],
-            "load": os.getloadavg()[0],
+            "load": _load(),
             "disk_free": free,
             "draining": attempts.draining,
-            "problem": self.room.problem,
+            "problem": self._tools.problem,
             "delivery_retries": self.measured.retries,
             "isBusy": attempts.busy >= attempts.slots,
             "buildId": first,
@@ -130,6 +130,14 @@ class Agent:
             disk_short=bool(self.room.problem),
             silence_s=trio.current_time() - self.line.heard_at,
         )
+
+
+def _load() -> float:
+    """The machine's load; 0 when no file can be opened to read it."""
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return 0.0
 
 
 @asynccontextmanager

@@ -15,8 +15,9 @@ import structlog
 import trio
 
 from ci import blocking
-from ci.agent.attempt import Attempt, Tools
+from ci.agent.attempt import Attempt
 from ci.agent.spool import Folder, Spool, Ticket, folder_name
+from ci.agent.tools import Tools
 from ci.errors import Conflict
 from ci.model import Reason
 from ci.wire.job import Job
@@ -54,7 +55,7 @@ class Attempts:
 
     def states(self) -> list[AttemptState]:
         """Say how each attempt is whose end the server does not have yet."""
-        return [attempt.state() for attempt in self._attempts.values()]
+        return [attempt.state() for attempt in self._attempts.values() if not attempt.refused]
 
     def names(self) -> set[str]:
         """Name the folders of the attempts that there are."""
@@ -63,8 +64,9 @@ class Attempts:
     async def accept(self, job: Job) -> None:
         """Take a job; when this returns it is on disk. Asked twice it is started once.
 
-        Raises Conflict when there is no free slot, or no room on the disk, or when the request
-        has been on its way since before this agent was started.
+        Raises Conflict when there is no free slot, or no room on the disk, or when the machine is
+        short of something, or when the request has been on its way since before this agent was
+        started.
         """
         room = self._tools.room
         if job.id not in self._attempts:
@@ -88,7 +90,8 @@ class Attempts:
                 raise Conflict(f"no free slot: {self.busy} of {self.slots} are taken")
             if room.problem:
                 self._tools.line.metrics.disk_refusals.inc()
-                raise Conflict(room.problem)
+            if problem := self._tools.problem:
+                raise Conflict(problem)
             runner = self._tools.runner
             cookie = secrets.token_hex(COOKIE_BYTES)
             ticket = Ticket(job, cookie, runner.boot_id, runner.now())

@@ -27,6 +27,7 @@ from typing import Final
 import trio
 
 from ci import blocking
+from ci.agent.scarcity import is_scarce
 
 COOKIE: Final = "CI_COOKIE"  # the environment variable that marks what belongs to an attempt
 
@@ -137,12 +138,16 @@ def reap(pid: int) -> int | None:
 
 
 def carries(pid: int, cookie: str) -> bool:
-    """Whether `pid` lives and was started with `cookie` in its environment."""
+    """Whether `pid` lives and was started with `cookie` in its environment.
+
+    Raises OSError when it can't be looked at now.
+    """
     for _ in range(EXEC_POLLS):
         try:
             environment = (_PROC / str(pid) / "environ").read_bytes()
-        except OSError:
-            return False  # gone, or another user's
+        except OSError as error:
+            _must_be_gone(error)
+            return False
         if environment or look(pid) is None:
             return cookie.encode() in environment
         time.sleep(EXEC_POLL_S)
@@ -180,10 +185,14 @@ def numbers() -> list[int]:
 
 
 def look(pid: int) -> Process | None:
-    """Look at one process; None when it has ended, reaped by its parent or not."""
+    """Look at one process; None when it has ended, reaped by its parent or not.
+
+    Raises OSError when it can't be looked at now.
+    """
     try:
         fields = _STAT.match((_PROC / str(pid) / "stat").read_bytes())
-    except OSError:
+    except OSError as error:
+        _must_be_gone(error)
         return None
     if fields is None or fields["state"] in b"ZX":
         return None
@@ -210,6 +219,15 @@ def send(process: Process, number: signal.Signals) -> None:
                 signal.pidfd_send_signal(descriptor, number)
         finally:
             os.close(descriptor)
+
+
+def _must_be_gone(error: OSError) -> None:
+    """Make sure that what can't be looked at is gone, or another user's.
+
+    It could be there and we have no file left to open: nobody is believed dead for that.
+    """
+    if is_scarce(error):
+        raise error
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+import trio
 
 # With less than this free, what was being written when something failed did not fit.
 FULL_BYTES: Final = 1 << 20
@@ -19,6 +20,10 @@ _GIT_WORDS: Final = ("No space left on device", "Out of diskspace", "Disk quota 
 _REMOTE: Final = re.compile(r"\bremote(?: error)?: ")
 
 log = structlog.get_logger()
+
+# Mostly the kernel knows it without the disk. Where that is asked and hangs, nobody waits for it:
+# not a server that asks how we are, nor one that hands a build over.
+LOOK_LIMIT_S: Final = 2.0
 
 FreeBytes = Callable[[Path], Awaitable[int]]
 
@@ -31,6 +36,7 @@ class Room:
 
     def __init__(self, folder: Path, min_free: int, free_bytes: FreeBytes) -> None:
         self.problem = ""
+        self.hanging = 0  # jobs that the disk has been writing down for too long
         self._folder = folder
         self._min_free = min_free
         self._free_bytes = free_bytes
@@ -40,30 +46,36 @@ class Room:
 
         A folder that can't be looked at has no room; that ends nothing, it may be back soon.
         """
-        before, self.problem = self.problem, ""
+        problem = ""
         try:
-            free = await self._free_bytes(self._folder)
+            free = await self._ask()
         except OSError as error:
             free = 0
-            self.problem = (
+            problem = (
                 f"{self._folder} can't be looked at ({error.strerror}): no build is taken until "
                 "that is mended"
             )
-        if not self.problem and free < self._min_free:
-            self.problem = (
+        if not problem and self.hanging:
+            problem = (
+                f"the disk of {self._folder} hangs: no build is taken until it has written what it "
+                "was given"
+            )
+        if not problem and free < self._min_free:
+            problem = (
                 f"{_words(free)} free in {self._folder}: no build is taken below "
                 f"{_words(self._min_free)} (minFreeBytes); make room there"
             )
-        if self.problem and not before:
-            log.warning("disk short", free=free, problem=self.problem)
-        elif before and not self.problem:
+        before, self.problem = self.problem, problem
+        if problem and not before:
+            log.warning("disk short", free=free, problem=problem)
+        elif before and not problem:
             log.info("disk has room again", free=free)
         return free
 
     async def is_full(self) -> bool:
         """Whether nothing more fits."""
         try:
-            return await self._free_bytes(self._folder) < FULL_BYTES
+            return await self._ask() < FULL_BYTES
         except OSError:
             return False  # nobody knows
 
@@ -78,6 +90,12 @@ class Room:
             by_now = f"by now {_words(free)} are free in {self._folder}"
             return f"The agent's disk was full; {by_now}. {remedy} {words}"
         return f"The agent's disk is full: {_words(free)} free in {self._folder}. {remedy}"
+
+    async def _ask(self) -> int:
+        """Ask how many bytes are free. Raises OSError, also when the disk does not answer."""
+        with trio.move_on_after(LOOK_LIMIT_S):
+            return await self._free_bytes(self._folder)
+        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {LOOK_LIMIT_S:g} s")
 
 
 def is_no_space(error: BaseException) -> bool:

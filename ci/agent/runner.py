@@ -88,6 +88,7 @@ class ShellRunner:
 
     def __init__(self, kill_grace_s: float) -> None:
         self._kill_grace_s = kill_grace_s
+        self._looking = trio.CapacityLimiter(1)
         self.boot_id = processes.boot_id()
 
     def now(self) -> float:
@@ -119,8 +120,8 @@ class ShellRunner:
         return _Supervised(folder, replace(mine, leader=pid), pid, self._kill_grace_s, own=False)
 
     async def free_bytes(self, folder: Path) -> int:
-        """Ask the system."""
-        return await blocking.run(free_bytes, folder)
+        """Ask the system. Cancellation: a disk that hangs is left to itself, with one thread."""
+        return await blocking.run(free_bytes, folder, limiter=self._looking, only_looks=True)
 
 
 class _Supervised:

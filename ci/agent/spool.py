@@ -33,6 +33,7 @@ from pydantic import TypeAdapter, ValidationError
 from ci import logfile
 from ci.agent.mounts import OURS, check_ours, mounts_in
 from ci.agent.room import NO_SPACE
+from ci.agent.scarcity import is_scarce
 from ci.model import CommitInfo, Outcome, Reason
 from ci.wire.job import Job
 
@@ -206,6 +207,8 @@ class Spool:
             try:
                 ticket = folder.ticket()
             except OSError as error:  # a stray file, or a folder of another user
+                if is_scarce(error):
+                    raise  # to start without it would be to forget it
                 log.error("not picked up", path=str(path), error=str(error))
                 continue
             if ticket is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable
@@ -26,6 +27,7 @@ class FakeCheckout:
     takes_s: float = 0.0
     missing: set[str] = field(default_factory=set)
     problem: str = ""
+    short: int = 0  # how often it finds no file to open
     spare_mirrors: list[Callable[[], None]] = field(default_factory=list)  # what removes each
     made: list[tuple[str, str]] = field(default_factory=list)
 
@@ -38,6 +40,9 @@ class FakeCheckout:
     ) -> CommitInfo:
         """Say what a checkout would find."""
         await trio.sleep(self.takes_s)
+        if self.short:
+            self.short -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         if commit in self.missing:
             raise CheckoutFailed(f"no branch, tag or commit {commit} in {repository}")
         if self.problem:

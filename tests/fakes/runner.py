@@ -7,6 +7,8 @@ real machine: statements between `;`, which are `echo WORDS` (perhaps `>&2`), `s
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,13 +33,21 @@ class FakeMachine:
         self.kill_grace_s = kill_grace_s
         self.boot_id = "first start"
         self.free = 1 << 40  # bytes on its disk
+        self.looks_s = 0.0  # seconds that it takes to see that
         self.first_output = b""  # what every command prints before anything else
         self.survivor_output = b""  # what a process that nobody finds prints again and again
         self.start_error: Exception | None = None  # what the next start raises
         self.wait_error: Exception | None = None  # what every wait for a command raises
+        self.short: dict[str, int] = {}  # name of a step → how often it finds no file to open
         self.at_exit: dict[str, Callable[[], None]] = {}  # "before", "after" it is written
         self.started: list[Order] = []
         self.running: dict[str, FakeCommand] = {}  # by cookie; the dead are kept as well
+
+    def fall_short(self, step: str) -> None:
+        """Fail for want of files, if the test says so. Raises OSError."""
+        if self.short.get(step, 0):
+            self.short[step] -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     def crash(self) -> None:
         """Lose power and start again: nothing that ran is left."""
@@ -67,6 +77,7 @@ class FakeRunner:
         return await blocking.run(self._begin, order)
 
     def _begin(self, order: Order) -> FakeCommand:
+        self._machine.fall_short("start")
         if (error := self._machine.start_error) is not None:
             self._machine.start_error = None
             raise error
@@ -79,6 +90,7 @@ class FakeRunner:
             )
         command = FakeCommand(order.folder, order.workspace, self._machine.kill_grace_s)
         command.wait_error = self._machine.wait_error
+        command.fall_short = self._machine.fall_short
         command.at_exit |= self._machine.at_exit
         self._machine.started.append(order)
         self._machine.running[order.cookie] = command
@@ -94,11 +106,12 @@ class FakeRunner:
     ) -> FakeCommand | None:
         """Find a command by its cookie."""
         await trio.lowlevel.checkpoint()
+        self._machine.fall_short("find")
         return self._machine.running.get(cookie)
 
     async def free_bytes(self, folder: Path) -> int:  # noqa: ARG002 - one disk for all
-        """What the test says."""
-        await trio.lowlevel.checkpoint()
+        """What the test says, as fast as it says."""
+        await trio.sleep(self._machine.looks_s)
         return self._machine.free
 
 
@@ -115,6 +128,7 @@ class FakeCommand:
     deaf: bool = False  # SIGTERM is ignored
     stopped: bool = False  # by SIGSTOP
     wait_error: Exception | None = None
+    fall_short: Callable[[str], None] = lambda _step: None
     at_exit: dict[str, Callable[[], None]] = field(
         default_factory=lambda: {"before": lambda: None, "after": lambda: None}
     )
@@ -136,6 +150,7 @@ class FakeCommand:
         """Wait for the end of the command."""
         if self.wait_error is not None:
             raise self.wait_error
+        self.fall_short("wait")
         await self.over.wait()
         return self.folder.exit_code()
 
@@ -146,6 +161,8 @@ class FakeCommand:
 
     async def kill(self) -> None:
         """End it at once, or after the grace time if it is deaf."""
+        await trio.lowlevel.checkpoint()
+        self.fall_short("kill")
         if self.deaf and not self.over.is_set():
             with trio.move_on_after(self.kill_grace_s):
                 await self.over.wait()

@@ -1,4 +1,4 @@
-"""A disk that hangs: what only looks, or can be asked for again, does not pile up behind it."""
+"""A disk that hangs: an agent refuses at once, and nothing piles up behind a server's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from ci.errors import Busy
-from ci.model import BuildRequest
+from ci.model import AgentState, BuildRequest, Status
 from ci.server.store.writer import MAX_ORDERS
 from tests.story.world import World
 
@@ -55,3 +55,28 @@ async def test_behind_too_many_changes_people_are_told_to_come_again(
             assert "can't keep up" in (await _health(world)).json()["problems"][0]
         world.server_life.slow = {}
     assert (await _health(world)).status_code == 200
+
+
+async def test_an_agent_whose_disk_hangs_refuses_at_once(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """The build goes to another agent, as its first attempt; nothing of it stays with the first."""
+    await world.start_server()
+    agent = await world.start_agent(8081)
+    await world.wait_state(AgentState.ONLINE)
+    life = world.agent_life(8081)
+    life.slow = {"Folder.create": 600}
+    number = await world.submit()
+    await trio.sleep(1)
+    await world.start_agent(8082)
+    view = await world.wait_build(number, limit_s=10)
+    assert [(attempt.agent, attempt.status) for attempt in view.attempts] == [
+        ("agent-8082", Status.SUCCESS)
+    ]
+    assert "hangs" in (await agent.status())["problem"]
+    assert agent.attempts.states() == []
+    await world.kill_agent(8082)
+    life.slow = {}
+    view = await world.wait_build(await world.submit())
+    assert view.build.agent == "agent-8081"
+    assert list((world.folder / "agent-8081" / "spool").iterdir()) == []

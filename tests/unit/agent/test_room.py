@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from ci.agent.room import FULL_BYTES, Room, is_no_space
+from ci.agent.room import FULL_BYTES, LOOK_LIMIT_S, Room, is_no_space
 from ci.errors import CheckoutFailed
 from tests.fakes.stage import Stage, job
 
@@ -128,3 +128,18 @@ async def test_a_folder_that_can_not_be_looked_at_has_no_room(tmp_path: Path) ->
     assert await room.look() == 0
     assert f"{tmp_path} can't be looked at (No such file or directory)" in room.problem
     assert not await room.is_full()
+
+
+async def test_a_disk_that_does_not_answer_has_no_room(stage: Stage) -> None:
+    """Who asks how the agent is, or for a build, is told so in time, and not left to wait."""
+    async with stage.agent() as (_, http):
+        stage.machine.looks_s = 1000
+        for _ in range(3):
+            with trio.fail_after(3 * LOOK_LIMIT_S):
+                refused = await http.post("/build", json=job())
+                problem = (await http.get("/status")).json()["problem"]
+            assert refused.status_code == 409
+            assert "can't be looked at (no answer within 2 s)" in problem
+        stage.machine.looks_s = 0
+        assert (await http.post("/build", json=job())).status_code == 202
+        assert (await stage.server.wait_result())["status"] == "success"
