@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-server run-agent test check torture format clean browser
+.PHONY: help run run-server run-agent test check torture screenshots format clean browser
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -41,6 +41,9 @@ check: $(VENV)/ready-to-test ## the fast part: format, lint, types, unit and sto
 torture: $(VENV)/ready-to-test ## kill, freeze, cut and fill disks for 10 minutes: ARGS="--minutes 30 --seed 7"
 	@.ci/need git git
 	@$(BIN)/python -m tests.torture $(ARGS)
+
+screenshots: browser ## every page in every state as pictures, in the folder screenshots/
+	@CI_BROWSER="$$($(BIN)/python tests/find_browser.py)" $(BIN)/python -m tests.real.browser.screenshots screenshots $(ARGS)
 
 format: $(VENV)/ready-to-test ## put the source into shape, and mend what the linter can mend
 	@$(BIN)/python -m ruff format .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -17,6 +18,18 @@ _MESSAGES: Final = {
     408: "The request took too long to arrive.",
     413: "The request is larger than the limit.",
     500: "Something went wrong inside the server; its log says what.",
+}
+
+# For people: what to do about it. Whoever sees 500 can't mend it, but can say when it was.
+_ADVICE: Final = {
+    404: "The address may be cut, or of something that is no longer kept. Look in the list.",
+    405: "Go back and use the buttons of the page.",
+    408: "Go back and try again: the connection may be slow, or was interrupted.",
+    413: "Go back and make it shorter.",
+    422: "Go back and change it.",
+    500: "It is not your mistake, and builds go on. Go back and try again; if it stays so, tell "
+    "whoever runs this server the time below.",
+    503: "Nothing was changed. Go back and try again in a moment.",
 }
 
 
@@ -58,6 +71,8 @@ async def _failure(status: int, message: str, field: str | None) -> Response:
         status=status,
         phrase=HTTPStatus(status).phrase,
         message=message,
+        advice=_ADVICE.get(status),
+        now=datetime.now(UTC),
     )
     return Response(page, status, headers={"Cache-Control": "no-cache"})
 

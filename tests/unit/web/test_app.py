@@ -36,6 +36,7 @@ async def test_errors_come_in_the_readers_form(client: httpx.AsyncClient) -> Non
     assert page.status_code == 404
     assert page.headers["Content-Type"].startswith("text/html")
     assert "there is no build 7" in page.text
+    assert "Look in the list" in page.text, "it says what to do"
     for path, headers in (("/build/7", {}), ("/api/builds/7", BROWSER)):
         answer = await client.get(path, headers=headers)
         assert answer.json()["error"]["message"] == "there is no build 7"
@@ -70,6 +71,7 @@ async def test_a_bug_is_a_plain_500(client: httpx.AsyncClient, core: FakeCore) -
     assert answer.status_code == 500
     assert "Traceback" not in answer.text
     assert "its log says what" in answer.text
+    assert " UTC" in answer.text, "by the time one finds it in the log"
     answer = await client.get("/api/builds")
     assert answer.status_code == 500
     assert answer.json()["error"]["field"] is None
