@@ -14,7 +14,7 @@ from typing import Final
 import trio
 
 from ci import blocking, escapes
-from ci.server.errorlines import find_errors
+from ci.errorlines import find_errors
 from ci.server.logs import Logs
 from ci.server.views import LogHit, LogHits
 

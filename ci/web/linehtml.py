@@ -1,25 +1,81 @@
-"""Rows of a log as HTML of the page. Pure.
+"""Rows of a log as HTML of the page: lines, and sections of them that can be folded. Pure.
 
 In Python, not in a template: a page has up to 2000 rows, which take a template four times as long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
 
 from markupsafe import Markup
 
+from ci.web.logview import LogShown
 from ci.web.reading import Reading
 from ci.web.text import Row
 
+_LINE: Final = "div"
+_HEADING: Final = "summary"
 
-def lines_html(rows: Iterable[Row], reading: Reading, page: str) -> Markup:
-    """Make the rows' HTML; the number of each line is a link on the build's `page`."""
+
+@dataclass(slots=True)
+class _Section:
+    """Rows that belong together; `head` is None for those that are in no section."""
+
+    head: Row | None
+    rows: list[Row] = field(default_factory=list)
+    ended: bool = False
+
+
+def lines_html(shown: LogShown, reading: Reading, page: str, *, green: bool) -> Markup:
+    """Make the rows' HTML; the number of each line is a link on the build's `page`.
+
+    What continues a section that is on the page is sent there, by htmx. In the log of a build that
+    is `green` nothing counts as an error.
+    """
+    made: list[str] = []
+    for section in _sections(shown.rows):
+        html = "\n".join(_row(row, reading, page) for row in section.rows)
+        if section.head is not None:
+            is_open = (
+                not section.ended  # it goes on below, or nothing comes after it
+                or reading.unfolded
+                or (section.head.fold is not None and section.head.fold.is_open)
+                or any(
+                    row.line in reading.marked or (row.line in shown.errors and not green)
+                    for row in section.rows
+                )
+            )
+            head = _row(section.head, reading, page, _HEADING)
+            html = (
+                f'<details class="fold" id="F{section.head.line}"{" open" if is_open else ""}>'
+                f"{head}\n{html}</details>"
+            )
+        elif not made and shown.continues is not None and html:
+            html = f'<div hx-swap-oob="beforeend:#F{shown.continues}">{html}</div>'
+        made.append(html)
     # Every part is our own or went through escape().
-    return Markup("\n".join(_line(row, reading, page) for row in rows))  # noqa: S704
+    return Markup("\n".join(made))  # noqa: S704
 
 
-def _line(row: Row, reading: Reading, page: str) -> str:
+def _sections(rows: list[Row]) -> Iterator[_Section]:
+    section = _Section(None)
+    for row in rows:
+        if row.fold is not None and row.fold.heading is not None:
+            section.ended = True
+            yield section
+            section = _Section(row)
+            continue
+        section.rows.append(row)
+        if row.fold is not None:
+            section.ended = True
+            yield section
+            section = _Section(None)
+    yield section
+
+
+def _row(row: Row, reading: Reading, page: str, element: str = _LINE) -> str:
     classes = "line"
     if row.ours:
         classes += " ours"
@@ -30,6 +86,6 @@ def _line(row: Row, reading: Reading, page: str) -> str:
     second_name = f' id="{reading.anchor}"' if reading.is_first(row.line) else ""
     address = reading.address(page, row.line).replace("&", "&amp;")
     return (
-        f'<div class="{classes}" id="L{row.line}"><a{second_name} href="{address}">{row.line}</a>'
-        f"<span>{row.html}</span></div>"
+        f'<{element} class="{classes}" id="L{row.line}"><a{second_name} href="{address}">{row.line}'
+        f"</a><span>{row.html}</span></{element}>"
     )

@@ -10,7 +10,9 @@ from typing import Final
 
 from quart import request
 
+from ci.errorlines import find_errors
 from ci.errors import Rejected
+from ci.escapes import strip
 from ci.server.views import LogView
 from ci.web import query
 from ci.web.core import Core
@@ -40,6 +42,7 @@ class Tail:
     shown: int  # rows in the page
     version: str
     cut: bool = False  # whether it is known that the log's middle is left out
+    fold: int | None = None  # the line with which the section begins that goes on below the rows
 
     @property
     def query(self) -> dict[str, str | int]:
@@ -56,6 +59,7 @@ class Tail:
             "shown": self.shown,
             "v": self.version,
             "cut": int(self.cut),
+            "fold": self.fold or "",
         }
 
 
@@ -75,6 +79,7 @@ def read_tail() -> Tail:
         shown=query.number("shown") or 0,
         version=request.args.get("v", ""),
         cut=bool(query.number("cut", most=1)),
+        fold=query.number("fold", least=1),
     )
 
 
@@ -98,6 +103,13 @@ class LogShown:
     ours: range = NOTHING  # where the words stand that the log's middle is left out
     cut_off: bool = False  # whether nothing follows these words: the log's own end did not come
     no_line: int | None = None  # the line that was asked for, where there is none
+    continues: int | None = None  # the section on the page, by its line, to which the rows belong
+    errors: frozenset[int] = frozenset()  # lines in folded rows that look like an error
+
+    @property
+    def has_sections(self) -> bool:
+        """Whether there is anything that can be folded."""
+        return any(row.fold is not None for row in self.rows)
 
 
 def is_out_of_date(tail: Tail, log: LogView) -> bool:
@@ -144,7 +156,10 @@ async def continue_log(
             tail.shown + len(made),
             version,
             tail.cut,
+            _open_section(made, tail.fold),
         ),
+        continues=tail.fold,
+        errors=_errors(made, data, tail.place.line),
         live=not ended or not _is_resting(log) or read_to < log.size,
     )
 
@@ -184,7 +199,18 @@ async def open_log(
     return LogShown(
         rows=made,
         pending=pending,
-        tail=Tail(log.attempt, read_to, log.growing, after, start, len(made), version, bool(ours)),
+        tail=Tail(
+            log.attempt,
+            read_to,
+            log.growing,
+            after,
+            start,
+            len(made),
+            version,
+            bool(ours),
+            _open_section(made, None),
+        ),
+        errors=_errors(made, data, lines + 1),
         live=at_end and not (ended and _is_resting(log)),
         earlier=start > 0,
         later=None if at_end else after.offset,
@@ -249,3 +275,23 @@ def _rows(
         return made, pending, after
     # Nobody will finish this line any more.
     return [*made, pending], None, Place(read_to, after.line, after.style, inside=True)
+
+
+def _open_section(made: list[Row], before: int | None) -> int | None:
+    """Return the line with which the section begins that is open behind these rows."""
+    for row in reversed(made):
+        if row.fold is not None:
+            return row.line if row.fold.heading is not None else None
+    return before
+
+
+def _errors(made: list[Row], data: bytes, line: int) -> frozenset[int]:
+    """Find the lines that look like an error, where that decides what is folded."""
+    if not any(row.fold for row in made):
+        return frozenset()
+    plain, counted, found = strip(data), 0, set()
+    for begin, _ in find_errors(plain):
+        line += plain.count(b"\n", counted, begin)
+        counted = begin
+        found.add(line)
+    return frozenset(found)

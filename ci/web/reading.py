@@ -25,10 +25,12 @@ class Reading:
     attempt: str | None = None
     marked: range = _NO_LINES  # numbers of lines
     text: str | None = None  # that is looked for
+    unfolded: bool = False  # whether all sections are open
 
     def query(self, **more: str | int) -> dict[str, Any]:
         """Return the parameters of an address elsewhere in the log, read the same way."""
-        own = {"attempt": self.attempt, "q": self.text, "line": self.line}
+        folds = "open" if self.unfolded else None
+        own = {"attempt": self.attempt, "q": self.text, "line": self.line, "folds": folds}
         return {name: text for name, text in own.items() if text} | more
 
     @property
@@ -42,6 +44,11 @@ class Reading:
         return replace(self, text=None)
 
     @property
+    def turned(self) -> Reading:
+        """The same with all sections open, or as they are by themselves."""
+        return replace(self, unfolded=not self.unfolded)
+
+    @property
     def anchor(self) -> str:
         """The name of the place where the marked lines begin: `L12`, or `L10-L20`."""
         return _anchor(self.marked)
@@ -52,12 +59,13 @@ class Reading:
 
     def address(self, page: str, line: int) -> str:
         """Return where a line's number leads: to the build's `page` with it marked, or up to it."""
-        attempt = f"attempt={self.attempt}&" if self.attempt else ""
+        kept = f"attempt={self.attempt}&" if self.attempt else ""
+        kept += "folds=open&" if self.unfolded else ""
         if len(self.marked) != 1:
-            return f"{page}?{attempt}line={line}#L{line}"
+            return f"{page}?{kept}line={line}#L{line}"
         first = self.marked.start
         marked = range(min(first, line), max(first, line) + 1)
-        return f"{page}?{attempt}line={_line(marked)}#{_anchor(marked)}"
+        return f"{page}?{kept}line={_line(marked)}#{_anchor(marked)}"
 
 
 def read_reading(name: str = "line") -> Reading:
@@ -65,7 +73,12 @@ def read_reading(name: str = "line") -> Reading:
 
     Raises Rejected.
     """
-    return Reading(query.text("attempt"), _marked(name), text=query.text("q"))
+    folds = query.text("folds")
+    if folds not in (None, "open"):
+        raise Rejected("folds: must be open or absent", field="folds")
+    return Reading(
+        query.text("attempt"), _marked(name), text=query.text("q"), unfolded=folds == "open"
+    )
 
 
 def _marked(name: str) -> range:

@@ -18,6 +18,8 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from ci.web.folds import Fold, read_fold
+
 # Bytes of one row. A longer line is shown in several rows, so that a file of one endless line
 # neither needs endless memory nor keeps the browser busy.
 MAX_ROW_BYTES: Final = 16 << 10
@@ -109,6 +111,7 @@ class Row:
     html: Markup
     ours: bool = False  # whether no command printed it: it says that the log's middle is left out
     goes_on: bool = False  # whether a long line goes on here
+    fold: Fold | None = None  # whether a section begins or ends here
 
     @property
     def number(self) -> int | None:
@@ -137,10 +140,14 @@ def rows(data: bytes, place: Place, ours: range = NOTHING) -> tuple[list[Row], P
                 position += begun_again
                 continue
         is_ours = place.offset + position in ours
-        html, style = line_html(data[position:end], PLAIN if is_ours else style)
+        text = data[position:end]
+        fold = read_fold(text) if whole and not inside and not is_ours else None
+        if fold is not None and fold.heading is not None:
+            text = fold.heading
+        html, style = line_html(text, PLAIN if is_ours else style)
         # The end of a line that filled its rows exactly is no row.
         if not (whole and inside and end == position):
-            made.append(Row(line, html, is_ours, inside))
+            made.append(Row(line, html, is_ours, inside, fold))
         position = end + 1 if whole else end
         line += whole
         inside = not whole

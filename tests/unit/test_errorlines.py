@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.server.errorlines import find_errors, is_error
+from ci.errorlines import find_errors, is_error
 
 ERRORS = """\
 main.c:12:5: error: expected ';' before 'return'
