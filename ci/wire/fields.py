@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    model_validator,
 )
 
 from ci.errors import Rejected, TooLarge
@@ -30,6 +31,14 @@ class Message(BaseModel):
     """The root of all messages."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_nulls_out(cls, said: object) -> object:
+        """Many programs write null for what they do not say; a verdict must not be lost for it."""
+        if isinstance(said, dict):
+            return {name: value for name, value in said.items() if value is not None}
+        return said
 
 
 def spelled(*names: str, nested: tuple[str, ...] = ()) -> AliasChoices:

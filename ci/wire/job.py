@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from ci.errors import Rejected
 from ci.model import MIN_LOG_LIMIT, Lease, commit_problem
@@ -36,9 +36,7 @@ class Job(Message):
     command: Annotated[str, Field(min_length=1)] = Field(
         validation_alias=spelled("command", "buildCommand", "cmd", nested=_NESTED)
     )
-    number: Annotated[Id, BeforeValidator(lambda v: "" if v is None else v)] = Field(
-        "", validation_alias=spelled("number", "buildNumber", nested=_NESTED)
-    )
+    number: Id = Field("", validation_alias=spelled("number", "buildNumber", nested=_NESTED))
     env: dict[Line, str] = {}
     timeout_s: Limit | None = None
     silence_s: Limit | None = None

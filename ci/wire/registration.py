@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from ci.errors import Rejected
 from ci.wire.fields import PROTOCOL, Id, LeaseMark, Line, Message, Port, Size, read, spelled
@@ -60,10 +60,6 @@ def _printable(said: str) -> str:
     return said
 
 
-def _none_is_empty(said: object) -> object:
-    return "" if said is None else said
-
-
 Word = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
 
 
@@ -83,11 +79,9 @@ class AttemptState(Message):
 class Registration(Message):
     """What an agent says of itself. A `protocol` other than 0 marks an agent of this project."""
 
-    host: Annotated[Line, BeforeValidator(_none_is_empty)] = Field(
-        "", validation_alias=spelled("host", "hostname", "url")
-    )
+    host: Line = Field("", validation_alias=spelled("host", "hostname", "url"))
     port: Port | None = None
-    name: Annotated[str, BeforeValidator(_none_is_empty), AfterValidator(_name)] = ""
+    name: Annotated[str, AfterValidator(_name)] = ""
     slots: Annotated[int, Field(ge=1, le=MAX_SLOTS)] = 1
     labels: tuple[Word, ...] = ()
     version: Word = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import AliasChoices
 from quart_trio import QuartTrio
 
 from ci.config import AgentConfig, ServerConfig
+from ci.wire import job, registration, result, status
+from ci.wire.fields import Message
 
 TOP = Path(__file__).parent.parent.parent
 TEXTS = sorted([TOP / "README.md", TOP / "CHANGELOG.md", *(TOP / "docs").rglob("*.md")])
@@ -109,6 +113,38 @@ def test_the_protocol_is_documented() -> None:
     assert not missing, f"docs/protocol.md says nothing of {', '.join(missing)}"
 
 
+def test_every_field_of_the_api_is_documented() -> None:
+    """In code style, of whatever it shows."""
+    text = _read("api.md")
+    source = ast.parse((TOP / "ci" / "web" / "as_json.py").read_text(encoding="utf-8"))
+    shown = {
+        key.value
+        for each in ast.walk(source)
+        if isinstance(each, ast.Dict)
+        for key in each.keys
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
+    assert {"number", "phase", "pause_note", "agents_online"} <= shown
+    hidden = {name for name in shown if f"`{name}`" not in text and f'"{name}":' not in text}
+    assert not hidden, f"docs/api.md says nothing of {', '.join(sorted(hidden))}"
+
+
+def test_every_field_of_the_protocol_is_documented() -> None:
+    """In each spelling that either end reads."""
+    text = _read("protocol.md")
+    messages = (registration, result, status, job)
+    names: set[str] = set()
+    for model in [each for module in messages for each in vars(module).values()]:
+        if isinstance(model, type) and issubclass(model, Message):
+            for name, field in model.model_fields.items():
+                alias = field.validation_alias
+                choices = alias.choices if isinstance(alias, AliasChoices) else [name]
+                names |= {choice for choice in choices if isinstance(choice, str)}
+    assert {"port", "hostname", "lease_mark", "buildLog"} <= names
+    hidden = {name for name in names if not re.search(rf'[`"{{ ,]{name}[`",}} ]', text)}
+    assert not hidden, f"docs/protocol.md says nothing of {', '.join(sorted(hidden))}"
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_no_text_names_a_variable_that_is_none(path: Path) -> None:
     """An unknown one stops the program, so a stale name in a text does harm."""
@@ -123,6 +159,12 @@ def test_links_between_texts_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8")):
         if "://" not in target and not target.startswith("mailto:"):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_no_text_is_left_between_two_versions(path: Path) -> None:
+    """As git leaves it where two people have changed one line."""
+    assert not re.findall(r"^(?:<{7} |={7}$|>{7} )", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_decisions_are_numbered() -> None:

@@ -8,13 +8,14 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import AliasChoices
 
 from ci.errors import Rejected, TooLarge
-from ci.wire.fields import read
-from ci.wire.job import read_job
-from ci.wire.registration import read_registration
+from ci.wire.fields import Message, read
+from ci.wire.job import Job, read_job
+from ci.wire.registration import AttemptState, Registration, read_registration
 from ci.wire.result import Result, read_result
-from ci.wire.status import read_cancel, read_status
+from ci.wire.status import AgentStatus, read_cancel, read_status
 
 Read = Callable[[bytes], object]
 READERS: list[Read] = [
@@ -120,3 +121,16 @@ def test_a_long_log_is_no_structure(log: str) -> None:
     """Whatever stands in it."""
     body = b'{"id": "1.1.1", "status": "success", "log": "' + log.encode() + b'"}'
     assert read(Result, body).log == json.loads(f'"{log}"')
+
+
+@pytest.mark.parametrize("model", [Registration, Result, AgentStatus, Job, AttemptState])
+def test_null_is_as_if_nothing_had_been_said(model: type[Message]) -> None:
+    """In every field that may be absent, by every name of it."""
+    whole = {"id": "1.1.1", "status": "success", "repository": "/x", "commit": "a", "command": "b"}
+    plain = read(model, json.dumps(whole).encode())
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [name]
+        for spelling in {each for each in choices if isinstance(each, str)} - set(whole):
+            said = {spelling: None} | whole
+            assert read(model, json.dumps(said).encode()) == plain, spelling
