@@ -17,7 +17,7 @@ from ci.model import DEFAULT_LOG_LIMIT, MAX_LOG_LIMIT, MIN_LOG_LIMIT, commit_pro
 from ci.repository import absolute_url, repository_problem, shown_url
 from ci.settings import Config
 from ci.wire.fields import no_bool
-from ci.wire.registration import check_name
+from ci.wire.registration import MAX_LABELS, check_name
 
 
 def _printable(value: str) -> str:
@@ -200,7 +200,7 @@ class AgentConfig(Config):
     name: AgentName | None = Field(None, description="name on the pages; MACHINE-PORT if absent")
     slots: Count = Field(1, description="how many builds at once")
     labels: Annotated[tuple[Name, ...], BeforeValidator(_words)] = Field(
-        (), description="words that say what this agent can do"
+        (), max_length=MAX_LABELS, description="words that say what this agent can do"
     )
     data_dir: Folder = Field(
         Path("data/agent"), description="folder for mirrors, workspaces and undelivered results"

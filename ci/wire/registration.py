@@ -16,6 +16,7 @@ from ci.wire.fields import PROTOCOL, Id, LeaseMark, Line, Message, Port, Size, r
 PATHS = ("/notify_agent", "/notify-agent")
 
 MAX_SLOTS = 1000
+MAX_LABELS = 50  # all stand in the agent's line of the list, which every open page has
 MAX_NAME_CHARS = 100  # a name stands in a line of the list, in a log line and in an address
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?")
@@ -83,7 +84,7 @@ class Registration(Message):
     port: Port | None = None
     name: Annotated[str, AfterValidator(_name)] = ""
     slots: Annotated[int, Field(ge=1, le=MAX_SLOTS)] = 1
-    labels: tuple[Word, ...] = ()
+    labels: Annotated[tuple[Word, ...], Field(max_length=MAX_LABELS)] = ()
     version: Word = ""
     boot_id: Word = ""
     home_id: Word = ""

@@ -83,6 +83,7 @@ def test_an_agent_is_found_however_it_says_where_it_is(
         ({"port": 1, "name": "x" * 101}, "name"),
         *(({"port": 1, "name": name}, "name") for name in NO_NAMES),
         ({"port": 1, "labels": "linux"}, "labels"),
+        ({"port": 1, "labels": ["x"] * 51}, "labels"),
         ({"port": 1, "labels": ["a\x1b[31m"]}, "labels.0"),
         ({"port": 1, "version": "1\r\n2"}, "version"),
         ({"port": 1, "home_id": "a\x00"}, "home_id"),
