@@ -38,25 +38,25 @@ async def agents() -> Response:
     return await parts.send_page("agents.html", **context, refresh_s=parts.REFRESH_S)
 
 
-async def pause_agent() -> ResponseReturnValue:
+async def pause_agent(name: str | None = None) -> ResponseReturnValue:
     """Give an agent no more work."""
-    await the_core().set_paused(await _agent_name(), paused=True)
+    await the_core().set_paused(name or await _agent_name(), paused=True)
     return redirect(url_for("pages.agents"), HTTPStatus.SEE_OTHER)
 
 
-async def resume_agent() -> ResponseReturnValue:
+async def resume_agent(name: str | None = None) -> ResponseReturnValue:
     """Give an agent work again."""
-    await the_core().set_paused(await _agent_name(), paused=False)
+    await the_core().set_paused(name or await _agent_name(), paused=False)
     return redirect(url_for("pages.agents"), HTTPStatus.SEE_OTHER)
 
 
-async def forget_agent() -> ResponseReturnValue:
+async def forget_agent(name: str | None = None) -> ResponseReturnValue:
     """Leave a lost agent out. One that has just come back is shown as it is."""
     with suppress(Conflict):
-        await the_core().forget_agent(await _agent_name())
+        await the_core().forget_agent(name or await _agent_name())
     return redirect(url_for("pages.agents"), HTTPStatus.SEE_OTHER)
 
 
 async def _agent_name() -> str:
-    """Read which agent a form means: in a path some names would be steps of it."""
+    """Read which agent a form of ours means: in a path some names would be steps of it."""
     return (await read_form()).get("name", "")

@@ -26,17 +26,21 @@ pages.get("/build/<number:number>/find")(log_page.find_in_log)
 
 pages.get("/agents")(agents_page.agents)
 pages.post("/agents/pause")(agents_page.pause_agent)
+pages.post("/agents/<path:name>/pause")(agents_page.pause_agent)  # for scripts
 pages.post("/agents/resume")(agents_page.resume_agent)
+pages.post("/agents/<path:name>/resume")(agents_page.resume_agent)  # for scripts
 pages.post("/agents/forget")(agents_page.forget_agent)
+pages.post("/agents/<path:name>/forget")(agents_page.forget_agent)  # for scripts
 
 
 @pages.get("/builds")
 @pages.get("/build/<number:number>/cancel")
 @pages.get("/build/<number:number>/rerun")
 @pages.get("/agents/<any(pause, resume, forget):change>")
-async def lead_back(number: int | None = None, change: str | None = None) -> ResponseReturnValue:
+@pages.get("/agents/<path:name>/<any(pause, resume, forget):change>")
+async def lead_back(number: int | None = None, **agent: str) -> ResponseReturnValue:
     """Lead whoever comes to a form's address without its form to the page that has it."""
-    page = "agents" if change else "index" if number is None else "build"
+    page = "agents" if agent else "index" if number is None else "build"
     return redirect(url_for(f"pages.{page}", number=number), HTTPStatus.SEE_OTHER)
 
 

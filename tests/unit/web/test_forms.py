@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import httpx
 import pytest
 
@@ -82,6 +84,8 @@ async def test_the_first_of_two_counts(client: httpx.AsyncClient, core: FakeCore
         ("/agents/pause", "/agents"),
         ("/agents/resume", "/agents"),
         ("/agents/forget", "/agents"),
+        ("/agents/oak/pause", "/agents"),
+        ("/agents/a/b/forget", "/agents"),
     ],
 )
 async def test_a_forms_address_leads_to_its_page(
@@ -91,3 +95,15 @@ async def test_a_forms_address_leads_to_its_page(
     for method in ("GET", "HEAD"):
         answer = await client.request(method, path, headers=BROWSER)
         assert (answer.status_code, answer.headers["Location"]) == (303, page)
+
+
+async def test_a_script_may_name_an_agent_in_the_address(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Without a form; whatever is no step of a path comes through."""
+    for name in ("oak", "10.0.0.7:8081", "a b?#é"):
+        core.add_agent(name)
+        for change, paused in (("pause", True), ("resume", False)):
+            answer = await client.post(f"/agents/{quote(name)}/{change}")
+            assert (answer.status_code, answer.headers["Location"]) == (303, "/agents")
+            assert [view.agent.paused for view in await core.agents()][-1] is paused
