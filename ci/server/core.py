@@ -98,7 +98,7 @@ async def open_server(
             running=found[Status.RUNNING],
             agents=len(fleet.members),
         )
-        nursery.start_soon(Retention(store, logs, Rules.of(config), now).serve_rules)
+        nursery.start_soon(Retention(store, logs, Rules.of(config), now).serve_rules, room)
         yield Server(
             config, store, fleet, logs, room, durations=durations, now=now, journal=journal
         )

@@ -18,10 +18,14 @@ import trio
 from ci.errors import StoreFailed
 from ci.outage import Outage
 from ci.server.logs import BUILDS_PER_FOLDER, Logs
+from ci.server.room import Room
 from ci.server.rules import Rules, Sieve
 from ci.server.store.store import Store
 
 ROUND_S = 3600.0  # rules speak of days; an hour more or less is nobody's concern
+# When the disk gets short a round comes at once, but not more often: a disk that is short again and
+# again is full of something that no rule removes.
+PAUSE_S = 60.0
 BATCH = 100  # builds in one transaction: some milliseconds, which nobody who writes beside notices
 REMIND_S = 86400.0  # between two lines about a clock that may be ahead
 
@@ -46,14 +50,20 @@ class Retention:
         self._page = page
         self._doubt = Outage(REMIND_S)
 
-    async def serve_rules(self) -> None:
-        """Remove what the rules no longer keep, now and each hour, for ever. No rule, no work."""
+    async def serve_rules(self, room: Room) -> None:
+        """Remove what the rules no longer keep, now and each hour, for ever. No rule, no work.
+
+        Also when there is no longer `room`: once for each time that the disk gets short.
+        """
         while not self._rules.keep_all:
+            shortage = room.shortage  # taken before the round, which might miss what ends meanwhile
             try:
                 await self.run_round()
             except (StoreFailed, OSError) as error:
                 log.error("builds not removed", error=str(error), again_in_s=ROUND_S)
-            await trio.sleep(ROUND_S)
+            with trio.move_on_after(ROUND_S):
+                await trio.sleep(PAUSE_S)
+                await shortage.wait()
 
     async def run_round(self) -> None:
         """Remove all that is to go now. Raises StoreFailed, OSError."""
@@ -91,8 +101,8 @@ class Retention:
             log.warning(
                 "builds not removed by age",
                 builds=sieve.spared,
-                quiet_since=str(sieve.quiet_since),
-                now=str(sieve.now),
+                quiet_since=sieve.quiet_since,
+                now=sieve.now,
                 next="they go when builds have ended for a day; set the clock if it is ahead",
             )
 

@@ -36,6 +36,7 @@ class Room:
         self._free_bytes = free_bytes
         self._refused = refused
         self._was_short = False
+        self.shortage = trio.Event()  # set, and made anew, when the disk gets short
         self.refused_at = -math.inf  # when something was last refused, in trio's seconds
 
     def look(self) -> str | None:
@@ -49,6 +50,8 @@ class Room:
                 folder=str(self._folder),
                 next="no build and no log is taken until there is room",
             )
+            self.shortage.set()
+            self.shortage = trio.Event()
         elif self._was_short and not short:
             log.info("disk has room again", free=free)
         self._was_short = short

@@ -8,10 +8,12 @@ import trio
 from trio.testing import MockClock
 
 from ci.model import Status
+from ci.server.retention import PAUSE_S
 from ci.server.views import BuildFilter
 from tests.story.world import World
 
 DAY_S = 24 * 3600
+SHORT = 50 << 20  # bytes; less than minFreeBytes
 
 
 async def _numbers(world: World) -> list[int]:
@@ -37,6 +39,28 @@ async def test_old_builds_go_by_themselves(world: World, autojump_clock: MockClo
     await trio.sleep(2 * 3700)
     assert await _numbers(world) == [young, waiting]
     assert world.server.version() != shown, "open pages are told"
+
+
+async def test_a_disk_that_gets_short_is_no_reason_to_wait(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """The rules are kept to at once; and again when it gets short again, not all the time."""
+    await world.start_server(keepBuilds=1)
+    waiting = [await world.submit() for _ in range(2)]
+    first, second = await _end_one(world), await _end_one(world)
+    await trio.sleep(PAUSE_S)
+    assert await _numbers(world) == [second, first, *reversed(waiting)]
+    world.free_bytes = SHORT
+    assert world.server.trouble() is not None
+    await trio.sleep(1)
+    assert await _numbers(world) == [second, *reversed(waiting)]
+    await world.server.cancel(waiting[1])
+    await trio.sleep(2 * PAUSE_S)
+    assert await _numbers(world) == [second, *reversed(waiting)], "once is enough"
+    for world.free_bytes in (10**12, SHORT):
+        world.server.trouble()
+    await trio.sleep(1)
+    assert await _numbers(world) == [second, waiting[0]]
 
 
 async def test_a_clock_that_is_ahead_removes_nothing(
