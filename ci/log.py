@@ -29,7 +29,7 @@ def configure(form: str = "text") -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _stamp,
             structlog.processors.format_exc_info,
             chosen,
         ],
@@ -54,12 +54,26 @@ def render_json(_logger: object, _method: str, event: MutableMapping[str, Any]) 
     """Make one JSON object: `time`, `level`, `event`, then the keys; a traceback is one of them."""
     first = {"time": event.pop("timestamp", ""), "level": event.pop("level", "")}
     words = event.pop("event", "")
-    return json.dumps(first | {"event": words} | dict(event), default=str)
+    return json.dumps(first | {"event": words} | dict(event), default=_plain)
+
+
+def _stamp(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    event["timestamp"] = _plain(datetime.now(UTC))
+    return event
+
+
+def _plain(value: object) -> str:
+    """Write a value down; a time of day always in one form, which sorts as text."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return str(value)
 
 
 def _shown(value: object) -> str:
     """Show a value in quotes, with escapes, unless it is one plain word."""
-    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    text = f"{value:.3f}" if isinstance(value, float) else _plain(value)
     return text if text and _PLAIN.issuperset(text) else repr(text)
 
 
@@ -88,7 +102,7 @@ class _Foreign(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         event: dict[str, Any] = {
-            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "timestamp": _plain(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             "logger": record.name,

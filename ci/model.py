@@ -54,6 +54,14 @@ LEGAL_CHANGES: Final[dict[Status, frozenset[Status]]] = {
     Status.CANCELED: frozenset(),
 }
 
+# How a build, and an attempt, may end.
+ENDS: Final[tuple[tuple[Status, Reason], ...]] = (
+    (Status.SUCCESS, Reason.EXITED),
+    (Status.FAILURE, Reason.EXITED),
+    (Status.CANCELED, Reason.CANCELED),
+    *((Status.ERROR, why) for why in Reason if why not in (Reason.EXITED, Reason.CANCELED)),
+)
+
 # The agent failed, not the command: the job may go to another agent. A test that fails is never
 # tried again by itself, nor is a commit that can't be checked out.
 TRY_AGAIN: Final = frozenset(

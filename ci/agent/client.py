@@ -13,6 +13,7 @@ import httpx
 
 from ci.errors import GivenUp, LogFull, LogGap, PeerRefused, Rejected, Unreachable
 from ci.wire.fields import read
+from ci.wire.refusal import read_json, refusal_words
 from ci.wire.registration import PATHS, Welcome
 from ci.wire.result import LOG_PATHS, RESULT_PATHS
 from ci.wire.token import token_headers
@@ -21,7 +22,6 @@ Dial = Callable[[str], httpx.AsyncClient]
 
 UNKNOWN_PATH: Final = (404, 405, 501)  # what servers answer that have no such call
 _PASSING: Final = (408, 425, 429)  # and every 5xx
-_MAX_SHOWN_BODY: Final = 1000  # characters
 _MAX_RETRY_AFTER_S: Final = 300.0  # a server that asks for more would look dead
 
 
@@ -129,30 +129,15 @@ def _checked(answer: httpx.Response) -> httpx.Response:
 
 
 def _said(answer: httpx.Response) -> str:
-    """Return the server's own words, for the log; the page of a proxy is none."""
-    if answer.headers.get("Content-Type", "").startswith("text/html"):
-        return ""
-    match _json(answer):
-        case {"error": {"message": words}}:
-            pass
-        case _:
-            words = answer.text
-    return " ".join(str(words).split())[:_MAX_SHOWN_BODY]
+    """Return the server's own words, for the log."""
+    return refusal_words(answer.headers.get("Content-Type", ""), answer.text)
 
 
 def _size(answer: httpx.Response) -> int | None:
-    match _json(answer):
+    match read_json(answer.text):
         case {"size": int(size)} if not isinstance(size, bool) and size >= 0:
             return size
     return None
-
-
-def _json(answer: httpx.Response) -> Any:
-    """Return what an answer says in JSON; None when it can't be read: a wrong peer nests deeply."""
-    try:
-        return answer.json()
-    except (ValueError, RecursionError):
-        return None
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

@@ -10,6 +10,7 @@ import trio
 
 from ci.agent.attempts import Attempts
 from ci.agent.line import Line
+from ci.agent.metrics import REGISTRATION
 from ci.wire.registration import Welcome
 
 ANSWER_LIMIT_S: Final = 10.0  # a server that is only slow has written one line by then
@@ -43,7 +44,7 @@ class Home:
         """Register, for ever, whenever the server has not been heard for some heartbeats."""
         unheard = True
         while True:
-            welcome = await self._line.insist("registration", self._register)
+            welcome = await self._line.insist(REGISTRATION, self._register)
             self._tell(welcome, unheard=unheard)
             self._line.welcome = welcome
             for id, verdict in welcome.attempts.items():

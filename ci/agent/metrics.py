@@ -9,8 +9,12 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from ci.exposition import make_registry, write_text
+from ci.model import ENDS
 
 PREFIX: Final = "nursery_agent"
+
+REGISTRATION: Final = "registration"
+_SAID: Final = (REGISTRATION, "log", "result")  # what is said to the server, again and again
 
 # Upper ends in seconds: from a workspace out of a warm mirror to the first fetch of a large one.
 _CHECKOUT_S: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300)
@@ -66,12 +70,17 @@ class Metrics:
             "Since the server last asked something; +Inf if it never did.",
             registry=registry,
         )
+        # What is known by name begins at 0: a series that begins with an event hides it.
+        for status, reason in ENDS:
+            self.ended.labels(status, reason)
+        for what in _SAID:
+            self._retries.labels(what)
         self.retries = 0  # of logs and results, since the start
 
     def repeated(self, what: str) -> None:
         """Count a call that the server did not answer, or refused."""
         self._retries.labels(what).inc()
-        if what != "registration":
+        if what != REGISTRATION:
             self.retries += 1
 
     def text(

@@ -14,12 +14,12 @@ import httpx
 
 from ci.errors import PeerRefused, Unreachable
 from ci.wire import job, status
+from ci.wire.refusal import refusal_words
 from ci.wire.status import AgentStatus, read_status
 from ci.wire.token import token_headers
 
 MAX_ANSWER_BYTES = 1 << 20  # an agent's answers are small; a wrong peer's may be endless
 ANSWER_S = 5.0  # an agent answers /status and /build at once: it only has to note it down
-_SHOWN_CHARS = 1000
 _WRONG_TOKEN = (401, 403)
 # Host names that can't be are found out only here: idna raises UnicodeError.
 _NOT_SENT = (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError)
@@ -135,5 +135,7 @@ class AgentClient:
             raise Unreachable(f"no answer from {self.url}{path}: {problem}") from error
         if response.is_success:
             return answer
-        said = answer.decode(errors="replace")[:_SHOWN_CHARS]
+        said = refusal_words(
+            response.headers.get("Content-Type", ""), answer.decode(errors="replace")
+        )
         raise PeerRefused(response.status_code, said)

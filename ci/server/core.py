@@ -132,7 +132,14 @@ class Server:
         self._durations = durations
         self._journal = journal
         self._intake = Intake(config.max_log_bytes, store, fleet, logs, room=room, journal=journal)
-        self._lookout = Lookout(store, fleet, room, metrics=journal.metrics, now=now)
+        self._lookout = Lookout(
+            store,
+            fleet,
+            room,
+            max_waiting=config.max_waiting_builds,
+            metrics=journal.metrics,
+            now=now,
+        )
         self._life = secrets.token_hex(4)
         self._shown = Unhurried(lambda: store.version)
         self.stopping = trio.Event()

@@ -306,7 +306,7 @@ class Fleet:
                 "agent lost",
                 agent=member.name,
                 error=member.problem,
-                last_heard=member.last_heard.isoformat(timespec="seconds"),
+                last_heard=member.last_heard,
                 next=f"what it runs is given up {self._config.grace_seconds:g} s after that",
             )
         elif lost_s is not None:

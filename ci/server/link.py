@@ -29,6 +29,7 @@ from ci.server.handover import HandOver
 from ci.server.heartbeat import Heartbeat
 from ci.server.journal import Journal
 from ci.server.member import Member, Watch
+from ci.server.metrics import HandoverFailure
 from ci.server.queue import Queue
 from ci.server.room import Room
 from ci.server.store.store import Store
@@ -132,13 +133,13 @@ class Link:
                     return None  # and it is put back: nobody has it, so its log is at its end
                 await self._hand_over.run(hold, watch)
             except Unreachable:
-                self._journal.metrics.handover_failures.labels("unreachable").inc()
+                self._journal.metrics.handover_failures.labels(HandoverFailure.UNREACHABLE).inc()
                 raise
             except AgentLost:
-                self._journal.metrics.handover_failures.labels("no_answer").inc()
+                self._journal.metrics.handover_failures.labels(HandoverFailure.NO_ANSWER).inc()
                 raise
             except PeerRefused as refusal:
-                self._journal.metrics.handover_failures.labels("refused").inc()
+                self._journal.metrics.handover_failures.labels(HandoverFailure.REFUSED).inc()
                 if not self._hand_over.is_final(refusal):
                     raise
                 hold.taken = True

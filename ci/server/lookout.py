@@ -30,12 +30,14 @@ class Lookout:
         fleet: Fleet,
         room: Room,
         *,
+        max_waiting: int,
         metrics: Metrics,
         now: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._fleet = fleet
         self._room = room
+        self._max_waiting = max_waiting
         self._metrics = metrics
         self._now = now
 
@@ -63,6 +65,7 @@ class Lookout:
             version=program_version(),
             agents_lost=sum(member.away.lasts for member in members),
             builds_running=counts[Status.RUNNING],
+            max_builds_waiting=self._max_waiting,
             oldest_waiting_s=await self._oldest_waiting_s(),
             store_write_s=write_s,
         )

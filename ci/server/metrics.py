@@ -1,20 +1,22 @@
 """What the server counts. Each metric, and when it is worth an alarm, is in docs/metrics.md.
 
 Counters and histograms live in memory, since the start; a person who needs history has
-Prometheus. Gauges are set from a `Snapshot` when somebody reads: what it takes costs the same
-however many builds there have been.
+Prometheus. Each series whose labels are known begins at 0 with the start: a counter that is absent
+until its first event hides that event. Gauges are set from a `Snapshot` when somebody reads: what
+it takes costs the same however many builds there have been.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from ci.exposition import make_registry, write_text
-from ci.model import AgentState, Status
+from ci.model import ENDS, AgentState, Reason, Status
 
 PREFIX: Final = "nursery_ci"
 
@@ -25,6 +27,18 @@ _REQUEST_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 # From "a slot was free" to "it waited for the whole working day".
 _DISPATCH_S: Final = (0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 28800)
 _BUILD_S: Final = (1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
+
+
+# By which the server itself ends an attempt.
+_GIVEN_UP: Final = (Reason.AGENT_LOST, Reason.AGENT_RESTARTED, Reason.COMMAND_REFUSED)
+
+
+class HandoverFailure(StrEnum):
+    """Why an attempt could not be handed over."""
+
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    NO_ANSWER = "no_answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +132,7 @@ class Metrics:
             "Deliveries that an agent had to repeat since its start, as it last said.",
             "agent",
         )
+        self._begin()
 
     def text(self, now: Snapshot) -> bytes:
         """Write everything down as Prometheus reads it."""
@@ -142,6 +157,16 @@ class Metrics:
             if agent.delivery_retries is not None:
                 self._agent_retries.labels(name).set(agent.delivery_retries)
         return write_text(self._registry)
+
+    def _begin(self) -> None:
+        """Let what is known by name begin at 0."""
+        for status, reason in ENDS:
+            self.ended.labels(status, reason)
+            self.build_s.labels(status)
+        for reason in _GIVEN_UP:
+            self.given_up.labels(reason)
+        for why in HandoverFailure:
+            self.handover_failures.labels(why)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", meaning, labels, registry=self._registry)

@@ -93,6 +93,7 @@ class Health:
     version: str = ""
     agents_lost: int = 0
     builds_running: int = 0
+    max_builds_waiting: int = 0  # when so many wait, new ones are refused
     oldest_waiting_s: float = 0.0  # since it was accepted; 0 when none waits
     store_write_s: float | None = None  # how long a write took just now; None when it failed
 

@@ -105,6 +105,7 @@ def health(health: Health) -> dict[str, Any]:
         "agents_online": health.agents_online,
         "agents_lost": health.agents_lost,
         "builds_waiting": health.builds_waiting,
+        "max_builds_waiting": health.max_builds_waiting,
         "builds_running": health.builds_running,
         "oldest_waiting_s": health.oldest_waiting_s,
         "store_write_s": health.store_write_s,

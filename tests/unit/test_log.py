@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 
 import pytest
 import structlog
@@ -40,6 +42,18 @@ def test_a_text_line_is_made_for_grep(capsys: pytest.CaptureFixture[str]) -> Non
     line = capsys.readouterr().err
     assert line.endswith(" info    build ended build=7 why='it\\nsaid no' took_s=1.235\n")
     assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_time_of_day_has_one_form(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """That of the line itself and that of a value, ours and a library's, from any zone."""
+    log_lines.configure(form)
+    noon = datetime(2030, 1, 2, 12, tzinfo=timezone(timedelta(hours=1)))
+    structlog.get_logger().info("agent lost", last_heard=noon)
+    logging.getLogger("hypercorn").warning("too many")
+    lines = capsys.readouterr().err
+    assert "2030-01-02T11:00:00.000000Z" in lines
+    assert len(re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", lines)) == 3
 
 
 def test_a_json_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,12 +27,8 @@ SNAPSHOT: Final = Snapshot(
 
 
 def server_text() -> str:
-    """All that a server tells; each label has been used once."""
+    """All that a server tells after its first request."""
     metrics = Metrics()
-    metrics.ended.labels("success", "exited").inc()
-    metrics.build_s.labels("success").observe(3)
-    metrics.given_up.labels("agent_lost").inc()
-    metrics.handover_failures.labels("refused").inc()
     metrics.requests.labels("GET", "/", "2xx").inc()
     metrics.request_s.labels("/").observe(0.1)
     return metrics.text(SNAPSHOT).decode()
@@ -41,8 +37,6 @@ def server_text() -> str:
 def agent_text() -> str:
     """All that an agent tells."""
     metrics = AgentMetrics()
-    metrics.ended.labels("success", "exited").inc()
-    metrics.repeated("log")
     return metrics.text(
         states=["running"],
         slots=2,
@@ -84,6 +78,19 @@ def test_rules_for_alarms_name_metrics_that_exist() -> None:
     known = {name for name, *_ in _told(server_text()) | _told(agent_text())}
     named = set(re.findall(r"\bnursery_(?:ci|agent)_\w+", DOCS.read_text("utf-8")))
     assert named <= known
+
+
+def test_what_is_known_by_name_begins_at_0() -> None:
+    """Or the first event would be no increase."""
+    for line in (
+        'nursery_ci_builds_ended_total{reason="disk_full",status="error"} 0.0',
+        'nursery_ci_builds_ended_total{reason="exited",status="failure"} 0.0',
+        'nursery_ci_build_seconds_count{status="canceled"} 0.0',
+        'nursery_ci_attempts_given_up_total{reason="agent_restarted"} 0.0',
+        'nursery_ci_handover_failures_total{why="no_answer"} 0.0',
+    ):
+        assert f"\n{line}\n" in server_text()
+    assert 'nursery_agent_delivery_retries_total{what="result"} 0.0\n' in agent_text()
 
 
 def test_what_is_lost_has_no_slots_and_no_news() -> None:

@@ -19,7 +19,7 @@ SHORT = {"error": {"field": None, "message": "The server's disk is short: 1 MB f
         (httpx.Response(503, json=SHORT), "answered 503: The server's disk is short: 1 MB free"),
         (httpx.Response(503, text="try\n later"), "answered 503: try later"),
         (httpx.Response(502, text="<h1>Bad Gateway</h1>", headers=HTML), "answered 502"),
-        (httpx.Response(503, json={"error": "full"}), 'answered 503: {"error":"full"}'),
+        (httpx.Response(503, json={"error": "full"}), "answered 503: full"),
         (httpx.Response(503, json=["full"]), 'answered 503: ["full"]'),
     ],
 )
