@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TypeVar
 import sqlalchemy.exc
 import trio
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ci import blocking
 from ci.errors import Busy, NotFound, StoreFailed
@@ -21,6 +21,7 @@ from ci.server.journal import Journal
 from ci.server.metrics import Metrics
 from ci.server.store import agents, attempts, builds, history, removal
 from ci.server.store.attempts import Canceled, Ended
+from ci.server.store.damage import Damage
 from ci.server.store.database import Database, open_database
 from ci.server.store.line import read_line
 from ci.server.store.tables import health
@@ -47,15 +48,21 @@ async def open_store(
     """Open the store in `folder`, upgrade it if needed, and write until the block is left.
 
     `journal` is told of each change to a build, and how long the disk took for it.
-    Raises StoreError when the folder can't be used.
+    Raises StoreError when the folder can't be used, StoreDamaged when that is found out later.
     """
     journal = journal or Journal(Metrics())
     database = await blocking.run(open_database, folder)
     try:
         async with trio.open_nursery() as nursery:
-            writer = Writer(database.writer, journal.metrics, database.check_in_place)
+            damage = Damage(database.path)
+            nursery.start_soon(damage.serve_checks)
+            writer = Writer(database.writer, journal.metrics, database.check_in_place, damage)
             nursery.start_soon(writer.serve_writes)
-            yield Store(database, writer, now, journal)
+            try:
+                yield Store(database, writer, now, journal, damage)
+            except Exception:
+                damage.check()  # it explains whatever else went wrong
+                raise
             nursery.cancel_scope.cancel()
     finally:
         database.close()
@@ -70,9 +77,12 @@ class Store:
         writer: Writer,
         now: Callable[[], datetime],
         journal: Journal,
+        damage: Damage,
     ) -> None:
+        self._damage = damage
         self._reader = database.reader
-        self._line = read_line(database.reader)
+        with self._failing():
+            self._line = read_line(database.reader)
         self._writer = writer
         self._now = now
         self._journal = journal
@@ -334,7 +344,7 @@ class Store:
         """Return the newest builds that fit. A search for a text may read every row: a thread."""
         if wanted.text is None:
             return await self._read(lambda c: builds.page(c, wanted))
-        return await blocking.run(self._read_beside, lambda c: builds.page(c, wanted))
+        return await self._read_beside(lambda c: builds.page(c, wanted))
 
     async def durations(self, kind: Kind, limit: int) -> list[float]:
         """Return how many seconds the last `limit` green builds of a kind took, newest first."""
@@ -346,7 +356,7 @@ class Store:
 
     async def ended(self, size: int, below: int | None = None) -> removal.EndedPage | None:
         """Return the builds that have ended in the next page of `size` numbers; None = no more."""
-        return await blocking.run(self._read_beside, lambda c: removal.ended(c, size, below))
+        return await self._read_beside(lambda c: removal.ended(c, size, below))
 
     def _changed(self, number: int) -> None:
         self._versions.note(number, self.version)
@@ -356,20 +366,31 @@ class Store:
         self._line.add(build.number, build.priority)
         self._news.waiting()
 
-    def _read_beside(self, work: Callable[[Connection], T]) -> T:
-        """Read in a thread, by a connection of its own."""
-        try:
-            with self._reader.engine.connect() as connection:
-                return work(connection)
-        except _READ_FAILURES as error:
-            raise _read_failed(error) from error
+    def _read_in_thread(self, work: Callable[[Connection], T]) -> T:
+        """Read by a connection of its own."""
+        with self._reader.engine.connect() as connection:
+            return work(connection)
+
+    async def _read_beside(self, work: Callable[[Connection], T]) -> T:
+        with self._failing():
+            return await blocking.run(self._read_in_thread, work)
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         await trio.lowlevel.checkpoint()
-        try:
+        with self._failing():
             return work(self._reader)
-        except _READ_FAILURES as error:
-            raise _read_failed(error) from error
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Raise StoreFailed for what the file or its disk can do; a bug passes through."""
+        try:
+            yield
+        except (DatabaseError, sqlalchemy.exc.TimeoutError) as error:
+            if (failed := self._damage.found_by(error)) is not None:
+                raise failed from error
+            if isinstance(error, _READ_FAILURES):
+                raise _read_failed(error) from error
+            raise
 
 
 _READ_FAILURES = (OperationalError, sqlalchemy.exc.TimeoutError)

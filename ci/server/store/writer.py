@@ -13,12 +13,13 @@ import outcome
 import structlog
 import trio
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ci import blocking
 from ci.errors import Busy, StoreFailed
 from ci.outage import Outage
 from ci.server.metrics import Metrics
+from ci.server.store.damage import Damage, is_damage
 
 T = TypeVar("T")
 
@@ -64,12 +65,17 @@ class Writer:
     """Runs work on the one connection that writes."""
 
     def __init__(
-        self, connection: Connection, metrics: Metrics, check_in_place: Callable[[], None]
+        self,
+        connection: Connection,
+        metrics: Metrics,
+        check_in_place: Callable[[], None],
+        damage: Damage,
     ) -> None:
         """`check_in_place` raises StoreFailed when what is written would not be found again."""
         self._connection = connection
         self._metrics = metrics
         self._check_in_place = check_in_place
+        self._damage = damage
         self._outage = Outage(REMIND_S)
         self._waiting: list[_Order] = []
         self._wake = trio.Event()
@@ -141,6 +147,10 @@ class Writer:
             await blocking.run(self._commit, batch, limiter=self._limiter)
         except OperationalError as error:
             self._failed(batch, str(error.orig), "free space on its disk")
+        except DatabaseError as error:
+            if (damaged := self._damage.found_by(error)) is None:
+                raise
+            self._failed(batch, damaged.message, "restore a back-up")
         except StoreFailed as error:
             advice = "put it back, or stop the server and restore a back-up"
             self._failed(batch, error.message, advice)
@@ -182,7 +192,9 @@ class Writer:
             order.result = outcome.Value(order.work(self._connection))
         except OperationalError:
             raise  # a full disk has already made SQLite roll back the whole transaction
-        except Exception as error:  # noqa: BLE001  raised again where the work was ordered
+        except Exception as error:  # raised again where the work was ordered
+            if is_damage(error):
+                raise  # nothing that is written now would be found again
             savepoint.rollback()
             order.result = outcome.Error(error)
         else:
