@@ -22,6 +22,7 @@ RULES: Final[tuple[Rule, ...]] = (
     rules_attempts.commands_run_once,
     rules_attempts.verdicts_are_the_commands,
     rules_attempts.logs_are_exact,
+    rules_attempts.canceled_logs_arrive,
     rules_attempts.the_given_up_stay_out,
     rules_attempts.agents_accept_once,
     rules_machine.nothing_is_left,

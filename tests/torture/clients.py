@@ -20,8 +20,11 @@ from tests.torture.stage import Stage
 
 _ANSWER_S: Final = 10.0  # a server that stands still gives no answer at all
 _AGAIN_S: Final = 0.5
+_LOOK_S: Final = 0.2
 _AFTER_S: Final = 60.0  # after the end of all faults; the server should be there by then
 _CANCEL_TRIES: Final = 40
+_PATIENCE_S: Final = 0.3  # who waits at least so long before a cancel, waits until the build runs
+_SHARE_OF_RUN: Final = 0.2  # and then so much of his time again: most commands take a second or two
 
 
 class Client:
@@ -77,8 +80,10 @@ class Client:
         if answer.status_code == 201:
             number: int = answer.json()["number"]
             self._note(one, number=number)
-            if one.cancel_after_s is not None:
+            if one.cancel_after_s is not None and one.cancel_after_s < _PATIENCE_S:
                 self._schedule.after(one.cancel_after_s, lambda: self._cancel(number, 1))
+            elif one.cancel_after_s is not None:
+                self._cancel_in_midst(number, one.cancel_after_s * _SHARE_OF_RUN)
         else:
             self._note(one, refusal=Refusal(answer.status_code, answer.text))
 
@@ -88,6 +93,17 @@ class Client:
         self.asked.append(
             Asked(one.token, one.kind, self.number, self._lossy, number=number, refusal=refusal)
         )
+
+    def _cancel_in_midst(self, number: int, after_s: float) -> None:
+        """Cancel a build so long after it was seen to run."""
+        try:
+            waits = self._http.get(f"/api/builds/{number}").json().get("status") == "waiting"
+        except (httpx.TransportError, ValueError):
+            waits = True  # for all that is known
+        if waits and self._schedule.now_s < self._until_s:
+            self._schedule.after(_LOOK_S, lambda: self._cancel_in_midst(number, after_s))
+        else:
+            self._schedule.after(after_s, lambda: self._cancel(number, 1))
 
     def _cancel(self, number: int, tries: int) -> None:
         index = next(i for i, asked in enumerate(self.asked) if asked.number == number)

@@ -14,6 +14,10 @@ from tests.torture.evidence import Event, Evidence, Told, Try
 _WHOLE: Final = frozenset({Reason.EXITED})
 
 
+_TAKEN: Final = "end of log taken"
+_GIVEN_UP: Final = "end of log given up"
+_MANY_CANCELED: Final = 10
+_GIVEN_UP_AT_MOST: Final = 0.5  # of the logs of these: most agents are back in time
 _PUT_BACK: Final = "put back"
 _TOLD_AT_LEAST: Final = 0.8  # of all ends; else the lines are not what this rule reads
 
@@ -77,7 +81,7 @@ def verdicts_are_the_commands(evidence: Evidence) -> Iterator[str]:
 
 
 def logs_are_exact(evidence: Evidence) -> Iterator[str]:
-    """A log is what the command printed; of one that was killed, its beginning."""
+    """A log is what the command printed; of one whose agent was given up, its beginning."""
     for build in evidence.builds:
         for each in build.tries:
             yield from _compare(each)
@@ -92,10 +96,34 @@ def _compare(each: Try) -> Iterator[str]:
         yield f"attempt {each.id}: {sizes}; alike are the first {each.log.common}"
     elif each.reason is not Reason.CHECKOUT_FAILED and not each.log.fits:
         yield f"attempt {each.id} ({each.reason}): {sizes}; they differ at {each.log.common}"
+    elif each.log_size is not None and each.log.common < each.log.printed:
+        yield f"attempt {each.id} ({each.reason}): {sizes}; its agent has delivered no more"
     if not each.read_before:
         yield f"attempt {each.id}: its log does not begin with what was read of it while it grew"
     if each.log_size is not None and each.log_size != each.log.log:
         yield f"attempt {each.id} is said to have {each.log_size} bytes of log; {sizes}"
+
+
+def canceled_logs_arrive(evidence: Evidence) -> Iterator[str]:
+    """The end of a canceled command's log comes once, unless the server says that it gave it up."""
+    events = evidence.events.get("server", ())
+    taken = Counter(each.values["attempt"] for each in events if each.name == _TAKEN)
+    given_up = {each.values["attempt"] for each in events if each.name == _GIVEN_UP}
+    tries = [each for build in evidence.builds for each in build.tries]
+    canceled = {each.id: each for each in tries if each.status is Status.CANCELED}
+    began = canceled.keys() & {run.attempt for run in evidence.runs}
+    for id, count in taken.items():
+        if count > 1:
+            yield f"the end of the log of attempt {id} was taken {count} times"
+        if id not in canceled:
+            yield f"the end of the log of attempt {id} was taken, and it was not canceled"
+    for id in sorted(given_up & {id for id, each in canceled.items() if each.log_size is not None}):
+        yield f"the end of the log of attempt {id} was given up, and yet it is there"
+    missing = {id for id in began if canceled[id].log_size is None}
+    for id in sorted(missing - given_up):
+        yield f"attempt {id} was canceled, and the end of its log was neither taken nor given up"
+    if len(began) >= _MANY_CANCELED and len(missing) > len(began) * _GIVEN_UP_AT_MOST:
+        yield f"of {len(began)} canceled commands the end of the log of {len(missing)} did not come"
 
 
 def the_given_up_stay_out(evidence: Evidence) -> Iterator[str]:

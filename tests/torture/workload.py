@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -94,6 +95,7 @@ def main() -> None:
         case "chatty":
             chat()
         case "steady":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is canceled prints on for a while
             for n in range(20):
                 say(b"line %d\n" % n)
                 time.sleep(0.4)

@@ -29,11 +29,12 @@ SILENCE = End(Status.ERROR, Reason.SILENCE)
 TIMEOUT = End(Status.ERROR, Reason.TIMEOUT)
 WAITING = End(Status.WAITING, None)
 EXACT = Comparison(9, 9, 9)
+TAKEN, GIVEN_UP = "end of log taken", "end of log given up"
 
 
 def a_try(id: str, end: End = GOOD, *, log: Comparison | None = EXACT) -> Try:
     """An attempt of agent1."""
-    size = log.log if log is not None else None
+    size = log.log if log is not None and end != LOST else None
     return Try(id, "agent1", end.status, end.reason, end.exit_code, size, log)
 
 
@@ -113,6 +114,23 @@ def broken_rules(evidence: Evidence) -> set[str]:
     return {finding.split(":")[0] for finding in check(evidence)}
 
 
+def with_canceled(*tries: Try, said: str | None = None, times: int = 1) -> Evidence:
+    """Let commands have begun that were canceled, and the server have said that of their logs."""
+    builds = [a_build(100 + number, each) for number, each in enumerate(tries)]
+    runs = [Run(each.id, "t", 200 + number, None) for number, each in enumerate(tries)]
+    lines = [logged(said, attempt=each.id) for each in tries for _ in range(times) if said]
+    return replace(
+        with_events("server", *lines),
+        builds=(*SOUND.builds, *builds),
+        runs=(*SOUND.runs, *runs),
+    )
+
+
+def cut_short(id: str) -> Try:
+    """A canceled attempt, the end of whose log did not come."""
+    return replace(a_try(id, CANCELED, log=Comparison(3, 9, 3)), log_size=None)
+
+
 THRICE_LOST = [a_try(f"1.1.{n}", LOST, log=Comparison(0, 0, 0)) for n in (1, 2, 3)]
 
 LIES = [
@@ -155,6 +173,15 @@ LIES = [
     (
         "logs_are_exact",
         with_build(a_build(2, replace(FIRST_LOST, log=Comparison(3, 9, 2)), a_try("2.1.3"))),
+    ),
+    ("logs_are_exact", with_canceled(a_try("9.1.1", CANCELED, log=Comparison(3, 9, 3)))),
+    ("canceled_logs_arrive", with_canceled(cut_short("9.1.1"))),
+    ("canceled_logs_arrive", with_canceled(a_try("9.1.1", CANCELED), said=GIVEN_UP)),
+    ("canceled_logs_arrive", with_canceled(a_try("9.1.1", CANCELED), said=TAKEN, times=2)),
+    ("canceled_logs_arrive", with_canceled(a_try("9.1.1"), said=TAKEN)),
+    (
+        "canceled_logs_arrive",
+        with_canceled(*(cut_short(f"{n}.1.1") for n in range(100, 110)), said=GIVEN_UP),
     ),
     (
         "the_given_up_stay_out",
@@ -203,6 +230,15 @@ LIES = [
 def test_a_sound_history_passes() -> None:
     """Lost attempts, cancels, refusals and answers that nobody heard are no findings."""
     assert check(SOUND) == []
+
+
+def test_the_log_of_a_canceled_command_may_be_longer_than_its_note() -> None:
+    """It was killed between the two; or its agent was given up, as the server said."""
+    for history in (
+        with_canceled(a_try("9.1.1", CANCELED, log=Comparison(10, 9, 9)), said=TAKEN),
+        with_canceled(cut_short("9.1.1"), said=GIVEN_UP),
+    ):
+        assert not broken_rules(history) & {"logs_are_exact", "canceled_logs_arrive"}
 
 
 def test_a_usual_build_may_run_out_of_time_while_its_agent_is_away() -> None:
