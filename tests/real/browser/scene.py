@@ -18,6 +18,10 @@ BIG_LOG: Final = (  # 5 MB
     'for i in $(seq 60000); do echo "$i: a line of a log that is much longer than anybody'
     ' would ever read to its end"; done; echo "error: the end"; exit 2'
 )
+SECTIONS: Final = (
+    "echo ::group::Install; seq 5; echo ::endgroup::; echo ::group::Test; "
+    "printf '\\033[32mok\\033[0m 1\\n'; echo 'error: 2 is not 3'; echo ::endgroup::; exit 1"
+)
 LISTS: Final = {
     "list": "/",
     "failures": "/?status=failure",
@@ -29,7 +33,7 @@ LISTS: Final = {
 }
 BUILDS: Final = (
     "green", "red", "error", "right-to-left", "long-words", "big-log", "canceled", "running",
-    "waiting",
+    "waiting", "sections",
 )  # fmt: skip
 EMPTY: Final = {"empty": "/", "empty-agents": "/agents"}
 PAGES: Final = (*LISTS, *BUILDS, *EMPTY)
@@ -102,6 +106,7 @@ def _ended(server: Server) -> dict[str, int]:
             "website", LONG_BRANCH, f"echo {LONG_WORD}; echo '{'word ' * 60}'; exit 3"
         ),
         "big-log": ("till", "main", BIG_LOG),
+        "sections": ("till", "main", SECTIONS),
         "canceled": ("till", "main", "echo begun; sleep 1000"),
     }  # fmt: skip
     numbers = {

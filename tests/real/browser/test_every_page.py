@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
@@ -83,3 +84,15 @@ def test_what_checks_the_pages_finds_faults(browser: Browser) -> None:
     assert "color-contrast (serious)" in found
     with pytest.raises(html5lib.html5parser.ParseError):
         html5lib.HTMLParser(strict=True).parse(html.format("<b><i></b></i>"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_relative_time_tells_the_exact_one(scene: Scene, name: str) -> None:
+    """On hover, and for programs: "2 min ago" alone can't be compared with a log."""
+    html = scene.site.http.get(scene[name], headers=BROWSER).content
+    document = html5lib.HTMLParser(namespaceHTMLElements=False).parse(html)
+    for element in document.iter():
+        if re.search(r"\b(ago|just now)\b", element.text or ""):
+            assert element.tag == "time", element.text
+            assert (element.get("title") or "").endswith(" UTC")
+            assert (element.get("datetime") or "").endswith("Z")

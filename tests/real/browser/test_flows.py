@@ -78,3 +78,16 @@ def test_what_a_build_prints_is_never_html(server: Server, page: Page) -> None:
     page.goto(server.url)
     expect(page.locator("#builds")).to_contain_text("<script>")
     assert "owned" not in page.title()
+
+
+def test_an_agent_is_paused_without_javascript(server: Server, plain_page: Page) -> None:
+    """By its form, and its word stands there for all."""
+    page = plain_page
+    page.goto(f"{server.url}/agents")
+    # The form may be folded away.
+    for fold in page.locator("summary").all():
+        fold.click()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#agents")).to_contain_text("paused")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#agents")).to_contain_text("online")
