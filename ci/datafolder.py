@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -13,10 +14,13 @@ import structlog
 import trio
 
 from ci import blocking
+from ci.disk import mount_of
 from ci.errors import ConfigError
+from ci.outage import Outage
 
 LOCK_NAME: Final = "lock"
 LOOK_S: Final = 5.0  # between two looks whether the folder is still ours
+REMIND_S: Final = 60.0  # between two log lines about a folder that can't be had
 
 log = structlog.get_logger()
 
@@ -44,17 +48,20 @@ class HeldFolder:
     async def serve(self) -> None:
         """Take the folder again whenever somebody has removed it, or its lock; never returns.
 
-        Raises ConfigError when another process was faster: two in one folder would remove each
-        other's files.
+        What was mounted over it is not ours to write to: it waits then. Raises ConfigError when
+        another process was faster: two in one folder would remove each other's files.
         """
+        outage = Outage(REMIND_S)
         while True:
             await trio.sleep(LOOK_S)
             try:
                 await blocking.run(self._retake)
+                outage.over()
             except BlockingIOError as error:
                 raise _taken(self._folder) from error
             except OSError as error:  # what was removed may become possible again, too
-                log.error("data folder not made", path=str(self._folder), error=str(error))
+                if outage.failed() is not None:
+                    log.error("data folder not made", path=str(self._folder), error=str(error))
 
     async def wait_removed(self) -> None:
         """Block until somebody has removed or replaced the folder, or its lock."""
@@ -66,6 +73,8 @@ class HeldFolder:
     def _retake(self) -> None:
         if self._is_ours():
             return
+        if self._folder.exists() and mount_of(self._folder) != mount_of(self._descriptor):
+            raise OSError(errno.EBUSY, "something was mounted over it: unmount that")
         old, self._descriptor = self._descriptor, _take(self._folder)
         os.close(old)
         log.error("data folder removed", path=str(self._folder), next="it is made again")

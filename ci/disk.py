@@ -1,4 +1,4 @@
-"""The disk: how much of it is free."""
+"""The disk: how much of it is free, and which one it is."""
 
 from __future__ import annotations
 
@@ -15,3 +15,23 @@ def free_bytes(folder: Path) -> int:
     if disk.f_files and not disk.f_favail:
         return 0
     return disk.f_bavail * disk.f_frsize
+
+
+def mount_of(place: int | Path) -> int:
+    """Return the number of the mount that a file or folder is in; for an open file, was in.
+
+    Whoever mounts something over it, or over what it is in, gives its name another one. No two have
+    the same number while a file is open in both. Raises OSError.
+    """
+    if isinstance(place, int):
+        return _mount_of(place)
+    descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
+    try:
+        return _mount_of(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _mount_of(descriptor: int) -> int:
+    words = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="ascii").split()
+    return int(words[words.index("mnt_id:") + 1])

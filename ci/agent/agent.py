@@ -27,7 +27,7 @@ from ci.agent.client import Dial, ServerClient
 from ci.agent.home import Home
 from ci.agent.line import Line
 from ci.agent.metrics import Metrics
-from ci.agent.mounts import mark_new
+from ci.agent.mounts import FOLDERS, Ground, check_known, mark_new
 from ci.agent.room import Room
 from ci.agent.runner import Runner
 from ci.agent.spool import write_whole
@@ -48,6 +48,7 @@ class Agent:
         config: AgentConfig,
         *,
         home_id: str,
+        ground: Ground,
         runner: Runner,
         checkout: Checkout,
         line: Line,
@@ -60,11 +61,11 @@ class Agent:
         address = {"host": config.host, "port": config.port}
         self.measured = line.metrics
         data_dir = config.data_dir.absolute()
-        self.room = Room(data_dir, config.min_free_bytes, runner.free_bytes)
+        self.room = Room(ground, config.min_free_bytes, runner.free_bytes)
         self._tools = Tools(runner, checkout, self.room, line, address)
         self.attempts = Attempts(data_dir, self.boot_id, config.slots, self._tools, nursery)
         self.cleaning = Cleaning(
-            data_dir, self.attempts.names, checkout, self.room, config.keep_mirrors_days
+            ground, self.attempts.names, checkout, self.room, config.keep_mirrors_days
         )
         self.home = Home(line, self.attempts, self.describe)
         self.app: QuartTrio = create_app(self)
@@ -152,10 +153,12 @@ async def open_agent(
     with _data_folder(config.data_dir):
         home_id = await blocking.run(_home_id, config.data_dir)
         await blocking.run(_mark_volumes, config.data_dir)
+        ground = await blocking.run(Ground, config.data_dir.absolute())
     async with dial(config.server_url) as http, trio.open_nursery() as nursery:
         agent = Agent(
             config,
             home_id=home_id,
+            ground=ground,
             runner=runner,
             checkout=checkout,
             line=Line(ServerClient(http, config.agent_token), Metrics()),
@@ -182,7 +185,7 @@ def _data_folder(data_dir: Path) -> Iterator[None]:
 
 def _mark_volumes(data_dir: Path) -> None:
     """Know later what was mounted before there was any build from what a build has mounted."""
-    for name in ("spool", "work", "mirrors"):
+    for name in FOLDERS:
         mark_new(data_dir / name)
 
 
@@ -190,6 +193,7 @@ def _home_id(data_dir: Path) -> str:
     """Read the random word that names this data folder, whatever the agent is called."""
     data_dir.mkdir(parents=True, exist_ok=True)
     path = data_dir / "home_id"
+    check_known(data_dir, path)
     if not path.exists():
         write_whole(path, secrets.token_hex(ID_BYTES).encode(), durable=True)
     return path.read_text(encoding="ascii").strip()

@@ -18,7 +18,6 @@ import trio
 from ci import blocking, logfile
 from ci.agent.delivery import Delivery
 from ci.agent.life import Life
-from ci.agent.mounts import check_ours
 from ci.agent.output import Output
 from ci.agent.spool import Folder, Ticket, remove_or_leave
 from ci.agent.tools import Tools
@@ -151,7 +150,6 @@ class Attempt:
 
     async def _put_on_disk(self) -> None:
         try:
-            await blocking.run(check_ours, self._workspace.parent)
             await blocking.run(self._folder.create, self._ticket)
         except OSError as error:
             self._refuse(error)

@@ -15,7 +15,7 @@ import trio
 
 from ci import blocking
 from ci.agent.checkout import Checkout
-from ci.agent.mounts import OURS, check_ours
+from ci.agent.mounts import OURS, Ground, check_ours
 from ci.agent.room import Room
 from ci.agent.spool import JOB, remove_tree, set_aside
 
@@ -31,14 +31,15 @@ class Cleaning:
 
     def __init__(
         self,
-        data_dir: Path,
+        ground: Ground,
         names: Callable[[], set[str]],
         checkout: Checkout,
         room: Room,
         keep_mirrors_days: float,
     ) -> None:
-        self._spool = data_dir / "spool"
-        self._work = data_dir / "work"
+        self._ground = ground
+        self._spool = ground.data_dir / "spool"
+        self._work = ground.data_dir / "work"
         self._names = names
         self._checkout = checkout
         self._room = room
@@ -51,7 +52,7 @@ class Cleaning:
         while True:
             now = trio.current_time()
             await self._room.look()
-            if cleaned_at is None or now - cleaned_at >= CLEAN_S or self._room.problem:
+            if cleaned_at is None or now - cleaned_at >= CLEAN_S or self._room.short:
                 cleaned_at = now
                 await self._clean()
             await trio.sleep(LOOK_S)
@@ -59,10 +60,11 @@ class Cleaning:
     async def _clean(self) -> None:
         """Do one round. What the disk refuses is said and left to the next one."""
         try:
+            await blocking.run(self._ground.check)
             await self._remove_leftovers(self._work, _everything)
             await self._remove_leftovers(self._spool, _without_job)
             await self._checkout.tidy(self._work, unused_s=self._keep_mirrors_s)
-            while self._room.problem and await self._checkout.give_room(self._work):
+            while self._room.short and await self._checkout.give_room(self._work):
                 await self._room.look()
         except OSError as error:
             log.error("not cleaned", error=str(error), again_in_s=CLEAN_S)

@@ -17,6 +17,7 @@ import trio
 from ci import blocking
 from ci.agent.borrowed import borrowed
 from ci.agent.git import Git, GitFailed
+from ci.agent.mounts import check_nothing_mounted
 from ci.agent.spool import remove_or_leave, remove_tree, set_aside
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
@@ -109,11 +110,13 @@ class Mirror:
         """Remove what a killed git left; put packs and loose objects together when they are many.
 
         No object is ever dropped, however unreachable: a workspace may borrow it. Git itself lets
-        others read meanwhile. A mirror that is being changed is left to the next time.
+        others read meanwhile. A mirror that is being changed is left to the next time. Raises
+        OSError, also when a build has mounted something over it or into it.
         """
         if self._changing.locked():
             return
         async with self._changing:
+            await blocking.run(check_nothing_mounted, self.path)
             await blocking.run(_remove_leftovers, self.path)
             await blocking.run(_remove_small_leftovers, self.path)
             if not await blocking.run(_is_crowded, self.path):
@@ -199,6 +202,7 @@ class Mirror:
 
     async def _fetch(self, git: Git) -> None:
         """Bring all branches and tags, and forget those that are gone."""
+        await blocking.run(check_nothing_mounted, self.path)
         if await blocking.run(_is_new, self.path):
             self._is_empty = True
             await blocking.run(remove_tree, self.path)

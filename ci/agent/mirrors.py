@@ -15,6 +15,7 @@ import structlog
 from ci import blocking
 from ci.agent.borrowed import borrowed
 from ci.agent.mirror import NEW_SUFFIX, USED, Mirror, mirror_name
+from ci.agent.mounts import check_ours
 from ci.agent.spool import is_aside, remove_or_leave, set_aside
 
 _SUFFIX: Final = ".git"
@@ -36,20 +37,30 @@ class Mirrors:
         return mirror
 
     async def tidy(self, work: Path, unused_s: float) -> None:
-        """Remove what was not used for `unused_s` seconds, and maintain the others."""
+        """Remove what was not used for `unused_s` seconds, and maintain the others.
+
+        Raises OSError, also when something was mounted over all of them.
+        """
+        await blocking.run(check_ours, self._folder)
         await blocking.run(_remove_leftovers, self._folder, self._busy())
         now = time.time()
         for path, used_at in await blocking.run(_by_last_use, self._folder):
-            if now - used_at > unused_s:
-                await self._remove_unless_needed(path, work)
-            else:
-                await self._at(path).maintain()
+            try:
+                if now - used_at > unused_s:
+                    await self._remove_unless_needed(path, work)
+                else:
+                    await self._at(path).maintain()
+            except OSError as error:  # such as what a build has mounted there; the others are ours
+                log.error("mirror not tidied", mirror=path.name, error=str(error))
 
     async def give_room(self, work: Path) -> bool:
         """Remove the mirror that was not used for longest; whether there was one to remove."""
         for path, _ in await blocking.run(_by_last_use, self._folder):
-            if await self._remove_unless_needed(path, work):
-                return True
+            try:
+                if await self._remove_unless_needed(path, work):
+                    return True
+            except OSError as error:
+                log.error("mirror not removed", mirror=path.name, error=str(error))
         return False
 
     async def _remove_unless_needed(self, path: Path, work: Path) -> bool:

@@ -13,12 +13,60 @@ import re
 from pathlib import Path
 from typing import Final
 
+from ci.disk import mount_of
+from ci.errors import ConfigError
+
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _PLACE: Final = 4  # the field of a line that says where; see proc(5)
 _ESCAPED: Final = re.compile(rb"\\([0-7]{3})")
 
 OURS: Final = ".nursery-ci"  # the file by which a volume is known that was meant for the agent
+FOLDERS: Final = ("spool", "work", "mirrors")  # of the data folder: what the agent removes is there
 _EMPTY: Final = {"lost+found"}  # what a new file system may hold
+
+
+class Ground:
+    """The mount that the data folder is in, as it was when the agent started.
+
+    It is another one when a build has mounted something over it, or over what it is in.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        """`data_dir` is there, and absolute. Raises OSError."""
+        self.data_dir = data_dir
+        self._mount = mount_of(data_dir)
+
+    def check(self) -> None:
+        """Make sure that what is in the data folder is ours. Raises OSError."""
+        if mount_of(self.data_dir) != self._mount:
+            raise OSError(errno.EBUSY, f"Something was mounted over {self.data_dir}: unmount it")
+
+    def problem(self) -> str:
+        """Say which folder is not ours just now; empty when all are. Raises OSError."""
+        try:
+            self.check()
+            for name in FOLDERS:
+                check_ours(self.data_dir / name)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            return f"{error.strerror}; no build is taken until then"
+        return ""
+
+
+def check_known(data_dir: Path, own_file: Path) -> None:
+    """Make sure that no other program's folder is taken for an agent's, and emptied.
+
+    An agent's has `own_file` before anything else. Raises ConfigError.
+    """
+    if own_file.exists():
+        return
+    for folder in (data_dir / name for name in FOLDERS):
+        if folder.is_dir() and {path.name for path in folder.iterdir()} - _EMPTY - {OURS}:
+            raise ConfigError(
+                f"dataDir = {str(data_dir)!r}: {folder.name}/ in it is not empty, and no agent "
+                "made it; choose another folder, for what is in there would be removed"
+            )
 
 
 def mounts_in(folder: Path, table: Path = _MOUNTS) -> list[Path]:
@@ -33,7 +81,7 @@ def mounts_in(folder: Path, table: Path = _MOUNTS) -> list[Path]:
 def check_ours(folder: Path, table: Path = _MOUNTS) -> None:
     """Make sure that one of the agent's folders is not what a build has mounted over it.
 
-    Raises OSError.
+    Raises OSError, with the number EBUSY.
     """
     if folder.resolve() in _places(table) and not (folder / OURS).exists():
         raise OSError(
@@ -41,6 +89,16 @@ def check_ours(folder: Path, table: Path = _MOUNTS) -> None:
             f"Something was mounted over {folder}: unmount it, or if it is meant to be there, "
             f"make an empty file {OURS} in it",
         )
+
+
+def check_nothing_mounted(folder: Path, table: Path = _MOUNTS) -> None:
+    """Make sure that `folder` and all in it is on the disk of what it is in, which is ours.
+
+    Raises OSError, with the number EBUSY.
+    """
+    check_ours(folder.parent, table)
+    if mounts := mounts_in(folder, table):
+        raise OSError(errno.EBUSY, "Something is mounted there: unmount it", str(mounts[0]))
 
 
 def mark_new(folder: Path, table: Path = _MOUNTS) -> None:

@@ -1,4 +1,4 @@
-"""Whether the agent's disk has room: for another build, or for anything at all."""
+"""Whether the agent's disk has room: for another build, or for anything at all; and is its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Final
 
 import structlog
 import trio
+
+from ci import blocking
+from ci.agent.mounts import Ground
 
 # With less than this free, what was being written when something failed did not fit.
 FULL_BYTES: Final = 1 << 20
@@ -29,28 +32,31 @@ FreeBytes = Callable[[Path], Awaitable[int]]
 
 
 class Room:
-    """The disk of `folder`, which is the agent's data folder.
+    """The disk of the agent's data folder, which is on `ground`.
 
     `problem` is why no build is taken, in a sentence for people, as of the last look; or empty.
     """
 
-    def __init__(self, folder: Path, min_free: int, free_bytes: FreeBytes) -> None:
+    def __init__(self, ground: Ground, min_free: int, free_bytes: FreeBytes) -> None:
         self.problem = ""
+        self.short = False  # whether the problem is that too little is free
         self.hanging = 0  # jobs that the disk has been writing down for too long
-        self._folder = folder
+        self._folder = ground.data_dir
         self._min_free = min_free
         self._free_bytes = free_bytes
+        self._ground = ground
+        self._looking = trio.CapacityLimiter(1)
 
     async def look(self) -> int:
         """Look how many bytes are free, and note whether that is enough for another build.
 
         A folder that can't be looked at has no room; that ends nothing, it may be back soon.
         """
-        problem = ""
+        free = 0
         try:
+            problem = await self._foreign()
             free = await self._ask()
         except OSError as error:
-            free = 0
             problem = (
                 f"{self._folder} can't be looked at ({error.strerror}): no build is taken until "
                 "that is mended"
@@ -60,7 +66,8 @@ class Room:
                 f"the disk of {self._folder} hangs: no build is taken until it has written what it "
                 "was given"
             )
-        if not problem and free < self._min_free:
+        self.short = not problem and free < self._min_free
+        if self.short:
             problem = (
                 f"{_words(free)} free in {self._folder}: no build is taken below "
                 f"{_words(self._min_free)} (minFreeBytes); make room there"
@@ -91,11 +98,17 @@ class Room:
             return f"The agent's disk was full; {by_now}. {remedy} {words}"
         return f"The agent's disk is full: {_words(free)} free in {self._folder}. {remedy}"
 
+    async def _foreign(self) -> str:
+        """Say what is not ours there, but was mounted over it. Raises OSError, as `_ask` does."""
+        with trio.move_on_after(LOOK_LIMIT_S):
+            return await blocking.run(self._ground.problem, limiter=self._looking, only_looks=True)
+        raise _no_answer()
+
     async def _ask(self) -> int:
         """Ask how many bytes are free. Raises OSError, also when the disk does not answer."""
         with trio.move_on_after(LOOK_LIMIT_S):
             return await self._free_bytes(self._folder)
-        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {LOOK_LIMIT_S:g} s")
+        raise _no_answer()
 
 
 def is_no_space(error: BaseException) -> bool:
@@ -106,6 +119,10 @@ def is_no_space(error: BaseException) -> bool:
         return error.errno in NO_SPACE
     said = [line for line in str(error).splitlines() if not _REMOTE.search(line)]
     return any(words in line for line in said for words in _GIT_WORDS)
+
+
+def _no_answer() -> TimeoutError:
+    return TimeoutError(errno.ETIMEDOUT, f"no answer within {LOOK_LIMIT_S:g} s")
 
 
 def _words(size: int) -> str:

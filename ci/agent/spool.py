@@ -15,7 +15,6 @@ call it through `ci.blocking`.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -31,7 +30,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from ci import logfile
-from ci.agent.mounts import OURS, check_ours, mounts_in
+from ci.agent.mounts import OURS, check_nothing_mounted, check_ours
 from ci.agent.room import NO_SPACE
 from ci.agent.scarcity import is_scarce
 from ci.model import CommitInfo, Outcome, Reason
@@ -258,8 +257,7 @@ def remove_tree(path: Path) -> None:
             return
     except FileNotFoundError:
         return
-    if mounts := mounts_in(path):
-        raise OSError(errno.EBUSY, "Something is mounted there: unmount it", str(mounts[0]))
+    check_nothing_mounted(path)
     try:
         shutil.rmtree(path)
     except FileNotFoundError:

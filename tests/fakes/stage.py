@@ -42,6 +42,10 @@ class Stage:
             async with httpx.AsyncClient(transport=transport, base_url="http://agent") as http:
                 yield agent, http
 
+    def know(self) -> None:
+        """Let the data folder be an agent's already, before its first life here."""
+        (self.folder / "home_id").write_text("known")
+
     @property
     def kept(self) -> list[str]:
         """The folders in the spool and among the workspaces."""

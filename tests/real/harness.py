@@ -81,6 +81,7 @@ class Program:
         self.log = site.folder / f"{name}.log"
         self.data = Path(str(flags["data-dir"]))
         self.environment = dict(site.environment)
+        self.prefix: list[str] = []  # the words of a program that becomes this one
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -100,7 +101,13 @@ class Program:
         begin = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module, *(f"--{k}={v}" for k, v in flags.items())],
+                [
+                    *self.prefix,
+                    sys.executable,
+                    "-m",
+                    self.module,
+                    *(f"--{k}={v}" for k, v in flags.items()),
+                ],
                 cwd=self.site.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

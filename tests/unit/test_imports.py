@@ -63,7 +63,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.crowd": ("ci.limits", "ci.outage"),
     "ci.connection": ("ci.crowd", "ci.http1"),
     "ci.serve": ("ci.connection", "ci.crowd", "ci.http1", "ci.limits"),
-    "ci.datafolder": ("ci.blocking", "ci.errors"),
+    "ci.datafolder": ("ci.blocking", "ci.disk", "ci.errors", "ci.outage"),
     "ci.listen": ("ci.errors",),
     "ci.log": ("ci.errors",),
     "ci.model": (),

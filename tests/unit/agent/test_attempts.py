@@ -295,6 +295,7 @@ async def test_an_end_that_was_begun_is_finished_by_the_next_life(stage: Stage) 
 
 async def test_what_was_never_answered_is_removed(stage: Stage) -> None:
     """A folder without a whole job, and a workspace of nobody."""
+    stage.know()
     (stage.folder / "spool" / "5.1.1").mkdir(parents=True)
     (stage.folder / "spool" / "5.1.1" / "job.json.new").write_text('{"job"')
     (stage.folder / "work" / "6.1.1" / "deep").mkdir(parents=True)
@@ -313,6 +314,7 @@ async def test_what_can_not_be_removed_stops_nobody(
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(shutil, "rmtree", refuse)
+    stage.know()
     (stage.folder / "spool" / "5.1.1").mkdir(parents=True)
     (stage.folder / "work" / "6.1.1" / "deep").mkdir(parents=True)
     for count in (1, 2):
@@ -344,6 +346,7 @@ async def test_a_log_that_can_not_be_looked_at_ends_nothing(stage: Stage) -> Non
 
 async def test_stray_files_stop_nobody(stage: Stage) -> None:
     """Somebody looked around in the data folder."""
+    stage.know()
     for name in ("spool", "work"):
         (stage.folder / name).mkdir()
         (stage.folder / name / "notes").write_text("mine")

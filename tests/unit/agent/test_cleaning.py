@@ -7,6 +7,7 @@ from pathlib import Path
 import trio
 
 from ci.agent.cleaning import CLEAN_S, LOOK_S, Cleaning
+from ci.agent.mounts import Ground
 from ci.agent.room import Room
 from ci.agent.spool import remove_tree, set_aside
 from tests.fakes.checkout import FakeCheckout
@@ -48,6 +49,7 @@ async def test_a_result_that_waits_is_no_leftover(stage: Stage) -> None:
 
 async def test_a_job_that_can_not_be_read_is_left_to_a_person(stage: Stage) -> None:
     """Nobody knows whether it was ever built."""
+    stage.know()
     (stage.folder / "spool" / "7.1.1" / "job.json").mkdir(parents=True)
     async with stage.agent():
         await trio.sleep(CLEAN_S + LOOK_S)
@@ -94,8 +96,9 @@ async def test_what_goes_by_itself_does_not_end_the_round(
 
     checkout = FakeCheckout()
     checkout.spare_mirrors = [lambda: None]
-    room = Room(tmp_path, 100 * MB, ask)
-    nursery.start_soon(Cleaning(tmp_path, names, checkout, room, keep_mirrors_days=1).serve)
+    ground = Ground(tmp_path)
+    room = Room(ground, 100 * MB, ask)
+    nursery.start_soon(Cleaning(ground, names, checkout, room, keep_mirrors_days=1).serve)
     await trio.sleep(1)
     assert list(work.iterdir()) == []
     assert checkout.spare_mirrors == []

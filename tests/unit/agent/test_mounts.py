@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from ci.agent.mounts import OURS, check_ours, mark_new, mounts_in
+from ci.agent.mounts import (
+    OURS,
+    Ground,
+    check_known,
+    check_nothing_mounted,
+    check_ours,
+    mark_new,
+    mounts_in,
+)
+from ci.errors import ConfigError
 
 LINE = b"36 35 98:0 /mnt1 %s rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n"
 
@@ -74,3 +83,43 @@ def test_a_folder_that_is_not_there_is_ours(tmp_path: Path) -> None:
     mark_new(tmp_path / "work")
     check_ours(tmp_path / "work")
     assert not (tmp_path / "work").exists()
+
+
+def test_a_mirror_that_something_is_mounted_over_or_into_is_not_ours(tmp_path: Path) -> None:
+    """Whatever the folder of all mirrors is."""
+    mirror = tmp_path / "a.git"
+    (mirror / "objects").mkdir(parents=True)
+    table = tmp_path / "mountinfo"
+    for place in (mirror, mirror / "objects"):
+        table.write_bytes(LINE % bytes(place.resolve()))
+        with pytest.raises(OSError, match="mounted there: unmount it"):
+            check_nothing_mounted(mirror, table)
+    table.write_bytes(LINE % bytes(tmp_path.resolve()))
+    (tmp_path / OURS).touch()
+    check_nothing_mounted(mirror, table)
+
+
+@pytest.mark.parametrize("name", ["spool", "work", "mirrors"])
+def test_a_folder_that_no_agent_made_is_not_taken(tmp_path: Path, name: str) -> None:
+    """Somebody's `work` would be emptied as leftovers."""
+    own_file = tmp_path / "home_id"
+    (tmp_path / name).mkdir()
+    check_known(tmp_path, own_file)
+    (tmp_path / name / "thesis.odt").touch()
+    with pytest.raises(ConfigError, match=f"{name}/ in it is not empty"):
+        check_known(tmp_path, own_file)
+    own_file.touch()
+    check_known(tmp_path, own_file)
+
+
+def test_a_data_folder_is_ours_also_after_it_was_removed(tmp_path: Path) -> None:
+    """By hand, in mid-flight: the one that is made anew is on the same ground."""
+    folder = tmp_path / "agent"
+    folder.mkdir()
+    ground = Ground(folder)
+    assert ground.problem() == ""
+    folder.rmdir()
+    with pytest.raises(FileNotFoundError):
+        ground.problem()
+    folder.mkdir()
+    assert ground.problem() == ""

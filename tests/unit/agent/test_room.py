@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from ci.agent.mounts import Ground
 from ci.agent.room import FULL_BYTES, LOOK_LIMIT_S, Room, is_no_space
 from ci.errors import CheckoutFailed
 from tests.fakes.stage import Stage, job
@@ -24,7 +25,7 @@ async def test_little_room_is_said_with_place_limit_and_remedy(tmp_path: Path) -
         assert folder == tmp_path
         return free
 
-    room = Room(tmp_path, 20 * MB, ask)
+    room = Room(Ground(tmp_path), 20 * MB, ask)
     assert await room.look() == free
     assert room.problem == (
         f"12.3 MB free in {tmp_path}: no build is taken below 20.0 MB (minFreeBytes); "
@@ -124,7 +125,7 @@ async def test_a_folder_that_can_not_be_looked_at_has_no_room(tmp_path: Path) ->
         await trio.lowlevel.checkpoint()
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(folder))
 
-    room = Room(tmp_path, 20 * MB, fail)
+    room = Room(Ground(tmp_path), 20 * MB, fail)
     assert await room.look() == 0
     assert f"{tmp_path} can't be looked at (No such file or directory)" in room.problem
     assert not await room.is_full()
