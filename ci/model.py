@@ -250,6 +250,16 @@ MAX_COMMIT_CHARS: Final = 250  # git itself takes branch names of up to about 25
 _BAD_IN_COMMIT: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)")
 
 
+MAX_NOTE_CHARS: Final = 200  # why an agent is paused: it stands in a sentence
+
+
+def note_problem(note: str) -> str | None:
+    """Say why `note` can't stand in a sentence, or None when it may."""
+    if len(note) > MAX_NOTE_CHARS:
+        return f"has {len(note)} characters, at most {MAX_NOTE_CHARS} are allowed"
+    return None if note.isprintable() else "has characters that can't be shown in one line"
+
+
 def commit_problem(commit: str) -> str | None:
     """Say why `commit` can't name a commit, or None when it may (hash, branch or tag)."""
     if not commit:

@@ -18,7 +18,17 @@ import trio
 from ci.config import ServerConfig
 from ci.disk import free_bytes
 from ci.errors import Busy, NotFound, Rejected
-from ci.model import MAX_NUMBER, Agent, Attempt, Build, BuildRequest, Kind, Status, commit_problem
+from ci.model import (
+    MAX_NUMBER,
+    Agent,
+    Attempt,
+    Build,
+    BuildRequest,
+    Kind,
+    Status,
+    commit_problem,
+    note_problem,
+)
 from ci.server.client import AgentClient, Http
 from ci.server.durations import Durations
 from ci.server.fleet import Fleet
@@ -28,6 +38,7 @@ from ci.server.logs import Logs
 from ci.server.logsearch import LogSearch
 from ci.server.lookout import Lookout
 from ci.server.metrics import Metrics
+from ci.server.outlook import Outlook
 from ci.server.queue import Queue
 from ci.server.retention import Retention
 from ci.server.room import FreeBytes, Room
@@ -45,7 +56,6 @@ PLACES_BY_ONE = 20  # the first in line, whose pages are told of each step ahead
 PLACE_BITS = 4  # of the others' places: their pages are told of each eighth or sixteenth of the way
 LOOK_AT_LOG_S = 0.25  # between two looks for somebody who follows a log; a page asks each second
 LOG_LOOKS = 40  # in vain, 10 s; after that no end of a log is expected any more
-BEING_HANDED = "It is being handed to an agent."
 
 log = structlog.get_logger()
 
@@ -130,6 +140,7 @@ class Server:
         self._search = LogSearch(logs)
         self._room = room
         self._durations = durations
+        self._outlook = Outlook(store, fleet, room, durations=durations, now=now)
         self._journal = journal
         self._intake = Intake(config.max_log_bytes, store, fleet, logs, room=room, journal=journal)
         self._lookout = Lookout(
@@ -213,6 +224,14 @@ class Server:
         await self._store.cancel(_in_range(number))
         return (await self.build(number)).build
 
+    async def move_to_front(self, number: int) -> Build:
+        """Let a build that waits be the next one, whatever the others' priorities.
+
+        Raises NotFound, and Conflict when it does not wait.
+        """
+        await self._store.move_to_front(_in_range(number))
+        return (await self.build(number)).build
+
     async def build(self, number: int) -> BuildView:
         """Return everything about a build. Raises NotFound."""
         build = await self._store.build(_in_range(number))
@@ -230,19 +249,21 @@ class Server:
         attempts = await self._store.attempts_of([build.number for build in builds])
         waiting = [build.number for build in builds if build.status is Status.WAITING]
         places = self._store.places(waiting)
-        why, first = self._fleet.why_waiting(), self._fleet.free_slots
-        return tuple(
-            BuildView(
+        sight = await self._outlook.look() if places else None
+        found = []
+        for build in builds:
+            view = BuildView(
                 self._with_log_size(build, attempts[build.number]),
                 tuple(attempts[build.number]),
-                queue_position=places.get(build.number),
-                waiting_for=_waiting_for(places.get(build.number), first, why)
-                if build.status is Status.WAITING
-                else None,
                 phase=self._phase(build, attempts[build.number]),
             )
-            for build in builds
-        )
+            if sight is not None and (place := places.get(build.number)) is not None:
+                waiting_for, starts_in_s = sight.of(place)
+                view = replace(
+                    view, queue_position=place, waiting_for=waiting_for, starts_in_s=starts_in_s
+                )
+            found.append(view)
+        return tuple(found)
 
     async def typical_s(self, build: Build) -> float | None:
         """Return how many seconds such builds take: the median of the last green ones, or None.
@@ -337,24 +358,13 @@ class Server:
 
     async def agents(self) -> tuple[AgentView, ...]:
         """Return all agents that have registered and were not forgotten, by name."""
-        current = await self._store.current()
-        return tuple(
-            AgentView(
-                agent=member.agent,
-                state=member.state,
-                last_heard=member.last_heard,
-                running=tuple(current.get(member.name, ())),
-                load=member.status.load,
-                disk_free=member.status.disk_free,
-                problem=member.problem or member.status.problem,
-                takes_work=member.takes_work,
-            )
-            for member in self._fleet.members
-        )
+        return await self._outlook.agents()
 
-    async def set_paused(self, name: str, paused: bool) -> None:
-        """Let an agent take no more work, or take it again. Raises NotFound."""
-        await self._fleet.pause(name, paused=paused)
+    async def set_paused(self, name: str, paused: bool, note: str = "") -> None:
+        """Let an agent take no more work, and `note` why, or take it again. Raises NotFound."""
+        if problem := note_problem(note):
+            raise Rejected(f"note: {problem}", field="note")
+        await self._fleet.pause(name, paused=paused, note=note if paused else "")
 
     async def forget_agent(self, name: str) -> None:
         """Leave a lost agent out of the list. Raises NotFound, Conflict."""
@@ -448,11 +458,6 @@ class Server:
         names = ", ".join(known) or "none"
         message = f"repository: {wanted[:200]!r} is not configured; known: {names}"
         raise Rejected(message, field="repository")
-
-
-def _waiting_for(place: int | None, free_slots: int, why: str) -> str:
-    """Say what one build waits for, where `why` is what all those wait for who find no slot."""
-    return BEING_HANDED if place is not None and place <= free_slots else why
 
 
 def _in_range(number: int) -> int:

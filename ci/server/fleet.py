@@ -24,7 +24,7 @@ from ci.errors import (
     TooManyAgents,
     Unreachable,
 )
-from ci.model import Agent, AgentState, Attempt, Outcome, Reason, Status
+from ci.model import Agent, Attempt, Outcome, Reason, Status
 from ci.outage import Outage
 from ci.server.client import ANSWER_S, AgentClient
 from ci.server.journal import Journal
@@ -137,8 +137,8 @@ class Fleet:
         assert member is not None  # by `believe`
         return member
 
-    async def pause(self, name: str, *, paused: bool) -> None:
-        """Let an agent take no more work, or take it again. Raises NotFound."""
+    async def pause(self, name: str, *, paused: bool, note: str) -> None:
+        """Let an agent take no more work, and `note` why, or take it again. Raises NotFound."""
         member = self._members.get(name)
         if member is None:
             raise NotFound(f"there is no agent {name}", field="name")
@@ -147,11 +147,11 @@ class Fleet:
             changed = member.agent.paused != paused
             self._renew(member, agent)
             if changed and paused:
-                log.info("agent paused", agent=name, next="it gets no more builds")
+                log.info("agent paused", agent=name, note=note, next="it gets no more builds")
             elif changed:
                 log.info("agent resumed", agent=name)
 
-        await self._store.pause_agent(name, paused=paused, kept=believe)
+        await self._store.pause_agent(name, paused=paused, note=note, kept=believe)
 
     async def forget(self, name: str) -> None:
         """Leave a lost agent out from now on; if it registers again it is welcome.
@@ -365,27 +365,6 @@ class Fleet:
         """How many attempts more the agents could take now."""
         return sum(member.free_slots for member in self._members.values())
 
-    def why_waiting(self) -> str:
-        """Say in one sentence what a build waits for that finds no free slot."""
-        if not self._members:
-            return "No agent has registered yet. Start one: python -m ci.agent"
-        # One that took a build and refused another, for now, has its slots busy; one that has only
-        # refused has a problem.
-        ready = [each for each in self._members.values() if each.accepting and not each.problem]
-        if not ready:
-            states = [member.state for member in self.members]
-            counts = [(states.count(state), state) for state in AgentState]
-            words = ", ".join(f"{count} {state}" for count, state in counts if count)
-            said = [
-                f" {member.name}: {why}." for member in self.members if (why := _trouble(member))
-            ]
-            return f"No agent takes work now ({words})." + "".join(said[:1])
-        slots = sum(member.agent.slots for member in ready)
-        if slots == 1:
-            return f"It waits for agent {ready[0].name}, which is busy."
-        have = f"{len(ready)} agents have" if len(ready) > 1 else f"agent {ready[0].name} has"
-        return f"It waits for a free slot: {have} {slots}, all busy."
-
 
 def _tell_registered(agent: Agent, *, new: bool) -> None:
     log.info(
@@ -397,13 +376,6 @@ def _tell_registered(agent: Agent, *, new: bool) -> None:
         slots=agent.slots,
         version=agent.version,
     )
-
-
-def _trouble(member: Member) -> str:
-    """Why an agent that could take work says that it takes none."""
-    if member.state is not AgentState.ONLINE:
-        return ""
-    return member.status.problem or member.problem.rstrip(".")
 
 
 def _essence(agent: Agent) -> tuple[object, ...]:

@@ -81,9 +81,13 @@ class Journal:
             took_s=took_s,
         )
 
-    def put_back(self, build: Build, id: str) -> None:
+    def moved(self, number: int) -> None:
+        """Somebody has moved a build to the front of the line."""
+        log.info("build moved", build=number, next="it is the next in line")
+
+    def put_back(self, number: int, id: str) -> None:
         """The agent did not take it."""
-        log.info("attempt put back", build=build.number, attempt=id, next=_WAITS_AGAIN)
+        log.info("attempt put back", build=number, attempt=id, next=_WAITS_AGAIN)
 
     def commit_found(self, attempt: Attempt, commit: CommitInfo) -> None:
         """The agent has said which commit it builds."""

@@ -38,6 +38,7 @@ class BuildView:
     attempts: tuple[Attempt, ...]
     queue_position: int | None = None  # 1 = next in line; None unless waiting
     waiting_for: str | None = None  # one sentence; None unless waiting
+    starts_in_s: int | None = None  # about; None unless waiting, or when nobody knows
     phase: str | None = None  # what its agent does with it just now; None unless running
 
 

@@ -39,8 +39,12 @@ async def agents() -> Response:
 
 
 async def pause_agent(name: str | None = None) -> ResponseReturnValue:
-    """Give an agent no more work."""
-    await the_core().set_paused(name or await _agent_name(), paused=True)
+    """Give an agent no more work; the note tells others why."""
+    note = ""
+    if name is None:
+        form = await read_form()
+        name, note = form.get("name", ""), form.get("note", "").strip()
+    await the_core().set_paused(name, paused=True, note=note)
     return redirect(url_for("pages.agents"), HTTPStatus.SEE_OTHER)
 
 

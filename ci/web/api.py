@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from quart import Blueprint, Response
 
 from ci import exposition
+from ci.errors import Rejected
 from ci.web import as_json
 from ci.web.body import read_body, refuse_cross_site
 from ci.web.core import the_core
@@ -79,6 +80,14 @@ async def cancel_build(number: int) -> Response:
     return as_json.answer(as_json.build(await core.build(number)))
 
 
+@api.post("/api/builds/<number:number>/front")
+async def move_to_front(number: int) -> Response:
+    """Let a build that waits be the next one."""
+    core = the_core()
+    await core.move_to_front(number)
+    return as_json.answer(as_json.build(await core.build(number)))
+
+
 @api.post("/api/builds/<number:number>/rerun")
 async def rerun_build(number: int) -> Response:
     """Ask for the same once more, as a new build."""
@@ -100,11 +109,24 @@ class NamedAgent(BaseModel):
     name: str
 
 
+class Pause(BaseModel):
+    """The body of a call that pauses an agent; if its address has the name there may be none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str | None = None
+    note: str = ""
+
+
 @api.post("/api/agents/pause")
 @api.post("/api/agents/<path:name>/pause")
 async def pause_agent(name: str | None = None) -> Response:
-    """Give an agent no more work; the answer is the list."""
-    await the_core().set_paused(await _agent_name(name), paused=True)
+    """Give an agent no more work, and note why; the answer is the list."""
+    body = await read_body()
+    asked = read(Pause, body) if body or name is None else Pause()
+    if name is None and asked.name is None:
+        raise Rejected("name: is missing", field="name")
+    await the_core().set_paused(name or asked.name or "", paused=True, note=asked.note)
     return await agents()
 
 

@@ -53,6 +53,7 @@ def build(view: BuildView) -> dict[str, Any]:
         "attempts": [attempt(one) for one in view.attempts],
         "queue_position": view.queue_position,
         "waiting_for": view.waiting_for,
+        "starts_in_s": view.starts_in_s,
         "phase": view.phase,
     }
 

@@ -43,6 +43,13 @@ async def cancel_build(number: int) -> ResponseReturnValue:
     return to_build(number, at_end=False)
 
 
+async def move_to_front(number: int) -> ResponseReturnValue:
+    """Let a build be the next one. One that an agent has just taken is shown as it is."""
+    with suppress(Conflict):
+        await the_core().move_to_front(number)
+    return to_build(number, at_end=False)
+
+
 async def rerun_build(number: int) -> ResponseReturnValue:
     """Ask for the same once more and lead to the new build."""
     try:

@@ -46,6 +46,9 @@ class Core(Protocol):
     async def cancel(self, number: int) -> Build:
         """End a build now. Raises NotFound, Conflict."""
 
+    async def move_to_front(self, number: int) -> Build:
+        """Let a build that waits be the next one. Raises NotFound, Conflict."""
+
     async def rerun(self, number: int) -> Build:
         """Take a new build that asks for the same. Raises NotFound, Rejected, Busy."""
 
@@ -97,8 +100,8 @@ class Core(Protocol):
     async def agents(self) -> tuple[AgentView, ...]:
         """List the agents."""
 
-    async def set_paused(self, name: str, paused: bool) -> None:
-        """Give an agent no more work, or again. Raises NotFound."""
+    async def set_paused(self, name: str, paused: bool, note: str = "") -> None:
+        """Give an agent no more work, and note why, or again. Raises NotFound, Rejected."""
 
     async def forget_agent(self, name: str) -> None:
         """Leave a lost agent out of the list. Raises NotFound, Conflict."""

@@ -80,6 +80,7 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
     ticking, resting = parts.stamps(core, parts.EACH_LOOK)
     page = await core.builds(wanted)
     running = any(build.status is Status.RUNNING for build in page.builds)
+    agents = await core.agents()
     unfinished = await core.views([build for build in page.builds if not build.status.ended])
     return {
         "wanted": wanted,
@@ -87,7 +88,8 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
         "page": page,
         "unfinished": {view.build.number: view for view in unfinished},
         "counts": await core.counts(),
-        "agents": words.conditions(await core.agents()),
+        "agents": words.conditions(agents),
+        "pauses": words.pauses(agents),
         "several": len(core.repositories) > 1,
         "names": _names(core),
         "now": core.now(),

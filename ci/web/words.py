@@ -144,6 +144,11 @@ def worst(agents: Iterable[AgentView]) -> Status | None:
     return Status.SUCCESS if known else None
 
 
+def pauses(agents: Iterable[AgentView]) -> list[tuple[str, str]]:
+    """Which agents somebody has paused, and why he says so."""
+    return [(view.agent.name, view.agent.pause_note) for view in agents if view.agent.pause_note]
+
+
 def why(ended: Build | Attempt) -> str:
     """One sentence on why it ended as it did; empty while there is nothing to say.
 

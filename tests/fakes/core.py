@@ -8,7 +8,17 @@ from datetime import UTC, datetime, timedelta
 
 from ci.config import ServerConfig
 from ci.errors import Busy, Conflict, NotFound, Rejected, StoreFailed
-from ci.model import Agent, AgentState, Attempt, Build, Reason, Status, attempt_id, commit_problem
+from ci.model import (
+    Agent,
+    AgentState,
+    Attempt,
+    Build,
+    Reason,
+    Status,
+    attempt_id,
+    commit_problem,
+    note_problem,
+)
 from ci.server.views import (
     AgentView,
     BuildFilter,
@@ -89,7 +99,10 @@ class FakeCore:
             status=Status.WAITING,
             created_at=self.now(),
         )
-        self._put(BuildView(build, (), queue_position=1, waiting_for="It waits for a free slot."))
+        place = 1 + sum(view.queue_position is not None for view in self._views.values())
+        self._put(
+            BuildView(build, (), queue_position=place, waiting_for="It waits for a free slot.")
+        )
         return build
 
     async def cancel(self, number: int) -> Build:
@@ -102,6 +115,21 @@ class FakeCore:
         if was_open:  # its agent has yet to bring the end of the log
             last = replace(view.attempts[-1], log_size=None, log_open=True)
             self._put(replace(view, attempts=(*view.attempts[:-1], last)))
+        return view.build
+
+    async def move_to_front(self, number: int) -> Build:
+        """Put a build before all others."""
+        view = await self.build(number)
+        if view.build.status is not Status.WAITING:
+            raise Conflict(f"build {number} does not wait")
+        others = [
+            other
+            for other in self._views.values()
+            if other.queue_position is not None and other.build.number != number
+        ]
+        others.sort(key=lambda other: other.queue_position or 0)
+        for place, each in enumerate([view, *others], 1):
+            self._put(replace(each, queue_position=place))
         return view.build
 
     async def rerun(self, number: int) -> Build:
@@ -233,13 +261,15 @@ class FakeCore:
             for name, view in self._agents.items()
         )
 
-    async def set_paused(self, name: str, paused: bool) -> None:
+    async def set_paused(self, name: str, paused: bool, note: str = "") -> None:
         """Pause or resume an agent."""
+        if problem := note_problem(note):
+            raise Rejected(f"note: {problem}", field="note")
         if name not in self._agents:
             raise NotFound(f"there is no agent {name}")
         view = self._agents[name]
         state = AgentState.PAUSED if paused else AgentState.ONLINE
-        agent = replace(view.agent, paused=paused)
+        agent = replace(view.agent, paused=paused, pause_note=note if paused else "")
         self._agents[name] = replace(view, agent=agent, state=state, takes_work=not paused)
         self._change()
 

@@ -23,7 +23,15 @@ from tests.fakes.network import Network
 
 OLD: Final = Path(__file__).parent
 # What depends on who is there and on the time, not on the data folder.
-_OF_THE_MOMENT: Final = ("waiting_for", "phase", "state", "last_heard", "load", "problem")
+_OF_THE_MOMENT: Final = (
+    "waiting_for",
+    "starts_in_s",
+    "phase",
+    "state",
+    "last_heard",
+    "load",
+    "problem",
+)
 
 
 def unpack(schema: str, folder: Path) -> Path:

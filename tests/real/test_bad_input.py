@@ -94,8 +94,9 @@ def test_two_hundred_malformed_requests(server: Server) -> None:
         refuse(server, "GET", path)
         sent += 1
     for path in (
-        "/api/builds/99/cancel", "/api/builds/99/rerun", "/api/builds/0/cancel",
-        "/api/builds/x/rerun", "/api/builds/1", "/api/agents", "/healthz", "/api/builds/1/log",
+        "/api/builds/99/cancel", "/api/builds/99/front", "/api/builds/99/rerun",
+        "/api/builds/0/cancel", "/api/builds/x/rerun", "/api/builds/1", "/api/agents", "/healthz",
+        "/api/builds/1/log",
     ):  # fmt: skip
         refuse(server, "POST", path)
         sent += 1

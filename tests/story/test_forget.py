@@ -74,7 +74,7 @@ async def test_who_answers_or_holds_a_build_is_not_forgotten(
     await world.wait_build(1, Status.WAITING)
     await world.server.forget_agent("oak")
     assert await names(world) == []
-    assert "No agent has registered" in str((await world.server.build(1)).waiting_for)
+    assert "no agent has registered" in str((await world.server.build(1)).waiting_for)
 
 
 async def test_what_a_forgotten_agent_holds_is_given_up_all_the_same(

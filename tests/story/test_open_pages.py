@@ -31,7 +31,7 @@ async def test_a_build_far_back_is_told_of_its_own_changes(
     await trio.sleep(STEP_S)
     assert server.version(near) != before[near]
     assert (await server.build(near)).queue_position == 4
-    assert "which is busy" in str((await server.build(far)).waiting_for)
+    assert "is busy with #1" in str((await server.build(far)).waiting_for)
 
     begun = server.version(far)
     for number in numbers[2:5]:

@@ -75,4 +75,4 @@ async def test_a_build_that_waits_for_an_agent_that_refuses_says_so(
     agent.refuses = False
     await world.wait_count(agent.taken, 2)
     waits = (await world.server.build(numbers[3])).waiting_for
-    assert waits == "It waits for a free slot: agent agent-9001 has 2, all busy."
+    assert "2nd in line; both slots of agent agent-9001 are busy (#1, #2)" in str(waits)

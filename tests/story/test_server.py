@@ -51,12 +51,14 @@ async def test_more_builds_than_slots_wait_in_order(
     urgent = await world.submit(priority=10)
     assert (await world.server.build(urgent)).queue_position == 1
     assert (await world.server.build(numbers[4])).queue_position == 6
-    assert "No agent has registered" in str((await world.server.build(1)).waiting_for)
+    assert "no agent has registered" in str((await world.server.build(1)).waiting_for)
 
     agent = world.agent(slots=2)
     await agent.register()
     await world.wait_count(agent.taken, 2)
-    assert "agent agent-9001 has 2, all busy" in str((await world.server.build(5)).waiting_for)
+    assert "both slots of agent agent-9001 are busy" in str(
+        (await world.server.build(5)).waiting_for
+    )
     before = trio.current_time()
     for done in range(6):
         await world.wait_count(agent.taken, done + 1)
@@ -269,7 +271,7 @@ async def test_a_draining_or_paused_agent_takes_no_more(
     number = await world.submit()
     await trio.sleep(60)
     assert agent.taken == []
-    assert "1 paused" in str((await world.server.build(number)).waiting_for)
+    assert "agent-9001 is paused" in str((await world.server.build(number)).waiting_for)
     await world.server.set_paused(agent.said["name"], paused=False)
     await world.wait_count(agent.taken)
     agent.draining = True
@@ -295,7 +297,9 @@ async def test_an_agent_with_a_problem_of_its_own_takes_no_more(
     [view] = await world.server.agents()
     assert (view.problem, view.takes_work) == ("0.1 MB free", False)
     why = (await world.server.build(number)).waiting_for
-    assert why == f"No agent takes work now (1 online). {agent.said['name']}: 0.1 MB free."
+    assert why == (
+        f"Next in line; no agent takes work: {agent.said['name']} refuses builds (0.1 MB free)."
+    )
     before = world.server.version()
     agent.problem = ""
     await world.wait_count(agent.taken)

@@ -28,6 +28,7 @@ from ci.model import (
 )
 from ci.server.store import builds as build_rows
 from ci.server.store import removal
+from ci.server.store.line import Waits, in_line
 from ci.server.store.rows import change, to_attempt
 from ci.server.store.tables import IS_CURRENT, IS_OPEN, IS_WAITING, attempts, builds, jobs
 
@@ -36,14 +37,22 @@ _MANY = {1: "One attempt was", 2: "Two attempts were", 3: "Three attempts were"}
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What the end of an attempt meant: `again` is its build if that waits for another one.
+    """What the end of an attempt meant: `again` is its place in line if its build waits again.
 
     With `repeated` it had ended so before, and nothing was changed.
     """
 
     attempt: Attempt
-    again: Build | None = None
+    again: Waits | None = None
     repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """A build whose lease was undone; `waits` is None if it was canceled meanwhile."""
+
+    number: int
+    waits: Waits | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +144,20 @@ def lease(
     return Lease(attempt, build, _lost_at(connection, attempt) if tries else None)
 
 
-def put_back(connection: Connection, id: str) -> Build | None:
+def put_back(connection: Connection, id: str) -> PutBack | None:
     """Undo a lease that its agent never took; its id is not used again.
 
-    Returns the build, which waits again, or is canceled and will get no more log; or None if the
-    attempt was over already.
+    Returns where its build waits again, or that it is canceled and will get no more log; or None if
+    the attempt was over already.
     """
     attempt = get(connection, id)
     if attempt is None or not attempt.log_open:
         return None
     if attempt.status is Status.CANCELED:
         _close_log(connection, id)
-        return build_rows.get(connection, attempt.build)
+        return PutBack(attempt.build, None)
     connection.execute(delete(attempts).where(attempts.c.id == id))
-    return _wait_again(connection, attempt, message="")
+    return PutBack(attempt.build, _wait_again(connection, attempt, message=""))
 
 
 def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> Ended:
@@ -280,7 +289,7 @@ def _lost_attempts(connection: Connection, attempt: Attempt) -> tuple[Attempt, .
     return tuple(a for a in of_build if a.job == attempt.job and a.reason in TRY_AGAIN)
 
 
-def _wait_again(connection: Connection, attempt: Attempt, message: str) -> Build | None:
+def _wait_again(connection: Connection, attempt: Attempt, message: str) -> Waits:
     change(connection, jobs, _job(attempt), Status.WAITING)
     change(
         connection,
@@ -291,7 +300,9 @@ def _wait_again(connection: Connection, attempt: Attempt, message: str) -> Build
         agent=None,
         message=message,
     )
-    return build_rows.get(connection, attempt.build)
+    build = build_rows.get(connection, attempt.build)
+    assert build is not None  # an attempt has one, by its foreign key
+    return in_line(connection, build)
 
 
 def _end_build(

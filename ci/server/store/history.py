@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import Connection, literal, select
 
-from ci.model import MAX_KIND_CHARS, Kind, Status
+from ci.model import Kind, Status
 from ci.server.store.tables import IS_GREEN, KIND_OF_COMMAND, builds
 
 # Of a repository, so many builds are looked through for green ones: it may never have had any.
@@ -33,11 +33,21 @@ def durations(connection: Connection, kind: Kind, limit: int) -> list[float]:
 def took(connection: Connection, numbers: Collection[int]) -> list[tuple[Kind, float]]:
     """Return kind and duration of those builds that are green, and told how long they took."""
     rows = connection.execute(
-        select(builds.c.repository, builds.c.command, builds.c.duration_s)
+        select(builds.c.repository, KIND_OF_COMMAND, builds.c.duration_s)
         .where(builds.c.number.in_(numbers), IS_GREEN, builds.c.duration_s.is_not(None))
         .order_by(builds.c.number)
     )
-    return [(Kind(row.repository, row.command[:MAX_KIND_CHARS]), row.duration_s) for row in rows]
+    return [(Kind(*kind), duration_s) for *kind, duration_s in rows]
+
+
+def kinds(connection: Connection, numbers: Collection[int]) -> dict[int, Kind]:
+    """Return of which kind each of some builds is."""
+    rows = connection.execute(
+        select(builds.c.number, builds.c.repository, KIND_OF_COMMAND).where(
+            builds.c.number.in_(numbers)
+        )
+    )
+    return {number: Kind(*kind) for number, *kind in rows}
 
 
 def _durations_of_repository(connection: Connection, repository: str, limit: int) -> list[float]:

@@ -1,57 +1,105 @@
 """Line: the builds that wait, in their order, in memory. A copy of the index `jobs_waiting`.
 
-The store says who waits and who is next. This copy says how many wait and who has which place:
-the database would have to count, and counting twenty thousand takes as long as twenty pages.
+The store says who waits and who is next. This copy says how many wait, who has which place and
+what he asks for: the database would have to count, and counting twenty thousand takes as long as
+twenty pages.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, literal_column, select, update
 
-from ci.server.store.tables import IS_WAITING, jobs
+from ci.errors import Conflict
+from ci.model import Build, Kind
+from ci.server.store import builds as build_rows
+from ci.server.store import removal
+from ci.server.store.tables import IS_WAITING, KIND_OF_COMMAND, builds, jobs
 
 Key = tuple[int, int]  # sorts as the queue does: minus the priority, then the number
+
+
+class Waits(NamedTuple):
+    """A build that waits. `priority` is that of its job: somebody may have moved it forward."""
+
+    number: int
+    priority: int
+    kind: Kind
+
+    @property
+    def key(self) -> Key:
+        """Where it stands."""
+        return -self.priority, self.number
 
 
 class Line:
     """Changed by what is committed, at once after the commit, and by nothing else."""
 
-    def __init__(self, waiting: Iterable[tuple[int, int]] = ()) -> None:
-        """Take number and priority of each build that waits."""
-        self._priorities = dict(waiting)
-        self._keys = sorted(map(self._key, self._priorities))
+    def __init__(self, waiting: Collection[Waits] = ()) -> None:
+        self._waiting = {each.number: each for each in waiting}
+        self._keys = sorted(each.key for each in waiting)
 
     def __len__(self) -> int:
         """How many wait."""
         return len(self._keys)
 
-    def add(self, number: int, priority: int) -> None:
+    def add(self, build: Waits) -> None:
         """Let a build wait, in the place that its age and priority give it."""
-        self._priorities[number] = priority
-        insort(self._keys, self._key(number))
+        self._waiting[build.number] = build
+        insort(self._keys, build.key)
 
     def remove(self, number: int) -> None:
         """Let a build wait no more; one that did not is no mistake."""
-        if number in self._priorities:
-            del self._keys[bisect_left(self._keys, self._key(number))]
-            del self._priorities[number]
+        build = self._waiting.pop(number, None)
+        if build is not None:
+            del self._keys[bisect_left(self._keys, build.key)]
 
     def places(self, numbers: Collection[int]) -> dict[int, int]:
         """Return the place of those builds that wait; 1 is the next."""
         return {
-            number: bisect_left(self._keys, self._key(number)) + 1
+            number: bisect_left(self._keys, self._waiting[number].key) + 1
             for number in numbers
-            if number in self._priorities
+            if number in self._waiting
         }
 
-    def _key(self, number: int) -> Key:
-        return -self._priorities[number], number
+    def first(self, count: int) -> list[Kind]:
+        """Return what the first ones ask for, in their order."""
+        return [self._waiting[number].kind for _, number in self._keys[:count]]
 
 
 def read_line(connection: Connection) -> Line:
     """Read who waits."""
-    rows = connection.execute(select(jobs.c.build, jobs.c.priority).where(IS_WAITING))
-    return Line((row.build, row.priority) for row in rows)
+    rows = connection.execute(
+        select(jobs.c.build, jobs.c.priority, builds.c.repository, KIND_OF_COMMAND)
+        .join(builds, builds.c.number == jobs.c.build)
+        .where(IS_WAITING)
+    )
+    return Line([Waits(number, priority, Kind(*kind)) for number, priority, *kind in rows])
+
+
+def move_to_front(connection: Connection, number: int) -> Waits:
+    """Let a build that waits be the next one. Raises NotFound, and Conflict if it does not wait."""
+    others = jobs.alias()
+    highest = select(func.max(others.c.priority)).where(
+        others.c.status == literal_column("'waiting'")
+    )
+    done = connection.execute(
+        update(jobs)
+        .where(jobs.c.build == number, IS_WAITING)
+        .values(priority=highest.scalar_subquery() + 1)
+    )
+    build = build_rows.get(connection, number)
+    if build is None:
+        raise removal.not_found(connection, number)
+    if not done.rowcount:
+        raise Conflict(f"build {number} does not wait: {build.status}", field="number")
+    return in_line(connection, build)
+
+
+def in_line(connection: Connection, build: Build) -> Waits:
+    """Say where a build stands that waits."""
+    priority = connection.execute(select(jobs.c.priority).where(jobs.c.build == build.number))
+    return Waits(build.number, priority.scalar_one(), Kind.of(build))

@@ -19,11 +19,11 @@ from ci.errors import Busy, NotFound, StoreFailed
 from ci.model import Agent, Attempt, Build, BuildRequest, CommitInfo, Kind, Lease, Outcome, Status
 from ci.server.journal import Journal
 from ci.server.metrics import Metrics
-from ci.server.store import agents, attempts, builds, history, removal
-from ci.server.store.attempts import Canceled, Ended
+from ci.server.store import agents, attempts, builds, history, line, removal
+from ci.server.store.attempts import Canceled, Ended, PutBack
 from ci.server.store.damage import Damage
 from ci.server.store.database import Database, open_database
-from ci.server.store.line import read_line
+from ci.server.store.line import Waits, read_line
 from ci.server.store.tables import health
 from ci.server.store.versions import Versions
 from ci.server.store.writer import MAX_AGENT_ORDERS, MAX_BATCH, MAX_ORDERS, Writer
@@ -129,7 +129,7 @@ class Store:
         def tell(build: Build) -> None:
             self._changed(build.number)
             self._journal.accepted(build)
-            self._waits(build)
+            self._wait(Waits(build.number, build.priority, Kind.of(build)))
 
         return await self._writer.run(accept, then=tell, most=MAX_ORDERS)
 
@@ -146,6 +146,20 @@ class Store:
         await self._writer.run(
             lambda c: attempts.cancel(c, number, self._now()), then=tell, most=MAX_ORDERS
         )
+
+    async def move_to_front(self, number: int) -> None:
+        """Let a build that waits be the next one, also after a restart.
+
+        Raises NotFound, Conflict when it does not wait, and Busy.
+        """
+
+        def tell(waits: Waits) -> None:
+            self._changed(number)
+            self._journal.moved(number)
+            self._line.remove(number)
+            self._line.add(waits)
+
+        await self._writer.run(lambda c: line.move_to_front(c, number), then=tell, most=MAX_ORDERS)
 
     async def lease(self, agent: str, *, has_peers: bool = False) -> Lease | None:
         """Give the next waiting job to `agent`, or None.
@@ -166,13 +180,13 @@ class Store:
     async def put_back(self, id: str) -> None:
         """Undo a lease that its agent never took."""
 
-        def tell(build: Build | None) -> None:
-            if build is None:
+        def tell(back: PutBack | None) -> None:
+            if back is None:
                 return
-            self._changed(build.number)
-            if build.status is Status.WAITING:
-                self._journal.put_back(build, id)
-                self._waits(build)
+            self._changed(back.number)
+            if back.waits is not None:
+                self._journal.put_back(back.number, id)
+                self._wait(back.waits)
 
         await self._writer.run(lambda c: attempts.put_back(c, id), then=tell)
 
@@ -201,7 +215,7 @@ class Store:
             if outcome.status is Status.SUCCESS and not ended.repeated:
                 self._news.green(ended.attempt.build)
             if ended.again is not None:
-                self._waits(ended.again)
+                self._wait(ended.again)
 
         return await self._writer.run(
             lambda c: attempts.end(c, id, outcome, self._now()),
@@ -340,6 +354,14 @@ class Store:
         """Return the place in line of those builds that wait; 1 is the next."""
         return self._line.places(numbers)
 
+    def line(self, count: int) -> list[Kind]:
+        """Return what the first ones in line ask for."""
+        return self._line.first(count)
+
+    async def kinds(self, numbers: Collection[int]) -> dict[int, Kind]:
+        """Return of which kind each build is."""
+        return await self._read(lambda c: history.kinds(c, numbers))
+
     async def page(self, wanted: BuildFilter) -> BuildPage:
         """Return the newest builds that fit. A search for a text may read every row: a thread."""
         if wanted.text is None:
@@ -361,9 +383,9 @@ class Store:
     def _changed(self, number: int) -> None:
         self._versions.note(number, self.version)
 
-    def _waits(self, build: Build) -> None:
+    def _wait(self, build: Waits) -> None:
         """Note that a build has begun to wait, and tell so."""
-        self._line.add(build.number, build.priority)
+        self._line.add(build)
         self._news.waiting()
 
     def _read_in_thread(self, work: Callable[[Connection], T]) -> T:

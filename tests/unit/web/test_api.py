@@ -14,7 +14,7 @@ from tests.fakes.core import FakeCore
 FIELDS = {
     "number", "repository", "commit", "commit_hash", "subject", "author", "branch", "command",
     "status", "reason", "message", "created_at", "started_at", "finished_at", "duration_s",
-    "agent", "exit_code", "log_size", "attempts", "queue_position", "waiting_for",
+    "agent", "exit_code", "log_size", "attempts", "queue_position", "waiting_for", "starts_in_s",
 }  # fmt: skip
 ATTEMPT_FIELDS = {"id", "agent", "status", "reason", "started_at", "finished_at", "exit_code"}
 GOOD = {"commit": "main", "command": "make test"}
@@ -158,13 +158,13 @@ async def test_a_wrong_query_is_refused(client: httpx.AsyncClient, query: str, f
 @pytest.mark.parametrize(
     "number", ["0", "7", "-1", "x", "1.5", "9" * 19, str(2**63), "9" * 5000, "%00", "\u0661"]
 )
-@pytest.mark.parametrize("rest", ["", "/log", "/cancel", "/rerun"])
+@pytest.mark.parametrize("rest", ["", "/log", "/cancel", "/front", "/rerun"])
 async def test_an_unknown_build_is_not_found(
     client: httpx.AsyncClient, number: str, rest: str
 ) -> None:
     """404 in JSON, whatever stands there."""
     path = f"/api/builds/{number}{rest}"
-    method = "POST" if rest in ("/cancel", "/rerun") else "GET"
+    method = "POST" if rest in ("/cancel", "/front", "/rerun") else "GET"
     answer = await client.request(method, path)
     assert answer.status_code == 404
     assert set(answer.json()["error"]) == {"field", "message"}

@@ -80,6 +80,7 @@ async def test_the_first_of_two_counts(client: httpx.AsyncClient, core: FakeCore
         ("/builds", "/"),
         ("/builds?q=x", "/"),
         ("/build/7/cancel", "/build/7"),
+        ("/build/7/front", "/build/7"),
         ("/build/7/rerun", "/build/7"),
         ("/agents/pause", "/agents"),
         ("/agents/resume", "/agents"),

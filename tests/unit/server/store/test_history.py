@@ -17,6 +17,7 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "durations of a kind": lambda c: history.durations(c, Kind("demo", "make"), 20),
     "durations of a repository": lambda c: history.durations(c, Kind("demo"), 20),
     "durations of all": lambda c: history.durations(c, Kind(), 20),
+    "kinds": lambda c: history.kinds(c, [1, 2]),
     "what ended meanwhile": lambda c: history.took(c, [1, 2]),
 }
 

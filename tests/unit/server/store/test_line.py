@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ci import blocking
 from ci.errors import Conflict, NotFound
-from ci.model import Agent, BuildRequest, Lease, Outcome, Reason, Status
-from ci.server.store.line import Line, read_line
+from ci.model import Agent, BuildRequest, Kind, Lease, Outcome, Reason, Status
+from ci.server.store.line import Line, Waits, read_line
 from ci.server.store.store import Store, open_store
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
@@ -24,7 +24,9 @@ LOST = Outcome(Status.ERROR, Reason.AGENT_LOST, "Agent one was lost.")
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["accept", "accept", "lease", "put back", "lose", "end", "cancel"]),
+        st.sampled_from(
+            ["accept", "accept", "lease", "put back", "lose", "end", "cancel", "move to front"]
+        ),
         st.integers(-2, 2),
     ),
     max_size=40,
@@ -36,10 +38,11 @@ def test_places_follow_priority_and_age(priorities: dict[int, int]) -> None:
     """Whoever asks, of all or of one."""
     line = Line()
     for number, priority in priorities.items():
-        line.add(number, priority)
+        line.add(Waits(number, priority, Kind("demo", f"make {number}")))
     order = sorted(priorities, key=lambda number: (-priorities[number], number))
     assert line.places(range(200)) == {number: n for n, number in enumerate(order, 1)}
     assert len(line) == len(priorities)
+    assert line.first(3) == [Kind("demo", f"make {number}") for number in order[:3]]
     for number in order[::2]:
         line.remove(number)
         line.remove(number)
@@ -66,16 +69,24 @@ async def _take_steps(folder: Path, steps: list[tuple[str, int]]) -> None:
             fresh = read_line(store._reader)
             numbers = range(1, len(steps) + 1)
             assert store.places(numbers) == fresh.places(numbers)
+            assert store.line(99) == fresh.first(99)
             counts = await store.unfinished()
             assert (counts[Status.WAITING], counts[Status.RUNNING]) == (len(fresh), len(leases))
 
 
 async def _take(store: Store, leases: list[Lease], step: str, choice: int) -> None:
     if step == "accept":
-        await store.accept(BuildRequest("demo", "/srv/demo", "main", "true", choice))
+        await store.accept(BuildRequest("demo", "/srv/demo", "main", f"make {choice}", choice))
     elif step == "lease":
+        waiting = store.places(range(1, 99))
         lease = await store.lease("one")
         leases.extend([lease] if lease else [])
+        assert (waiting.get(lease.build.number) if lease else len(waiting)) == bool(lease)
+    elif step == "move to front":
+        number = 3 + choice
+        with suppress(Conflict, NotFound):
+            await store.move_to_front(number)
+            assert store.places([number]) == {number: 1}
     elif step == "cancel":
         number = 3 + choice
         with suppress(Conflict, NotFound):  # and then it holds no lease

@@ -299,6 +299,27 @@ async def test_priority_then_age(tmp_path: Path) -> None:
         assert [(await lease(store)).build for _ in range(4)] == [2, 4, 1, 3]
 
 
+async def test_what_is_moved_to_the_front_is_next_whatever_happens(tmp_path: Path) -> None:
+    """Whatever priorities others have; also when it was taken and lost, and after a restart."""
+    async with opened(tmp_path) as store:
+        for priority in (0, 9, 1000, 0):
+            await store.accept(BuildRequest("demo", "/srv/demo", "main", "x", priority))
+        await store.move_to_front(4)
+        assert (await lease(store)).id == "4.1.1"
+        with pytest.raises(Conflict, match="build 4 does not wait: running"):
+            await store.move_to_front(4)
+        await store.end("4.1.1", LOST, delivered=True)
+        assert store.places([3, 4]) == {4: 1, 3: 2}
+        await store.move_to_front(1)
+        with pytest.raises(NotFound):
+            await store.move_to_front(5)
+    async with opened(tmp_path) as store:
+        assert [(await lease(store)).build for _ in range(4)] == [1, 4, 3, 2]
+        build = await store.build(4)
+        assert build is not None
+        assert build.priority == 0, "as asked, so that to run it again is no privilege"
+
+
 async def test_cancel(tmp_path: Path) -> None:
     """A canceled build is never leased, its attempt is over, a second cancel is refused."""
     async with opened(tmp_path) as store:

@@ -1,0 +1,101 @@
+"""What a build waits for, in one sentence: its place, why nobody takes it, when it starts. No I/O.
+
+`3rd in line; both slots of the 2 agents are busy (#409, #411); starts in about 4 min.`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from ci.model import AgentState
+from ci.server.forecast import MINUTE, in_words
+from ci.server.views import AgentView
+
+BEING_HANDED: Final = "It is being handed to an agent."
+NO_AGENT: Final = "no agent has registered yet: start one with python -m ci.agent"
+NO_HISTORY: Final = "no build was green yet, so nobody knows when it starts"
+DISK_SHORT: Final = "the server's disk is short, so what runs can't deliver"
+NAMED: Final = 3  # agents or builds by name; a sentence with more of them is not read
+
+# Who is soonest back is named first.
+_HOPE: Final = (AgentState.ONLINE, AgentState.PAUSED, AgentState.DRAINING, AgentState.LOST)
+
+
+def is_ready(agent: AgentView) -> bool:
+    """Whether a build that waits may hope for this agent's slots.
+
+    One that took a build and refused another, for now, has its slots busy; one that has only
+    refused has a problem.
+    """
+    return agent.state is AgentState.ONLINE and not agent.problem
+
+
+def sentence(place: int, *reasons: str) -> str:
+    """Put a place in line and what is known beside it into one sentence."""
+    known = [in_line(place), *filter(None, reasons)]
+    return "; ".join(known) + "."
+
+
+def in_line(place: int) -> str:
+    """`Next in line`, `2nd in line`, `11th in line`, `23rd in line`."""
+    if place == 1:
+        return "Next in line"
+    teens = place // 10 % 10 == 1
+    ending = "th" if teens else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending} in line"
+
+
+def why(agents: Sequence[AgentView], busy: Sequence[int]) -> str:
+    """Say why no agent takes the next build; `busy` are the builds in the slots it may hope for."""
+    if not agents:
+        return NO_AGENT
+    ready = [agent for agent in agents if is_ready(agent)]
+    if not ready:
+        idle = sorted(agents, key=lambda agent: _HOPE.index(agent.state))
+        return f"no agent takes work: {_few([_excuse(agent) for agent in idle])}"
+    slots = sum(agent.agent.slots for agent in ready)
+    builds = _few([f"#{number}" for number in busy])
+    owner = f"agent {ready[0].agent.name}" if len(ready) == 1 else f"the {len(ready)} agents"
+    if slots == 1:
+        return f"{owner} is busy with {builds}" if builds else f"{owner} is busy"
+    count = "both" if slots == 2 else f"all {slots}"
+    return f"{count} slots of {owner} are busy" + (f" ({builds})" if builds else "")
+
+
+def starts(seconds: int | None) -> str:
+    """Say when it starts, as far as anybody knows."""
+    return NO_HISTORY if seconds is None else f"starts {in_words(seconds)}"
+
+
+def starts_after(seconds: int | None) -> str:
+    """Say when it starts at the earliest; nothing when that is soon, or not known."""
+    if seconds is None or seconds < MINUTE:
+        return ""
+    return f"starts {in_words(seconds)}".replace("about", "more than")
+
+
+def _excuse(view: AgentView) -> str:
+    """Why an agent takes no work."""
+    name = view.agent.name
+    match view.state:
+        case AgentState.LOST:
+            heard = view.last_heard.astimezone(UTC)
+            return f"{name} is silent since {_exact(heard)}"
+        case AgentState.PAUSED:
+            note = view.agent.pause_note
+            return f"{name} is paused ({note})" if note else f"{name} is paused"
+        case AgentState.DRAINING:
+            return f"{name} is stopping"
+        case AgentState.ONLINE:
+            return f"{name} refuses builds ({view.problem.rstrip('.')})"
+
+
+def _exact(time: datetime) -> str:
+    return time.strftime("%-d %b, %H:%M UTC")
+
+
+def _few(words: Sequence[str]) -> str:
+    more = len(words) - NAMED
+    return ", ".join(words[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,111 @@
+"""What a build waits for is one sentence that says what to do about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ci.model import Agent, AgentState
+from ci.server import waiting
+from ci.server.views import AgentView
+
+NOON = datetime(2026, 11, 22, 12, 0, 59, tzinfo=UTC)
+
+
+def agent(
+    name: str,
+    state: AgentState = AgentState.ONLINE,
+    *,
+    slots: int = 1,
+    problem: str = "",
+    note: str = "",
+) -> AgentView:
+    """An agent as the server sees it."""
+    paused = state is AgentState.PAUSED
+    known = Agent(name, "h", 1, slots, (), "", "b", "h", True, paused, NOON, NOON, note)
+    return AgentView(known, state, NOON, (), problem=problem, takes_work=not problem)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (1, "Next"),
+        (2, "2nd"),
+        (3, "3rd"),
+        (4, "4th"),
+        (11, "11th"),
+        (12, "12th"),
+        (13, "13th"),
+        (21, "21st"),
+        (100, "100th"),
+        (111, "111th"),
+        (1002, "1002nd"),
+        (1013, "1013th"),
+    ],
+)
+def test_places_in_words(place: int, words: str) -> None:
+    """As one says them."""
+    assert waiting.in_line(place) == f"{words} in line"
+
+
+@pytest.mark.parametrize(
+    ("agents", "busy", "words"),
+    [
+        ([], [], "no agent has registered yet: start one with python -m ci.agent"),
+        ([agent("oak")], [7], "agent oak is busy with #7"),
+        ([agent("oak")], [], "agent oak is busy"),
+        ([agent("oak", slots=2)], [7, 5], "both slots of agent oak are busy (#7, #5)"),
+        ([agent("oak"), agent("elm")], [7, 5], "both slots of the 2 agents are busy (#7, #5)"),
+        (
+            [agent("oak", slots=4), agent("elm", slots=4)],
+            [9, 8, 7, 6, 5],
+            "all 8 slots of the 2 agents are busy (#9, #8, #7 and 2 more)",
+        ),
+        (
+            [agent("oak"), agent("elm", AgentState.PAUSED), agent("fir", problem="full")],
+            [7],
+            "agent oak is busy with #7",
+        ),
+        (
+            [agent("oak", AgentState.LOST)],
+            [],
+            "no agent takes work: oak is silent since 22 Nov, 12:00 UTC",
+        ),
+        (
+            [
+                agent("fir", AgentState.DRAINING),
+                agent("oak", AgentState.PAUSED, note="moved"),
+            ],
+            [],
+            "no agent takes work: oak is paused (moved), fir is stopping",
+        ),
+        (
+            [agent("oak", AgentState.PAUSED), agent("ash", problem="0.1 MB free.")],
+            [],
+            "no agent takes work: ash refuses builds (0.1 MB free), oak is paused",
+        ),
+        (
+            [agent(f"a{n}", AgentState.PAUSED) for n in range(9)],
+            [],
+            "no agent takes work: a0 is paused, a1 is paused, a2 is paused and 6 more",
+        ),
+    ],
+)
+def test_each_reason_has_its_words(agents: list[AgentView], busy: list[int], words: str) -> None:
+    """Only agents from which something may be hoped count, if there is one."""
+    assert waiting.why(agents, busy) == words
+
+
+def test_a_whole_sentence() -> None:
+    """Place, reason and time; what is not known is left out."""
+    said = waiting.sentence(3, "both slots are busy", waiting.starts(240))
+    assert said == "3rd in line; both slots are busy; starts in about 4 min."
+    assert waiting.sentence(1, "oak is busy", "") == "Next in line; oak is busy."
+
+
+def test_times_that_nobody_knows() -> None:
+    """No estimate is said, and not left out; far back only a bound is known, or nothing."""
+    assert waiting.starts(None) == waiting.NO_HISTORY
+    assert waiting.starts_after(7200) == "starts in more than 2 h"
+    assert waiting.starts_after(30) == waiting.starts_after(None) == ""
