@@ -46,7 +46,16 @@ from ci.server.rules import Rules
 from ci.server.store.store import News, Store, open_store
 from ci.server.store.tables import SCHEMA
 from ci.server.unhurried import Unhurried
-from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogHits, LogView
+from ci.server.views import (
+    AgentView,
+    BuildFilter,
+    BuildPage,
+    BuildView,
+    Health,
+    LogHits,
+    LogView,
+    Neighbours,
+)
 from ci.wire.job import command_problem
 from ci.wire.registration import Registration, write_welcome
 from ci.wire.result import Result
@@ -264,6 +273,10 @@ class Server:
                 )
             found.append(view)
         return tuple(found)
+
+    async def neighbours(self, build: Build) -> Neighbours:
+        """Return the builds that one goes to from another one."""
+        return await self._store.neighbours(build)
 
     async def typical_s(self, build: Build) -> float | None:
         """Return how many seconds such builds take: the median of the last green ones, or None.

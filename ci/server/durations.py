@@ -6,6 +6,7 @@ What was never asked for is read when it is; after that each green build is adde
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from statistics import median
 from typing import Final
 
@@ -19,12 +20,28 @@ MAX_KINDS: Final = 1000  # in memory; those asked for first go first
 MAX_NEWS: Final = 500  # ended builds that nobody has asked about; then all is read anew
 
 
+class _Recent:
+    """The durations of the last green builds of a kind, the oldest first, and their median."""
+
+    def __init__(self, seconds: Iterable[float]) -> None:
+        self._seconds = deque(seconds, COUNTED)
+        self._look()
+
+    def add(self, seconds: float) -> None:
+        """Count one more; the oldest does not count any longer."""
+        self._seconds.append(seconds)
+        self._look()
+
+    def _look(self) -> None:
+        self.median_s = median(self._seconds) if self._seconds else None
+
+
 class Durations:
     """Medians of the last green builds of each kind."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: dict[Kind, deque[float]] = {}  # the oldest build first
+        self._known: dict[Kind, _Recent] = {}
         self._news: list[int] = []  # green builds that have ended since the last question
 
     def note(self, number: int) -> None:
@@ -59,13 +76,12 @@ class Durations:
         for kind, seconds in await self._store.took(news):
             for wider in kind.widening:
                 if wider in self._known:
-                    self._known[wider].append(seconds)
+                    self._known[wider].add(seconds)
 
     async def _median(self, kind: Kind) -> float | None:
         if kind not in self._known:
             found = await self._store.durations(kind, COUNTED)
-            self._known[kind] = deque(reversed(found), COUNTED)
+            self._known[kind] = _Recent(reversed(found))
             if len(self._known) > MAX_KINDS:
                 del self._known[next(iter(self._known))]
-        seconds = self._known[kind]
-        return median(seconds) if seconds else None
+        return self._known[kind].median_s

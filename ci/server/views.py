@@ -43,6 +43,16 @@ class BuildView:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Builds that one goes to from another one: of the same branch, or of its repository."""
+
+    branch: str = ""  # of all of them; empty when they are only of the same repository
+    previous: int | None = None
+    next: int | None = None
+    last_green: int | None = None  # before it, of the same branch and command
+
+
+@dataclass(frozen=True, slots=True)
 class LogView:
     """The log of one attempt: its size in bytes now, and whether it can still grow."""
 

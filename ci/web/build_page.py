@@ -14,7 +14,7 @@ from quart.typing import ResponseReturnValue
 from ci.errors import Busy, Conflict, NotFound, Rejected, RequestError, StoreFailed
 from ci.model import Status
 from ci.server.views import BuildView, LogHits
-from ci.web import as_json, log_page, logview, parts, query
+from ci.web import as_json, log_page, logview, parts, query, takehome, timeline
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
 from ci.web.rawlog import raw_log
@@ -88,6 +88,10 @@ async def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[st
     status = view.build.status
     is_over = status.ended and not any(each.log_open for each in view.attempts)
     return {
+        "near": await core.neighbours(view.build),
+        "spans": timeline.spans(view, core.now()),
+        "home": takehome.commands(view.build),
+        "form": query.as_form(view.build, core.repositories),
         "view": view,
         "build": view.build,
         "several": len(core.repositories) > 1,

@@ -10,7 +10,16 @@ from quart import current_app
 
 from ci.config import ServerConfig
 from ci.model import Build, Status
-from ci.server.views import AgentView, BuildFilter, BuildPage, BuildView, Health, LogHits, LogView
+from ci.server.views import (
+    AgentView,
+    BuildFilter,
+    BuildPage,
+    BuildView,
+    Health,
+    LogHits,
+    LogView,
+    Neighbours,
+)
 
 EXTENSION = "core"  # where an app keeps its core
 
@@ -60,6 +69,9 @@ class Core(Protocol):
 
     async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
         """Say all about each of some builds."""
+
+    async def neighbours(self, build: Build) -> Neighbours:
+        """Say where one goes from a build."""
 
     async def typical_s(self, build: Build) -> float | None:
         """Say how many seconds builds of that repository and command take; None if unknown."""

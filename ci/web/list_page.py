@@ -24,9 +24,11 @@ async def index() -> Response:
     core = the_core()
     wanted = query.build_filter()
     if parts.wanted_part() is None:
-        return await parts.send_page(
-            "index.html", **_form(core, {}), **await _list(core, wanted), error=None
-        )
+        filled = query.form()
+        shown = await _list(core, wanted)
+        if filled:  # else, without JavaScript, what is edited would be lost
+            shown["refresh_s"] = None
+        return await parts.send_page("index.html", **_form(core, filled), **shown, error=None)
     moment = partial(parts.stamp, core, parts.EACH_LOOK)
     if parts.is_current(core):
         return parts.no_news(moment())

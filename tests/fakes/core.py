@@ -28,6 +28,7 @@ from ci.server.views import (
     LogHit,
     LogHits,
     LogView,
+    Neighbours,
 )
 
 OF_AGENTS = 0  # in the place of a build's number
@@ -166,6 +167,17 @@ class FakeCore:
     async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
         """Say all about each of some builds."""
         return tuple([await self.build(build.number) for build in builds])
+
+    async def neighbours(self, build: Build) -> Neighbours:
+        """Say that there are those with the numbers beside it."""
+        others = {number for number, view in self._views.items() if number != build.number}
+        green = {n for n in others if self._views[n].build.status is Status.SUCCESS}
+        return Neighbours(
+            build.branch or "",
+            max((n for n in others if n < build.number), default=None),
+            min((n for n in others if n > build.number), default=None),
+            max((n for n in green if n < build.number), default=None),
+        )
 
     async def typical_s(self, build: Build) -> float | None:
         """Say what the test says of that command."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection, func, literal, select
 
-from ci.model import Kind, Status
+from ci.model import MAX_KIND_CHARS, Build, Kind, Status
 from ci.server.store.tables import IS_GREEN, KIND_OF_COMMAND, builds
+from ci.server.views import Neighbours
 
 # Of a repository, so many builds are looked through for green ones: it may never have had any.
 LOOKED_THROUGH: Final = 200
+# And so many that begin as a long command does, for one that goes on as it.
+SAME_BEGINNING: Final = 10
 
 _TOOK = select(builds.c.duration_s).where(builds.c.duration_s.is_not(None))  # others' may be silent
 
@@ -48,6 +51,41 @@ def kinds(connection: Connection, numbers: Collection[int]) -> dict[int, Kind]:
         )
     )
     return {number: Kind(*kind) for number, *kind in rows}
+
+
+def neighbours(connection: Connection, build: Build) -> Neighbours:
+    """Find the builds before and after one, and the last green one before it."""
+    # Until an agent has looked, the branch is what was asked for, if that is one at all.
+    branch = build.commit if build.branch is None else build.branch
+    near = [builds.c.repository == build.repository]
+    if branch:
+        near.append(builds.c.branch == branch)
+    before = select(func.max(builds.c.number)).where(*near, builds.c.number < build.number)
+    after = select(func.min(builds.c.number)).where(*near, builds.c.number > build.number)
+    return Neighbours(
+        branch,
+        connection.execute(before).scalar(),
+        connection.execute(after).scalar(),
+        last_green(connection, build, branch),
+    )
+
+
+def last_green(connection: Connection, build: Build, branch: str) -> int | None:
+    """Find the last green build before one that did the same on a branch."""
+    rows = connection.execute(
+        select(builds.c.number, builds.c.command)
+        .where(
+            builds.c.repository == build.repository,
+            builds.c.branch == branch,
+            literal(build.command[:MAX_KIND_CHARS]) == KIND_OF_COMMAND,
+            builds.c.number < build.number,
+            IS_GREEN,
+        )
+        .order_by(builds.c.number.desc())
+        .limit(SAME_BEGINNING)
+    )
+    # Not asked of the database, which would then leave the index for another one.
+    return next((row.number for row in rows if row.command == build.command), None)
 
 
 def _durations_of_repository(connection: Connection, repository: str, limit: int) -> list[float]:

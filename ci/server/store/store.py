@@ -27,7 +27,7 @@ from ci.server.store.line import Waits, read_line
 from ci.server.store.tables import health
 from ci.server.store.versions import Versions
 from ci.server.store.writer import MAX_AGENT_ORDERS, MAX_BATCH, MAX_ORDERS, Writer
-from ci.server.views import BuildFilter, BuildPage
+from ci.server.views import BuildFilter, BuildPage, Neighbours
 
 T = TypeVar("T")
 
@@ -361,6 +361,10 @@ class Store:
     async def kinds(self, numbers: Collection[int]) -> dict[int, Kind]:
         """Return of which kind each build is."""
         return await self._read(lambda c: history.kinds(c, numbers))
+
+    async def neighbours(self, build: Build) -> Neighbours:
+        """Return the builds that one goes to from another one."""
+        return await self._read(lambda c: history.neighbours(c, build))
 
     async def page(self, wanted: BuildFilter) -> BuildPage:
         """Return the newest builds that fit. A search for a text may read every row: a thread."""

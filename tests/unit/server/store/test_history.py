@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
 
-from ci.model import Kind
+from ci.model import Build, BuildRequest, CommitInfo, Kind, Status
 from ci.server.store import history
 from ci.server.store.database import open_database
+from ci.server.store.store import Store
+from ci.server.views import Neighbours
+from tests.unit.server.store.test_store import GOOD, lease, opened
 
+BUILD = Build(
+    7, "demo", "/srv/demo", "main", "make", 0, Status.RUNNING, datetime(2030, 1, 1, tzinfo=UTC)
+)
 QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "durations of a kind": lambda c: history.durations(c, Kind("demo", "make"), 20),
     "durations of a repository": lambda c: history.durations(c, Kind("demo"), 20),
     "durations of all": lambda c: history.durations(c, Kind(), 20),
     "kinds": lambda c: history.kinds(c, [1, 2]),
+    "neighbours": lambda c: history.neighbours(c, BUILD),
     "what ended meanwhile": lambda c: history.took(c, [1, 2]),
 }
 
@@ -34,6 +43,8 @@ def test_each_question_goes_by_an_index_and_sorts_nothing(tmp_path: Path, questi
     for step in steps:
         assert "TEMP B-TREE" not in step, steps
         assert "SCAN builds" not in step, steps
+    if question == "neighbours":
+        assert "builds_green_by_branch (repository=? AND branch=? AND <expr>=?" in steps[-1]
 
 
 def _plan(connection: Connection, question: str) -> list[str]:
@@ -46,9 +57,44 @@ def _plan(connection: Connection, question: str) -> list[str]:
     event.listen(connection, "before_cursor_execute", note)
     QUESTIONS[question](connection)
     event.remove(connection, "before_cursor_execute", note)
-    [(statement, parameters)] = asked
-    explained = connection.connection.cursor().execute(
-        f"EXPLAIN QUERY PLAN {statement}",
-        parameters,
-    )
-    return [str(row[-1]) for row in explained]
+    steps: list[str] = []
+    for statement, parameters in asked:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        steps += [str(row[-1]) for row in plan]
+    return steps
+
+
+async def test_neighbours_are_of_the_same_branch_and_the_green_one_did_the_same(
+    tmp_path: Path,
+) -> None:
+    """Until its branch is known, it is taken for what was asked for; without one all count."""
+    asked = [
+        ("main", "make", Status.SUCCESS),
+        ("main", "make", Status.SUCCESS),
+        ("topic", "make", Status.SUCCESS),
+        ("main", "make test", Status.SUCCESS),
+        ("main", "make", Status.FAILURE),
+        ("main", "make", Status.SUCCESS),
+        ("", "make", Status.FAILURE),
+    ]
+    async with opened(tmp_path) as store:
+        for branch, command, status in asked:
+            request = BuildRequest("demo", "/srv/demo", branch or "1f1f1f", command)
+            number = (await store.accept(request)).number
+            await lease(store)
+            await store.note_commit(f"{number}.1.1", CommitInfo("1f" * 20, branch=branch))
+            await store.end(f"{number}.1.1", replace(GOOD, status=status), delivered=True)
+        await store.accept(BuildRequest("demo", "/srv/demo", "main", "make"))
+        found = [await _near(store, number) for number in (5, 7, 8, 1)]
+    assert found == [
+        Neighbours("main", 4, 6, 2),
+        Neighbours("", 6, 8, None),
+        Neighbours("main", 6, None, 6),
+        Neighbours("main", None, 2, None),
+    ]
+
+
+async def _near(store: Store, number: int) -> Neighbours:
+    build = await store.build(number)
+    assert build is not None
+    return await store.neighbours(build)

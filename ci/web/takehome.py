@@ -1,0 +1,37 @@
+"""Take it home: the lines that repeat a build in anybody's shell. Pure.
+
+Each value is one word to a shell, whatever is in it. What an agent adds of its own environment is
+not told: it may be secret.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from ci.model import Build
+from ci.repository import shown_url
+
+
+def commands(build: Build) -> str:
+    """Return the lines to paste: clone, exact commit, what we set in the environment, command."""
+    url = shown_url(build.repository_url)
+    folder = f"build-{build.number}"
+    # A branch is looked up by git itself; what was found then is what is meant.
+    commit = build.commit_hash or build.commit
+    environment = {
+        "CI": "true",
+        "CI_BUILD_NUMBER": str(build.number),
+        "CI_COMMIT": commit,
+        "CI_BRANCH": build.branch or "",
+        "CI_REPOSITORY": url,
+    }
+    words = [f"{name}={shlex.quote(value)}" for name, value in environment.items()]
+    return "\n".join(
+        (
+            shlex.join(["git", "clone", "--", url, folder]),
+            shlex.join(["cd", folder]),
+            shlex.join(["git", "checkout", "--detach", commit]),
+            "git submodule update --init --recursive",
+            f"{' '.join(words)} {shlex.join(['sh', '-c', build.command])}",
+        )
+    )

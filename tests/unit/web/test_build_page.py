@@ -1,0 +1,88 @@
+"""A build's page beyond its log: its time, its neighbours, what one may do with it elsewhere."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import httpx
+import pytest
+
+from ci.model import Status
+from tests.fakes.core import FakeCore
+from tests.unit.web.checks import check
+from tests.unit.web.conftest import HTMX
+
+
+async def _ask(client: httpx.AsyncClient, command: str = "make") -> None:
+    await client.post("/builds", data={"commit": "main", "command": command})
+
+
+async def test_neighbours_are_links(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Before, after and the last green one; none of them is none."""
+    for _ in range(3):
+        await _ask(client)
+    core.start(1)
+    core.end(1, Status.SUCCESS)
+    html = check(await client.get("/build/2"))
+    assert '<a rel="prev" href="/build/1">' in html
+    assert '<a rel="next" href="/build/3">' in html
+    assert "last green before it #1" in html
+
+
+async def test_a_build_without_neighbours_has_no_links_to_any(client: httpx.AsyncClient) -> None:
+    """The first one of all."""
+    await _ask(client)
+    assert "neighbours" not in check(await client.get("/build/1"))
+
+
+async def test_its_time_is_drawn(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """By a bar without any style of its own, which the policy would refuse; and in words."""
+    await _ask(client)
+    core.start(1, "oak")
+    html = check(await client.get("/build/1", headers=HTMX))
+    assert re.search(r'<rect class="running" x="\d+" width="\d+"', html)
+    assert "on oak: so far" in html
+    assert ' style="' not in html
+
+
+@pytest.mark.parametrize("command", ["make test", "echo 'a & b' > \"c\" # <ü>", "true; false"])
+async def test_a_build_is_edited_before_it_runs_again(
+    client: httpx.AsyncClient, core: FakeCore, command: str
+) -> None:
+    """The link fills the form, and runs nothing."""
+    await _ask(client, command)
+    html = check(await client.get("/build/1"))
+    [link] = re.findall(r'<a href="([^"]+)">edit first</a>', html)
+    html = check(await client.get(unescape(link)))
+    [value] = re.findall(r'<input id="command" name="command" value="([^"]*)"', html)
+    assert unescape(value) == command
+    assert 'name="commit" value="main"' in html
+    assert (await core.counts())[Status.WAITING] == 1
+
+
+@pytest.mark.parametrize("command", ["make\ntest", "x" * 1001])
+async def test_what_fits_no_field_is_not_edited(client: httpx.AsyncClient, command: str) -> None:
+    """A field would take its line ends away, and an address has an end."""
+    await _ask(client, command)
+    assert "edit first" not in check(await client.get("/build/1"))
+
+
+async def test_a_build_of_a_repository_of_before_is_not_edited(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """There is no form for it any more."""
+    await _ask(client)
+    core.rename(1, "gone")
+    assert "edit first" not in check(await client.get("/build/1"))
+
+
+async def test_take_it_home(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """As soon as its exact commit is known; markup in it is text."""
+    await _ask(client, "make </pre><script>")
+    core.start(1)
+    assert "Take it home" not in check(await client.get("/build/1"))
+    core.describe(1, commit_hash="1f" * 20)
+    html = check(await client.get("/build/1"))
+    assert f"git checkout --detach {'1f' * 20}" in html
+    assert "<script>" not in html.replace("<script src", "")
