@@ -257,8 +257,8 @@ class Server:
         """Return everything about each of some builds, with as many queries as for one."""
         attempts = await self._store.attempts_of([build.number for build in builds])
         waiting = [build.number for build in builds if build.status is Status.WAITING]
-        places = self._store.places(waiting)
-        sight = await self._outlook.look() if places else None
+        sight = await self._outlook.look() if waiting else None
+        places = self._store.places(waiting)  # last of all: nobody is answered an old place
         found = []
         for build in builds:
             view = BuildView(

@@ -50,6 +50,18 @@ async def cancel(stand: Stand, number: int) -> None:
         assert build.status is stand.ledger.builds[number].status is Status.CANCELED
 
 
+async def move_to_front(stand: Stand, number: int) -> None:
+    """Let a build be the next one, if it waits."""
+    try:
+        build = await stand.ask(lambda server: server.move_to_front(number))
+    except NotFound:
+        assert number not in stand.ledger.builds
+    except Conflict:
+        assert stand.ledger.builds[number].status is not Status.WAITING
+    else:
+        assert build.number == number
+
+
 async def pause(stand: Stand, name: str, paused: bool) -> None:
     """Let an agent take no more work, or take it again."""
     try:

@@ -20,6 +20,7 @@ _WATCHED: Final = {
     "build": ("UPDATE ON builds", "new.number", "old.status, new.status, new.reason"),
     "build gone": ("DELETE ON builds", "old.number", "old.status"),
     "job": ("UPDATE OF status ON jobs", "new.build", "old.status, new.status"),
+    "moved": ("UPDATE OF priority ON jobs", "new.build", "new.priority"),
     "leased": ("INSERT ON attempts", "new.build", "new.id, new.status, new.agent"),
     "put back": ("DELETE ON attempts", "old.build", "old.id, old.status"),
     "attempt": (

@@ -107,6 +107,10 @@ class Ledger:
                 self._change_build(self.builds[number], old, new, reason)
             case "job", (old, new):
                 self._change_job(number, self.builds[number], old, new)
+            case "moved", (priority,):
+                assert self.builds[number].job is Status.WAITING, "what runs has moved in line"
+                self.builds[number].priority = priority
+                assert self.line[0] == number, "moved, and not to the front"
             case "leased", (id, _, agent):
                 build = self.builds[number]
                 build.tries += 1

@@ -115,6 +115,12 @@ class AnyOrder(RuleBasedStateMachine):
         numbers = [*self.stand.ledger.builds, 99]
         self.ask(how, asks.cancel, self.stand, data.draw(st.sampled_from(numbers), "build"))
 
+    @rule(data=st.data(), how=manners)
+    def move_to_front(self, data: st.DataObject, how: Manner) -> None:
+        """Somebody is in a hurry."""
+        numbers = [*self.stand.ledger.builds, 99]
+        self.ask(how, asks.move_to_front, self.stand, data.draw(st.sampled_from(numbers), "build"))
+
     @precondition(lambda self: self.stand.players)
     @rule(data=st.data(), paused=st.booleans(), how=manners)
     def pause(self, data: st.DataObject, paused: bool, how: Manner) -> None:
