@@ -84,8 +84,10 @@ def _row(row: Row, reading: Reading, page: str, element: str = _LINE) -> str:
     if row.goes_on:
         return f'<div class="{classes}"><a></a><span>{row.html}</span></div>'
     second_name = f' id="{reading.anchor}"' if reading.is_first(row.line) else ""
-    address = reading.address(page, row.line).replace("&", "&amp;")
+    address = f' href="{reading.address(page, row.line).replace("&", "&amp;")}"'
+    if element == _HEADING:
+        address = ""  # a press on it folds: a link within a button is none for a screen reader
     return (
-        f'<{element} class="{classes}" id="L{row.line}"><a{second_name} href="{address}">{row.line}'
+        f'<{element} class="{classes}" id="L{row.line}"><a{second_name}{address}>{row.line}'
         f"</a><span>{row.html}</span></{element}>"
     )
