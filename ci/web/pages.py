@@ -7,7 +7,7 @@ from http import HTTPStatus
 from quart import Blueprint, Response, redirect, url_for
 from quart.typing import ResponseReturnValue
 
-from ci.web import agents_page, build_page, list_page, log_page, parts
+from ci.web import agents_page, badge, build_page, feed, list_page, log_page, parts
 from ci.web.body import refuse_cross_site
 
 pages = Blueprint("pages", __name__)
@@ -32,6 +32,9 @@ pages.post("/agents/resume")(agents_page.resume_agent)
 pages.post("/agents/<path:name>/resume")(agents_page.resume_agent)  # for scripts
 pages.post("/agents/forget")(agents_page.forget_agent)
 pages.post("/agents/<path:name>/forget")(agents_page.forget_agent)  # for scripts
+
+pages.get("/badge/<path:name>.svg")(badge.badge)
+pages.get("/feed.atom")(feed.feed)
 
 
 @pages.get("/builds")

@@ -1,0 +1,74 @@
+"""An Atom feed (RFC 4287) of ended builds, by the same filters as the list."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Final
+
+from quart import Response, render_template, request
+
+from ci.errors import Rejected
+from ci.model import Build, Status
+from ci.repository import shown_url
+from ci.web import query, words
+from ci.web.core import the_core
+from ci.web.ends import newest_ends, xml_text
+
+_ENDS: Final = tuple(status for status in Status if status.ended)
+_TYPE: Final = "application/atom+xml; charset=utf-8"
+# An id holds for ever, whatever name the server is reached by: it is made of what never changes.
+_NAMESPACE: Final = uuid.UUID("3f0c8f52-6a4e-4c5d-9d55-0f6f3f5b7a10")
+_NO_END_YET: Final = datetime(1970, 1, 1, tzinfo=UTC)  # an Atom feed must say when it was updated
+
+
+async def feed() -> Response:
+    """List the newest ended builds."""
+    wanted = query.build_filter()
+    if wanted.status is not None and wanted.status not in _ENDS:
+        raise Rejected(f"status: must be one of {', '.join(_ENDS)}", field="status")
+    statuses = _ENDS if wanted.status is None else (wanted.status,)
+    builds = await newest_ends(the_core(), wanted, statuses)
+    address = request.full_path.removesuffix("?")
+    document = await render_template(
+        "feed.atom",
+        address=address,
+        title=_title(wanted.repository, wanted.status),
+        id=uuid.uuid5(_NAMESPACE, address),
+        updated=words.iso(max((_end(build) for build in builds), default=_NO_END_YET)),
+        entries=[_entry(build) for build in builds],
+    )
+    response = Response(document, content_type=_TYPE, headers={"Cache-Control": "no-cache"})
+    await response.add_etag()
+    await response.make_conditional(request)
+    return response
+
+
+def _title(repository: str | None, status: Status | None) -> str:
+    parts = ("Builds", *(part for part in (repository, status) if part))
+    return xml_text(" · ".join(parts))
+
+
+def _end(build: Build) -> datetime:
+    assert build.finished_at is not None  # whatever has ended has
+    return build.finished_at
+
+
+def _entry(build: Build) -> dict[str, object]:
+    """Say what an entry shows: title and text are plain, the reader's program draws them."""
+    what = build.subject or build.commit
+    where = f"{shown_url(build.repository)}, {build.branch or build.commit}"
+    took = f"It took {words.duration(build.duration_s)}." if build.duration_s is not None else ""
+    said = (words.why(build), build.message, took)
+    return {
+        "id": uuid.uuid5(_NAMESPACE, f"{build.number} {build.created_at.isoformat()}"),
+        "number": build.number,
+        "status": build.status,
+        "title": xml_text(f"#{build.number} {build.status}: {what}"),
+        "author": xml_text(build.author or "unknown"),
+        "published": words.iso(build.created_at),
+        "updated": words.iso(build.finished_at),
+        "text": xml_text(
+            "\n".join((where, f"$ {words.short(build.command)}", *filter(None, said)))
+        ),
+    }
