@@ -151,7 +151,9 @@ class Server:
         self._durations = durations
         self._outlook = Outlook(store, fleet, room, durations=durations, now=now)
         self._journal = journal
-        self._intake = Intake(config.max_log_bytes, store, fleet, logs, room=room, journal=journal)
+        self._intake = Intake(
+            config.max_log_bytes, store, fleet, logs, room=room, journal=journal, now=now
+        )
         self._lookout = Lookout(
             store,
             fleet,
@@ -351,6 +353,10 @@ class Server:
     async def log_line_begin(self, attempt: str, line: int) -> int | None:
         """Return the offset at which a line of a log begins; None when there is none (yet)."""
         return await self._logs.line_begin(attempt, line)
+
+    async def log_times(self, attempt: str) -> Sequence[tuple[int, int]]:
+        """Return offsets in a log, and the milliseconds after which the bytes from there came."""
+        return await self._logs.times(attempt)
 
     async def find_after(self, attempt: str, text: str | None, line: int, most: int) -> LogHits:
         """Find the next lines of a log that have `text`, or that look like an error."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from ci.errors import GivenUp, LogFull, Rejected, TooLarge
 from ci.model import Reason
@@ -32,6 +34,7 @@ class Intake:
         *,
         room: Room,
         journal: Journal,
+        now: Callable[[], datetime],
     ) -> None:
         self._max_log_bytes = max_log_bytes
         self._store = store
@@ -39,6 +42,7 @@ class Intake:
         self._logs = logs
         self._room = room
         self._journal = journal
+        self._now = now
 
     async def append_log(
         self, id: str, offset: int, data: bytes, cut: int | None, lease_mark: str
@@ -60,7 +64,9 @@ class Intake:
         # What is said of it first holds, so nothing is noted of a piece that is refused as a gap.
         if cut is not None and attempt.log_cut is None and offset <= size:
             await self._store.note_cut(id, cut)
-        size = await self._logs.append(id, offset, data)
+        since = self._now() - attempt.started_at
+        at_ms = max(0, since // timedelta(milliseconds=1))  # the clock may be set back
+        size = await self._logs.append(id, offset, data, at_ms)
         self._journal.metrics.log_bytes.inc(len(data))
         return size
 

@@ -15,8 +15,10 @@ from ci import blocking, logfile
 from ci.errors import GivenUp, LogGap, StoreFailed
 from ci.model import ATTEMPT_ID
 from ci.server.lines import LineCounts
+from ci.server.logtimes import TIMES, Notes, note, read_notes, times_path
 
 BUILDS_PER_FOLDER = 1000
+LOG = ".log"  # how the name of a log ends
 _COUNTED_LOGS = 256  # logs whose line counts are remembered: those that grow, or are on a page
 
 log = structlog.get_logger()
@@ -54,6 +56,7 @@ class Logs:
         """
         path = self._path(id)
         with _failing_as_store():
+            times_path(path).unlink(missing_ok=True)
             if not path.exists():
                 return
             size = logfile.size(path)
@@ -61,10 +64,13 @@ class Logs:
         self._lines.pop(id, None)
         log.warning("stale log removed", attempt=id, size=size, next="its attempt has its own")
 
-    async def append(self, id: str, offset: int, data: bytes) -> int:
-        """Add bytes and return the log's size. Raises LogGap."""
+    async def append(self, id: str, offset: int, data: bytes, at_ms: int | None = None) -> int:
+        """Add bytes and return the log's size. Raises LogGap.
+
+        `at_ms` says how long after the attempt began they came.
+        """
         with _failing_as_store():
-            size = await blocking.run(logfile.append, self._path(id), offset, data)
+            size = await blocking.run(_append, self._path(id), offset, data, at_ms)
         self._counts(id).add(offset, data)
         return size
 
@@ -100,6 +106,10 @@ class Logs:
         """Find the offset at which a line begins; None when the log has no such line (yet)."""
         return await self._counts(id).begin(self._path(id), line, self.size(id))
 
+    async def times(self, id: str) -> Notes:
+        """Return when the bytes of a log arrived, as far as it was noted."""
+        return await blocking.run(read_notes, self._path(id))
+
     async def folders(self) -> list[Path]:
         """Return the folders in which logs are, oldest first."""
         return await blocking.run(_folders, self._folder)
@@ -114,14 +124,14 @@ class Logs:
 
     async def remove(self, id: str) -> None:
         """Remove a log; one that is not there is fine."""
-        await blocking.run(lambda: self._path(id).unlink(missing_ok=True))
+        await blocking.run(_remove, self._path(id))
         self._lines.pop(id, None)
 
     def _path(self, id: str) -> Path:
         parts = ATTEMPT_ID.fullmatch(id)
         if parts is None:
             raise GivenUp(f"{id[:100]!r} is no attempt of this server", field="id")
-        return _folder(self._folder, int(parts[1]) // BUILDS_PER_FOLDER) / f"{id}.log"
+        return _folder(self._folder, int(parts[1]) // BUILDS_PER_FOLDER) / f"{id}{LOG}"
 
     def _counts(self, id: str) -> LineCounts:
         """Return the line counts of a log; those that were asked for longest ago are forgotten."""
@@ -153,14 +163,18 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[LogFile]:
-    found = []
+    found: dict[str, LogFile] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
-            id = entry.name.removesuffix(".log")
+            id, dot, kind = entry.name.rpartition(".")
             parts = ATTEMPT_ID.fullmatch(id)
-            if parts is not None and entry.name != id and entry.is_file():
-                found.append(LogFile(id, int(parts[1]), entry.stat().st_size))
-    return found
+            if parts is None or not entry.is_file():
+                continue
+            if dot + kind == LOG:
+                found[id] = LogFile(id, int(parts[1]), entry.stat().st_size)
+            elif dot + kind == TIMES:  # also of a log that somebody removed by hand
+                found.setdefault(id, LogFile(id, int(parts[1]), 0))
+    return list(found.values())
 
 
 @contextmanager
@@ -170,6 +184,19 @@ def _failing_as_store() -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreFailed(f"a log can't be written: {error.strerror}; free space") from error
+
+
+def _append(path: Path, offset: int, data: bytes, at_ms: int | None) -> int:
+    before = logfile.size(path)
+    size = logfile.append(path, offset, data)
+    if at_ms is not None and size > before:
+        note(path, before, at_ms)
+    return size
+
+
+def _remove(path: Path) -> None:
+    times_path(path).unlink(missing_ok=True)  # first: what is left of a log is found by its name
+    path.unlink(missing_ok=True)
 
 
 def _seal(path: Path, inline: bytes | None, size: int | None, sha256: str | None) -> Sealed:

@@ -17,6 +17,7 @@ from ci.server.views import BuildView, LogHits
 from ci.web import as_json, log_page, logview, parts, query, takehome, timeline
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
+from ci.web.logclock import LogClock
 from ci.web.rawlog import raw_log
 from ci.web.reading import Reading, read_reading
 from ci.web.textlog import text_log
@@ -169,7 +170,7 @@ async def _log_part(number: int) -> Response:
         return await parts.send_part("_log.html", replaces="#log", **shown)
     ended = view.build.status.ended
     added = await logview.continue_log(core, tail, log, ended=ended, version=version)
-    return await parts.send_part("_tail.html", **_log(view, added, reading))
+    return await parts.send_part("_tail.html", **await _log(core, view, added, reading))
 
 
 async def _open_log(
@@ -188,10 +189,13 @@ async def _open_log(
     shown = await logview.open_log(
         core, log, begin=begin, end=end, line=line, ended=ended, version=version
     )
-    return _log(view, shown, replace(reading, attempt=None if latest else log.attempt))
+    reading = replace(reading, attempt=None if latest else log.attempt)
+    return await _log(core, view, shown, reading)
 
 
-def _log(view: BuildView, shown: logview.LogShown, reading: Reading) -> dict[str, Any]:
+async def _log(
+    core: Core, view: BuildView, shown: logview.LogShown, reading: Reading
+) -> dict[str, Any]:
     """Say what a log, or what was added to it, needs to be shown."""
     own = next((one for one in view.attempts if one.id == shown.tail.attempt), None)
     return {
@@ -200,6 +204,9 @@ def _log(view: BuildView, shown: logview.LogShown, reading: Reading) -> dict[str
         "log": shown,
         "attempt": own,
         "reading": reading,
+        "clock": LogClock(own.started_at, await core.log_times(own.id))
+        if reading.timed and own is not None
+        else None,
         "hits": None,
         "nothing_found": None,
     }

@@ -100,6 +100,9 @@ class Core(Protocol):
     async def log_line_begin(self, attempt: str, line: int) -> int | None:
         """Find the offset at which a line begins; None when there is none (yet)."""
 
+    async def log_times(self, attempt: str) -> Sequence[tuple[int, int]]:
+        """Say when bytes of a log came: offsets, and milliseconds since the attempt began."""
+
     async def find_after(self, attempt: str, text: str | None, line: int, most: int) -> LogHits:
         """Find lines behind `line`: up to `most` that have `text`, or that look like an error."""
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from ci.web.logclock import LogClock
 from ci.web.logview import LogShown
 from ci.web.reading import Reading
 from ci.web.text import Row
@@ -28,15 +29,21 @@ class _Section:
     ended: bool = False
 
 
-def lines_html(shown: LogShown, reading: Reading, page: str, *, green: bool) -> Markup:
+def lines_html(
+    shown: LogShown, reading: Reading, page: str, *, green: bool, clock: LogClock | None
+) -> Markup:
     """Make the rows' HTML; the number of each line is a link on the build's `page`.
 
     What continues a section that is on the page is sent there, by htmx. In the log of a build that
     is `green` nothing counts as an error.
     """
+
+    def line_html(row: Row, element: str = _LINE) -> str:
+        return _row(row, reading, page, "" if clock is None else clock.html(row.offset), element)
+
     made: list[str] = []
     for section in _sections(shown.rows):
-        html = "\n".join(_row(row, reading, page) for row in section.rows)
+        html = "\n".join(line_html(row) for row in section.rows)
         if section.head is not None:
             is_open = (
                 not section.ended  # it goes on below, or nothing comes after it
@@ -47,7 +54,7 @@ def lines_html(shown: LogShown, reading: Reading, page: str, *, green: bool) -> 
                     for row in section.rows
                 )
             )
-            head = _row(section.head, reading, page, _HEADING)
+            head = line_html(section.head, _HEADING)
             html = (
                 f'<details class="fold" id="F{section.head.line}"{" open" if is_open else ""}>'
                 f"{head}\n{html}</details>"
@@ -75,19 +82,19 @@ def _sections(rows: list[Row]) -> Iterator[_Section]:
     yield section
 
 
-def _row(row: Row, reading: Reading, page: str, element: str = _LINE) -> str:
+def _row(row: Row, reading: Reading, page: str, time: str, element: str) -> str:
     classes = "line"
     if row.ours:
         classes += " ours"
     if row.line in reading.marked:
         classes += " marked"
     if row.goes_on:
-        return f'<div class="{classes}"><a></a><span>{row.html}</span></div>'
+        return f'<div class="{classes}"><a></a>{time}<span>{row.html}</span></div>'
     second_name = f' id="{reading.anchor}"' if reading.is_first(row.line) else ""
     address = f' href="{reading.address(page, row.line).replace("&", "&amp;")}"'
     if element == _HEADING:
         address = ""  # a press on it folds: a link within a button is none for a screen reader
     return (
         f'<{element} class="{classes}" id="L{row.line}"><a{second_name}{address}>{row.line}'
-        f"</a><span>{row.html}</span></{element}>"
+        f"</a>{time}<span>{row.html}</span></{element}>"
     )

@@ -26,11 +26,11 @@ class Reading:
     marked: range = _NO_LINES  # numbers of lines
     text: str | None = None  # that is looked for
     unfolded: bool = False  # whether all sections are open
+    timed: bool = False  # whether each line has its time
 
     def query(self, **more: str | int) -> dict[str, Any]:
         """Return the parameters of an address elsewhere in the log, read the same way."""
-        folds = "open" if self.unfolded else None
-        own = {"attempt": self.attempt, "q": self.text, "line": self.line, "folds": folds}
+        own = {"attempt": self.attempt, "q": self.text, "line": self.line, **self.look}
         return {name: text for name, text in own.items() if text} | more
 
     @property
@@ -44,9 +44,20 @@ class Reading:
         return replace(self, text=None)
 
     @property
-    def turned(self) -> Reading:
+    def with_folds_turned(self) -> Reading:
         """The same with all sections open, or as they are by themselves."""
         return replace(self, unfolded=not self.unfolded)
+
+    @property
+    def with_times_turned(self) -> Reading:
+        """The same with the times of lines, or without."""
+        return replace(self, timed=not self.timed)
+
+    @property
+    def look(self) -> dict[str, str]:
+        """The parameters that say how lines look, wherever they stand."""
+        own = {"folds": "open" if self.unfolded else "", "times": "1" if self.timed else ""}
+        return {name: text for name, text in own.items() if text}
 
     @property
     def anchor(self) -> str:
@@ -61,6 +72,7 @@ class Reading:
         """Return where a line's number leads: to the build's `page` with it marked, or up to it."""
         kept = f"attempt={self.attempt}&" if self.attempt else ""
         kept += "folds=open&" if self.unfolded else ""
+        kept += "times=1&" if self.timed else ""
         if len(self.marked) != 1:
             return f"{page}?{kept}line={line}#L{line}"
         first = self.marked.start
@@ -77,7 +89,11 @@ def read_reading(name: str = "line") -> Reading:
     if folds not in (None, "open"):
         raise Rejected("folds: must be open or absent", field="folds")
     return Reading(
-        query.text("attempt"), _marked(name), text=query.text("q"), unfolded=folds == "open"
+        query.text("attempt"),
+        _marked(name),
+        text=query.text("q"),
+        unfolded=folds == "open",
+        timed=bool(query.number("times", most=1)),
     )
 
 

@@ -112,6 +112,7 @@ class Row:
     ours: bool = False  # whether no command printed it: it says that the log's middle is left out
     goes_on: bool = False  # whether a long line goes on here
     fold: Fold | None = None  # whether a section begins or ends here
+    offset: int = 0  # of its first byte
 
     @property
     def number(self) -> int | None:
@@ -147,7 +148,7 @@ def rows(data: bytes, place: Place, ours: range = NOTHING) -> tuple[list[Row], P
         html, style = line_html(text, PLAIN if is_ours else style)
         # The end of a line that filled its rows exactly is no row.
         if not (whole and inside and end == position):
-            made.append(Row(line, html, is_ours, inside, fold))
+            made.append(Row(line, html, is_ours, inside, fold, place.offset + position))
         position = end + 1 if whole else end
         line += whole
         inside = not whole
@@ -163,7 +164,7 @@ def unfinished(data: bytes, place: Place) -> Row | None:
         return None
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(data)
     html, _ = _text_html(text, place.style)
-    return Row(place.line, html, goes_on=place.inside)
+    return Row(place.line, html, goes_on=place.inside, offset=place.offset)
 
 
 def line_html(line: bytes, style: Style) -> tuple[Markup, Style]:

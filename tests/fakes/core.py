@@ -54,6 +54,7 @@ class FakeCore:
         self._views: dict[int, BuildView] = {}
         self._logs: dict[str, bytes] = {}
         self._agents: dict[str, AgentView] = {}
+        self._times: dict[str, list[tuple[int, int]]] = {}
 
     @property
     def repositories(self) -> dict[str, str]:
@@ -231,6 +232,10 @@ class FakeCore:
         begin = sum(len(each) + 1 for each in lines[: line - 1])
         return begin if begin < len(self._logs[attempt]) else None
 
+    async def log_times(self, attempt: str) -> Sequence[tuple[int, int]]:
+        """Return what `print` was told."""
+        return self._times.get(attempt, ())
+
     async def find_after(self, attempt: str, text: str | None, line: int, most: int) -> LogHits:
         """Look at all lines behind one; at no more than `look_lines` of them."""
         lines = self._logs[attempt].decode().split("\n")
@@ -324,8 +329,10 @@ class FakeCore:
         self._put(BuildView(build, (*view.attempts, attempt)))
         return attempt.id
 
-    def print(self, attempt: str, data: bytes) -> None:
+    def print(self, attempt: str, data: bytes, at_ms: int | None = None) -> None:
         """Add to a log; the version stays."""
+        if at_ms is not None:
+            self._times.setdefault(attempt, []).append((len(self._logs[attempt]), at_ms))
         self._logs[attempt] += data
 
     def close_log(self, number: int, *, arrived: bool = True) -> None:

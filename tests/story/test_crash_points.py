@@ -26,7 +26,7 @@ LEASED_TO_NOBODY: Final = [Reason.AGENT_RESTARTED, Reason.EXITED]  # its agent h
 SERVER_STEPS: Final = {
     "Store.accept": (ONCE, ONCE),
     "Store.lease": (ONCE, LEASED_TO_NOBODY),
-    "append": (ONCE, ONCE),  # a piece of the log
+    "_append": (ONCE, ONCE),  # a piece of the log
     "_seal": (ONCE, ONCE),  # the end of the log
     "Store.end": (ONCE, ONCE),
 }

@@ -242,3 +242,18 @@ def test_check_folder_counts_damage_only(folder: Path, capsys: Output) -> None:
     _log(folder, "2.1.1").write_bytes(b"bad")
     assert check_folder(folder) == 1
     assert "1 thing is wrong" in capsys.readouterr().out
+
+
+def test_notes_of_when_a_log_came_belong_to_it(folder: Path, capsys: Output) -> None:
+    """They are nothing wrong, whatever is in them; those of nobody's log are told."""
+    logs = folder / "logs" / "000000"
+    (logs / "1.1.1.times").write_bytes(b"torn")
+    assert _check(folder, capsys) == (0, [])
+    (logs / "1.1.9.times").write_bytes(b"")
+    (logs / "1.1.1.timer").write_bytes(b"")
+    code, lines = _check(folder, capsys)
+    assert code == 1
+    assert lines == [
+        f"{logs / '1.1.1.timer'}: is no log of an attempt; remove it if it is not yours",
+        f"{logs / '1.1.9.times'}: build 1 has no such attempt; remove it",
+    ]
