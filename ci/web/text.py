@@ -200,7 +200,8 @@ _SPECIAL = re.compile(
     r"|\x1b[ -/]*[0-~]?"
     r"|(?P<control>[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069])"
 )
-_SILENT = frozenset("\a\b\x0e\x0f")  # bell, backspace, shifts of a character set
+_SILENT = frozenset("\a\x0e\x0f")  # bell, shifts of a character set
+_BACKSPACE = "\b"
 _PICTURES = 0x2400  # U+2400 and on: visible pictures of the control characters 0 to 31
 _DELETE = "\x7f"
 
@@ -229,16 +230,23 @@ def _segment_html(segment: str, style: Style) -> tuple[str, bool, Style]:
 
 def _split(segment: str) -> Iterator[tuple[str, str | None]]:
     """Yield visible text, and after each the colour sequence that ends it (None at the end)."""
-    text, position = "", 0
+    text, position, back = "", 0, 0
     for match in _SPECIAL.finditer(segment):
-        text += segment[position : match.start()]
+        text, back = _write(text, segment[position : match.start()], back)
         position = match.end()
         if (sgr := match["sgr"]) is not None:
             yield text, sgr
-            text = ""
-        elif (control := match["control"]) is not None:
-            text += _visible(control)
-    yield text + segment[position:], None
+            text, back = "", 0
+        elif (control := match["control"]) == _BACKSPACE:
+            back = min(back + 1, len(text))
+        elif control is not None:
+            text, back = _write(text, _visible(control), back)
+    yield _write(text, segment[position:], back)[0], None
+
+
+def _write(text: str, new: str, back: int) -> tuple[str, int]:
+    """Write over the last `back` letters, as a spinner does; what is not written over stays."""
+    return (text[: len(text) - back] + new, 0) if new else (text, back)
 
 
 def _visible(control: str) -> str:

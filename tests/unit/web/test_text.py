@@ -161,6 +161,8 @@ def test_a_wrong_style_code_is_refused(code: str) -> None:
         (b"100%\r\x1b[K", "100%"),
         (b"\x1b[31mold\rnew", '<span class="f1">new</span>'),
         (b"bell\x07 nul\x00 del\x7f back\x08", "bell nul\u2400 del\u2421 back"),
+        (b"wait |\x08/\x08-\x08\x07 done", "wait  done"),
+        (b"\x08\x08_\x08a_\x08b", "ab"),
         (b"\xff\xfe", "\ufffd\ufffd"),
         (b"\xe2\x80\xaeevil", "\ufffdevil"),
         (b"a\tb", "a\tb"),
