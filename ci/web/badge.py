@@ -25,7 +25,7 @@ _COLOURS: Final = {
 }
 _MAX_LABEL_CHARS: Final = 40  # a name may be an URL
 # Of a character, in pixels, at 11 px: the viewer's font is unknown, so text is fitted to this.
-_NARROW_PX: Final = 6.6
+_NARROW_PX: Final = 6.4
 _WIDE_PX: Final = 11.0
 
 

@@ -133,6 +133,24 @@ def test_a_refresh_takes_nothing_from_the_reader(server: Server, page: Page) -> 
     assert abs(row.evaluate(TOP_OF) - before) < 1, "it has moved by more than rounding"
 
 
+def test_what_was_unfolded_stays_open(server: Server, page: Page, tmp_path: Path) -> None:
+    """On a build's page and on that of the agents, with what has been typed there."""
+    number = server.submit(held(tmp_path / "go"))
+    wait_until(lambda: server.build(number)["commit_hash"], "the agent has told the commit")
+    agents = page.context.new_page()
+    for tab, path in ((page, f"/build/{number}"), (agents, "/agents")):
+        tab.goto(f"{server.url}{path}")
+        tab.locator("main summary").first.click()
+    agents.locator("main details input:visible").fill("half written")
+    clock = page.locator(".clock").inner_text()
+    heard = agents.locator(".c-when time").get_attribute("datetime")
+    expect(page.locator(".clock")).not_to_have_text(clock)
+    expect(agents.locator(".c-when time")).not_to_have_attribute("datetime", str(heard))
+    for tab in (page, agents):
+        expect(tab.locator("main details").first).to_have_attribute("open", "")
+    expect(agents.locator("main details input:visible")).to_have_value("half written")
+
+
 def test_nothing_moves_while_times_tick(server: Server, page: Page, tmp_path: Path) -> None:
     """Neither on the list, nor on a build's page, nor on that of the agents."""
     go = tmp_path / "go"
