@@ -124,7 +124,8 @@ async def _send_build(
     version = parts.stamp(core, parts.NEVER, number)
     view = await core.build(number)
     head = await _head(core, view, stamps)
-    log = await _open_log(core, view, version, reading, begin=begin, end=end)
+    line = reading.marked.start if reading.marked else None
+    log = await _open_log(core, view, version, reading, begin=begin, end=end, line=line)
     if error is None and begin is None and end is None:
         log["nothing_found"] = log_page.nothing_found(reading)
         log["hits"] = await log_page.list_hits(core, log["log"].tail.attempt, reading)
@@ -181,11 +182,11 @@ async def _open_log(
     *,
     begin: int | None = None,
     end: int | None = None,
+    line: int | None = None,
 ) -> dict[str, Any]:
     log = await core.log(view.build.number, reading.attempt)
     latest = not view.attempts or log.attempt == view.attempts[-1].id
     ended = view.build.status.ended or not latest
-    line = reading.marked.start if reading.marked else None
     shown = await logview.open_log(
         core, log, begin=begin, end=end, line=line, ended=ended, version=version
     )

@@ -8,7 +8,7 @@ from html import unescape
 import httpx
 import pytest
 
-from ci.web.logview import ABOVE_LINES, WINDOW_LINES
+from ci.web.logview import ABOVE_LINES, MAX_BEHIND_BYTES, WINDOW_LINES
 from ci.web.reading import Reading
 from tests.fakes.core import FakeCore
 from tests.unit.web.checks import ask, check, poll
@@ -120,3 +120,16 @@ def test_what_is_marked_fits_into_an_address() -> None:
     assert Reading().query(to=5) == {"to": 5}
     assert Reading("1.1.1", range(3, 4)).query() == {"attempt": "1.1.1", "line": "3"}
     assert Reading(marked=range(3, 9)).line == "3-8"
+
+
+async def test_a_page_that_can_not_follow_begins_anew_at_the_end(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Not at what is marked on it, where it would stay for ever."""
+    id = await begin(client, core, 3)
+    html = check(await client.get("/build/1?line=2"))
+    core.print(id, b"text\n" * MANY + b"x" * MAX_BEHIND_BYTES + b"\nlast\n")
+    answer = await client.get(poll(html, "log"), headers=HTMX)
+    assert answer.headers["HX-Retarget"] == "#log"
+    assert "<span>last</span>" in answer.text
+    assert "part=log" in answer.text
