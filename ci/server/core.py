@@ -252,7 +252,7 @@ class Server:
         return view
 
     async def builds(self, wanted: BuildFilter) -> BuildPage:
-        """Return the newest builds that fit."""
+        """Return a page of the builds that fit."""
         return await self._store.page(wanted)
 
     async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
@@ -287,9 +287,9 @@ class Server:
         """
         return await self._durations.typical_s(Kind.of(build))
 
-    async def counts(self) -> dict[Status, int]:
-        """Count the builds that wait and those that run."""
-        return await self._store.unfinished()
+    async def counts(self, repository: str | None = None) -> dict[Status, int]:
+        """Count the builds of each status, or those of one repository, by its name or URL."""
+        return await self._store.counts(repository)
 
     # Logs
 

@@ -13,21 +13,33 @@ MAX_LIMIT = 500
 
 @dataclass(frozen=True, slots=True)
 class BuildFilter:
-    """Which builds: all that is given must hold. `before` is a number: only older builds."""
+    """Which builds: all that is given must hold.
+
+    `before` and `after` are numbers, one of them at most: the builds right below, or right above.
+    """
 
     status: Status | None = None
     repository: str | None = None  # a name or an URL
+    branch: str | None = None
+    agent: str | None = None
     text: str | None = None  # part of number, commit, subject, author, branch, command or agent
     before: int | None = None
+    after: int | None = None
     limit: int = DEFAULT_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
 class BuildPage:
-    """Builds, newest first. `next` is the `before` of the next older page, None at the end."""
+    """Builds, newest first. `next` is the `before` of the next older page, None at the end.
+
+    `newer` is the `after` of the page with newer ones, None at the top. `looked_to` says that the
+    page may be short since nobody looked beyond that number yet; its neighbour goes on from there.
+    """
 
     builds: tuple[Build, ...]
     next: int | None
+    newer: int | None = None
+    looked_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

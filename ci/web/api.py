@@ -55,9 +55,18 @@ async def new_build() -> Response:
 async def builds() -> Response:
     """List builds, newest first; `next` is the `before` of the next older ones."""
     core = the_core()
-    page = await core.builds(build_filter())
+    wanted = build_filter()
+    page = await core.builds(wanted)
     views = await core.views(page.builds)
-    return as_json.answer({"builds": [as_json.build(view) for view in views], "next": page.next})
+    return as_json.answer(
+        {
+            "builds": [as_json.build(view) for view in views],
+            "next": page.next,
+            "newer": page.newer,
+            "looked_to": page.looked_to,
+            "counts": await core.counts(wanted.repository),
+        }
+    )
 
 
 @api.get("/api/builds/<number:number>")

@@ -76,8 +76,8 @@ class Core(Protocol):
     async def typical_s(self, build: Build) -> float | None:
         """Say how many seconds builds of that repository and command take; None if unknown."""
 
-    async def counts(self) -> dict[Status, int]:
-        """Say how many builds are waiting and how many running."""
+    async def counts(self, repository: str | None = None) -> dict[Status, int]:
+        """Say how many builds there are of each status, or of one repository."""
 
     async def log(self, number: int, attempt: str | None = None) -> LogView:
         """Say how long a log is; without an attempt, the latest one's. Raises NotFound."""

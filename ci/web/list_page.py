@@ -105,7 +105,10 @@ def _filters(wanted: BuildFilter) -> dict[str, str | int]:
     given = {
         "status": wanted.status,
         "repository": wanted.repository,
+        "branch": wanted.branch,
+        "agent": wanted.agent,
         "q": wanted.text,
         "before": wanted.before,
+        "after": wanted.after,
     }
     return {name: value for name, value in given.items() if value is not None}

@@ -54,11 +54,17 @@ def number(name: str, *, least: int = 0, most: int = MAX_NUMBER) -> int | None:
 
 def build_filter() -> BuildFilter:
     """Read which builds are wanted. Raises Rejected."""
+    before, after = number("before", least=1), number("after")
+    if before is not None and after is not None:
+        raise Rejected("after: can't be given together with before", field="after")
     return BuildFilter(
         status=_status(),
         repository=text("repository"),
+        branch=text("branch"),
+        agent=text("agent"),
         text=(text("q") or "").strip() or None,
-        before=number("before", least=1),
+        before=before,
+        after=after,
         limit=number("limit", least=1, most=MAX_LIMIT) or DEFAULT_LIMIT,
     )
 

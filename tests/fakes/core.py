@@ -48,6 +48,7 @@ class FakeCore:
         self.meanwhile: list[Callable[[], object]] = []  # what happens while a log is waited for
         self.stops = False
         self.look_lines = 10_000  # that one question looks at when a text is wanted
+        self.looked_to: int | None = None  # how far each page was looked for
         self.queries = 0  # how often anything was asked that costs a look into a store
         self._version = 1
         self._changed = {OF_AGENTS: 0}  # by the number of the build: the version since then
@@ -159,11 +160,18 @@ class FakeCore:
             for number, view in sorted(self._views.items(), reverse=True)
             if (wanted.status is None or view.build.status is wanted.status)
             and (wanted.repository is None or view.build.repository == wanted.repository)
+            and (wanted.branch is None or view.build.branch == wanted.branch)
+            and (wanted.agent is None or view.build.agent == wanted.agent)
             and (wanted.text is None or wanted.text in f"{view.build}")
-            and (wanted.before is None or number < wanted.before)
         ]
-        shown = tuple(found[: wanted.limit])
-        return BuildPage(shown, shown[-1].number if len(found) > len(shown) else None)
+        numbers = [build.number for build in found]
+        begin = sum(wanted.before is not None and number >= wanted.before for number in numbers)
+        if wanted.after is not None:
+            begin = max(sum(number > wanted.after for number in numbers) - wanted.limit, 0)
+        shown = tuple(found[begin : begin + wanted.limit])
+        older = shown[-1].number if shown and begin + len(shown) < len(found) else None
+        newer = found[begin - 1].number - 1 if begin else None
+        return BuildPage(shown, older, newer, self.looked_to)
 
     async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
         """Say all about each of some builds."""
@@ -184,10 +192,11 @@ class FakeCore:
         """Say what the test says of that command."""
         return self.typical.get(build.command)
 
-    async def counts(self) -> dict[Status, int]:
-        """Count what has not ended."""
-        statuses = [view.build.status for view in self._views.values()]
-        return {status: statuses.count(status) for status in (Status.WAITING, Status.RUNNING)}
+    async def counts(self, repository: str | None = None) -> dict[Status, int]:
+        """Count the builds of each status."""
+        builds = [view.build for view in self._views.values()]
+        of = [b.status for b in builds if repository is None or b.repository == repository]
+        return {status: of.count(status) for status in Status}
 
     async def log(self, number: int, attempt: str | None = None) -> LogView:
         """Look a log up."""

@@ -63,7 +63,8 @@ class _Maker:
         lease = await self.store.lease(agent)
         assert lease is not None
         await self.store.note_commit(
-            lease.attempt.id, CommitInfo("1f" * 20, "Fix the ünïcode", "Ada <ada@example.org>")
+            lease.attempt.id,
+            CommitInfo("1f" * 20, "Fix the ünïcode", "Ada <ada@example.org>", "main"),
         )
         await self.logs.append(lease.attempt.id, 0, printed)
         return lease.attempt

@@ -61,7 +61,8 @@ async def wait_all_ended(world: World) -> None:
     """Block until nothing waits or runs."""
 
     async def done() -> bool:
-        return not any((await world.server.counts()).values())
+        counts = await world.server.counts()
+        return counts[Status.WAITING] == counts[Status.RUNNING] == 0
 
     await world.wait_for(done)
 

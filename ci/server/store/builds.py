@@ -6,12 +6,11 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, String, cast, func, insert, or_, select
+from sqlalchemy import Connection, func, insert, select
 
 from ci.model import JOB_NAME, Attempt, Build, BuildRequest, Status
 from ci.server.store.rows import to_attempt, to_build
 from ci.server.store.tables import IS_WAITING, attempts, builds, jobs
-from ci.server.views import BuildFilter, BuildPage
 
 
 def waiting(connection: Connection) -> int:
@@ -76,43 +75,6 @@ def attempts_of(connection: Connection, numbers: Collection[int]) -> dict[int, l
     for attempt in map(to_attempt, rows):
         found[attempt.build].append(attempt)
     return found
-
-
-def page(connection: Connection, wanted: BuildFilter) -> BuildPage:
-    """Return the newest builds that fit. One row more than asked tells whether there are older."""
-    query = _filtered(select(builds), wanted)
-    if wanted.before is not None:
-        query = query.where(builds.c.number < wanted.before)
-    rows = connection.execute(query.order_by(builds.c.number.desc()).limit(wanted.limit + 1)).all()
-    found = tuple(map(to_build, rows[: wanted.limit]))
-    return BuildPage(found, next=found[-1].number if len(rows) > wanted.limit else None)
-
-
-def _filtered(query: Select[tuple[Build]], wanted: BuildFilter) -> Select[tuple[Build]]:
-    if wanted.status is not None:
-        query = query.where(builds.c.status == wanted.status)
-    if wanted.repository is not None:
-        query = query.where(
-            or_(
-                builds.c.repository == wanted.repository,
-                builds.c.repository_url == wanted.repository,
-            )
-        )
-    if wanted.text:
-        searched = (
-            cast(builds.c.number, String),
-            builds.c.commit,
-            builds.c.commit_hash,
-            builds.c.subject,
-            builds.c.author,
-            builds.c.branch,
-            builds.c.command,
-            builds.c.agent,
-        )
-        query = query.where(
-            or_(*(column.icontains(wanted.text, autoescape=True) for column in searched))
-        )
-    return query
 
 
 def running(connection: Connection) -> int:

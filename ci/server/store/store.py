@@ -19,7 +19,7 @@ from ci.errors import Busy, NotFound, StoreFailed
 from ci.model import Agent, Attempt, Build, BuildRequest, CommitInfo, Kind, Lease, Outcome, Status
 from ci.server.journal import Journal
 from ci.server.metrics import Metrics
-from ci.server.store import agents, attempts, builds, history, line, removal
+from ci.server.store import agents, attempts, builds, history, line, listing, removal
 from ci.server.store.attempts import Canceled, Ended, PutBack
 from ci.server.store.damage import Damage
 from ci.server.store.database import Database, open_database
@@ -367,10 +367,14 @@ class Store:
         return await self._read(lambda c: history.neighbours(c, build))
 
     async def page(self, wanted: BuildFilter) -> BuildPage:
-        """Return the newest builds that fit. A search for a text may read every row: a thread."""
-        if wanted.text is None:
-            return await self._read(lambda c: builds.page(c, wanted))
-        return await self._read_beside(lambda c: builds.page(c, wanted))
+        """Return a page of the builds that fit."""
+        if listing.needs_look(wanted):
+            return await self._read_beside(lambda c: listing.page(c, wanted))
+        return await self._read(lambda c: listing.page(c, wanted))
+
+    async def counts(self, repository: str | None = None) -> dict[Status, int]:
+        """Count the builds of each status, or those of one repository."""
+        return await self._read(lambda c: listing.counts(c, repository))
 
     async def durations(self, kind: Kind, limit: int) -> list[float]:
         """Return how many seconds the last `limit` green builds of a kind took, newest first."""

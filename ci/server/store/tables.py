@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from ci.model import MAX_KIND_CHARS
 
-SCHEMA: Final = "0005"  # the newest migration; a test compares
+SCHEMA: Final = "0006"  # the newest migration; a test compares
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -80,7 +80,30 @@ builds = Table(
     Column("log_size", BigInteger),
     sqlite_autoincrement=True,  # a number is never used again, not even after its row is gone
 )
+# What lists are filtered by. Whoever asks for all columns but the number gets them in its order.
 Index("builds_by_status", builds.c.status, builds.c.number)
+Index("builds_by_repository_and_status", builds.c.repository, builds.c.status, builds.c.number)
+_HAS_BRANCH: Final = builds.c.branch.is_not(None)
+Index(
+    "builds_by_branch_and_status",
+    builds.c.repository,
+    builds.c.branch,
+    builds.c.status,
+    builds.c.number,
+    sqlite_where=_HAS_BRANCH,
+    postgresql_where=_HAS_BRANCH,
+)
+_HAS_AGENT: Final = builds.c.agent.is_not(None)
+Index(
+    "builds_by_agent",
+    builds.c.agent,
+    builds.c.status,
+    builds.c.number,
+    sqlite_where=_HAS_AGENT,
+    postgresql_where=_HAS_AGENT,
+)
+
+# The neighbours of a build.
 Index("builds_by_repository", builds.c.repository, builds.c.number)
 Index("builds_by_branch", builds.c.repository, builds.c.branch, builds.c.number)
 
@@ -106,6 +129,17 @@ Index(
     builds.c.number,
     sqlite_where=IS_GREEN,
     postgresql_where=IS_GREEN,
+)
+
+# How many builds of each status there are. Triggers of the database keep it with every change.
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("repository", String, nullable=False),
+    Column("repository_url", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("builds", Integer, nullable=False),
+    PrimaryKeyConstraint("repository", "repository_url", "status"),
 )
 
 agents = Table(

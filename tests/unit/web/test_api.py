@@ -103,7 +103,7 @@ async def test_a_wrong_body_is_refused(
     assert answer.status_code == 422
     assert answer.json()["error"]["field"] == field
     assert answer.json()["error"]["message"]
-    assert (await client.get("/api/builds")).json() == {"builds": [], "next": None}
+    assert (await client.get("/api/builds")).json()["builds"] == []
 
 
 async def test_a_body_over_the_limit_is_refused(client: httpx.AsyncClient) -> None:
@@ -136,7 +136,18 @@ async def test_the_list_is_filtered_and_paged(client: httpx.AsyncClient, core: F
     assert await listed("status=running") == ([5], None)
     assert await listed("q=branch-3") == ([4], None)
     assert await listed("repository=nowhere") == ([], None)
-    assert await listed("status=&q=&limit=&before=") == ([5, 4, 3, 2, 1], None)
+    assert await listed("status=&q=&limit=&before=&after=&branch=") == ([5, 4, 3, 2, 1], None)
+    assert await listed("agent=oak") == ([5], None)
+    assert await listed("agent=elm") == ([], None)
+    core.describe(2, branch="topic/1 ü")
+    assert await listed("branch=topic/1+%C3%BC") == ([2], None)
+    assert await listed("limit=2&after=2") == ([4, 3], 3)
+    page = (await client.get("/api/builds?limit=2&before=4")).json()
+    assert (page["newer"], page["looked_to"]) == (3, None)
+    assert page["counts"]["waiting"] == 4
+    core.looked_to = 77
+    page = (await client.get("/api/builds?repository=nowhere")).json()
+    assert (page["looked_to"], set(page["counts"].values())) == (77, {0})
 
 
 @pytest.mark.parametrize(
@@ -145,7 +156,9 @@ async def test_the_list_is_filtered_and_paged(client: httpx.AsyncClient, core: F
         ("limit=abc", "limit"), ("limit=0", "limit"), ("limit=-1", "limit"),
         ("limit=999999", "limit"), ("before=-1", "before"), ("before=1e3", "before"),
         ("before=" + "9" * 5000, "before"), ("status=fine", "status"), ("q=%00", "q"),
-        ("repository=%00", "repository"), ("q=" + "x" * 5000, "q"), ("before=%EF%BC%91", "before"),
+        ("repository=%00", "repository"), ("branch=%00", "branch"), ("agent=%00", "agent"),
+        ("after=x", "after"), ("before=9&after=1", "after"), ("q=" + "x" * 5000, "q"),
+        ("before=%EF%BC%91", "before"),
     ],
 )  # fmt: skip
 async def test_a_wrong_query_is_refused(client: httpx.AsyncClient, query: str, field: str) -> None:

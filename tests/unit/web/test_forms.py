@@ -35,7 +35,7 @@ async def test_what_is_not_utf8_is_refused(
         assert answer.status_code == 422
         assert f"{field}: is not text in UTF-8" in answer.text
     assert answer.headers["Content-Type"].startswith("text/html")
-    assert await core.counts() == {"waiting": 0, "running": 0}
+    assert not any((await core.counts()).values())
 
 
 async def test_every_character_comes_through(client: httpx.AsyncClient, core: FakeCore) -> None:
@@ -65,7 +65,7 @@ async def test_what_is_no_form_of_ours_is_refused(
     for path in ("/builds", "/agents/pause"):
         answer = await client.post(path, content=body, headers=BROWSER | {"Content-Type": kind})
         assert answer.status_code == (404 if path != "/builds" and len(body) < 2 else 422)
-    assert await core.counts() == {"waiting": 0, "running": 0}
+    assert not any((await core.counts()).values())
 
 
 async def test_the_first_of_two_counts(client: httpx.AsyncClient, core: FakeCore) -> None:
