@@ -46,7 +46,9 @@ from ci.server.rules import Rules
 from ci.server.store.store import News, Store, open_store
 from ci.server.store.tables import SCHEMA
 from ci.server.unhurried import Unhurried
+from ci.server.usage import Usage
 from ci.server.views import (
+    AgentUse,
     AgentView,
     BuildFilter,
     BuildPage,
@@ -150,6 +152,7 @@ class Server:
         self._room = room
         self._durations = durations
         self._outlook = Outlook(store, fleet, room, durations=durations, now=now)
+        self._usage = Usage(store, now)
         self._journal = journal
         self._intake = Intake(
             config.max_log_bytes, store, fleet, logs, room=room, journal=journal, now=now
@@ -378,6 +381,10 @@ class Server:
     async def agents(self) -> tuple[AgentView, ...]:
         """Return all agents that have registered and were not forgotten, by name."""
         return await self._outlook.agents()
+
+    async def use(self, agents: Sequence[AgentView]) -> dict[str, AgentUse]:
+        """Return by name how busy agents were in the last 24 hours."""
+        return await self._usage.look(agents)
 
     async def set_paused(self, name: str, paused: bool, note: str = "") -> None:
         """Let an agent take no more work, and `note` why, or take it again. Raises NotFound."""

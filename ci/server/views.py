@@ -107,6 +107,19 @@ class AgentView:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentUse:
+    """What an agent did in the last 24 hours."""
+
+    shares: tuple[float, ...]  # of its slots that were busy, by half hours, the oldest first
+    ended: int  # attempts
+
+    @property
+    def mean(self) -> float:
+        """The share of its slots that was busy all in all."""
+        return sum(self.shares) / len(self.shares) if self.shares else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """Whether the server can take and run builds; each problem is one sentence."""
 

@@ -11,7 +11,7 @@ from quart import Response, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
 from ci.errors import Conflict
-from ci.web import parts
+from ci.web import parts, sparkline
 from ci.web.body import read_form
 from ci.web.core import the_core
 
@@ -26,10 +26,13 @@ async def agents() -> Response:
     if parts.wanted_part() is not None and parts.is_current(core):
         return parts.no_news(v)
     here = urlsplit("//" + request.headers["Host"])  # well-formed, by the gate in front of us
+    views = await core.agents()
     context: dict[str, Any] = {
+        "use": await core.use(views),
+        "spark": sparkline,
         "v": v,
         "now": core.now(),
-        "agents": await core.agents(),
+        "agents": views,
         "most": core.config.max_agents,
         "here": {"host": here.hostname, "port": here.port or DEFAULT_PORT},
     }

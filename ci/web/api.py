@@ -107,7 +107,10 @@ async def rerun_build(number: int) -> Response:
 @api.get("/api/agents")
 async def agents() -> Response:
     """List the agents."""
-    return as_json.answer({"agents": [as_json.agent(view) for view in await the_core().agents()]})
+    core = the_core()
+    views = await core.agents()
+    use = await core.use(views)
+    return as_json.answer({"agents": [as_json.agent(view, use[view.agent.name]) for view in views]})
 
 
 class NamedAgent(BaseModel):

@@ -9,7 +9,7 @@ from quart import Response
 
 from ci.model import Attempt
 from ci.repository import shown_url
-from ci.server.views import AgentView, BuildView, Health
+from ci.server.views import AgentUse, AgentView, BuildView, Health
 from ci.web.words import iso
 
 
@@ -76,8 +76,8 @@ def attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def agent(view: AgentView) -> dict[str, Any]:
-    """Show an agent with what it runs."""
+def agent(view: AgentView, use: AgentUse) -> dict[str, Any]:
+    """Show an agent with what it runs, and how busy it was."""
     agent = view.agent
     return {
         "name": agent.name,
@@ -91,6 +91,8 @@ def agent(view: AgentView) -> dict[str, Any]:
         "first_seen": iso(agent.first_seen),
         "last_heard": iso(view.last_heard),
         "running": [{"id": one.id, "build": one.build} for one in view.running],
+        "ended_24h": use.ended,
+        "use_24h": [round(share, 3) for share in use.shares],
         "load": view.load,
         "disk_free": view.disk_free,
         "problem": view.problem or None,

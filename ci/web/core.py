@@ -11,6 +11,7 @@ from quart import current_app
 from ci.config import ServerConfig
 from ci.model import Build, Status
 from ci.server.views import (
+    AgentUse,
     AgentView,
     BuildFilter,
     BuildPage,
@@ -114,6 +115,9 @@ class Core(Protocol):
 
     async def agents(self) -> tuple[AgentView, ...]:
         """List the agents."""
+
+    async def use(self, agents: Sequence[AgentView]) -> dict[str, AgentUse]:
+        """Say by name how busy agents were in the last 24 hours."""
 
     async def set_paused(self, name: str, paused: bool, note: str = "") -> None:
         """Give an agent no more work, and note why, or again. Raises NotFound, Rejected."""

@@ -20,6 +20,7 @@ from ci.model import (
     note_problem,
 )
 from ci.server.views import (
+    AgentUse,
     AgentView,
     BuildFilter,
     BuildPage,
@@ -286,6 +287,10 @@ class FakeCore:
             replace(view, running=tuple(one for one in running if one.agent == name))
             for name, view in self._agents.items()
         )
+
+    async def use(self, agents: Sequence[AgentView]) -> dict[str, AgentUse]:
+        """Say that each was busy for half of the last half hour."""
+        return {view.agent.name: AgentUse((*[0.0] * 47, 0.5), ended=3) for view in agents}
 
     async def set_paused(self, name: str, paused: bool, note: str = "") -> None:
         """Pause or resume an agent."""

@@ -31,6 +31,8 @@ _OF_THE_MOMENT: Final = (
     "last_heard",
     "load",
     "problem",
+    "ended_24h",
+    "use_24h",
 )
 
 

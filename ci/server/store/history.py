@@ -6,12 +6,13 @@ Each looks into an index and reads a few rows, under any history.
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, func, literal, select
 
 from ci.model import MAX_KIND_CHARS, Build, Kind, Status
-from ci.server.store.tables import IS_GREEN, KIND_OF_COMMAND, builds
+from ci.server.store.tables import IS_GREEN, IS_OVER, KIND_OF_COMMAND, agents, attempts, builds
 from ci.server.views import Neighbours
 
 # Of a repository, so many builds are looked through for green ones: it may never have had any.
@@ -51,6 +52,19 @@ def kinds(connection: Connection, numbers: Collection[int]) -> dict[int, Kind]:
         )
     )
     return {number: Kind(*kind) for number, *kind in rows}
+
+
+def ended_since(connection: Connection, since: datetime) -> list[tuple[str, datetime, datetime]]:
+    """Return agent, begin and end of the attempts that have ended after a time."""
+    rows = connection.execute(
+        select(attempts.c.agent, attempts.c.started_at, attempts.c.finished_at).where(
+            # All that are known: the index has them by agent, and then by time.
+            attempts.c.agent.in_(select(agents.c.name)),
+            IS_OVER,
+            attempts.c.finished_at > since,
+        )
+    )
+    return [(agent, began, ended) for agent, began, ended in rows]
 
 
 def neighbours(connection: Connection, build: Build) -> Neighbours:

@@ -362,6 +362,13 @@ class Store:
         """Return of which kind each build is."""
         return await self._read(lambda c: history.kinds(c, numbers))
 
+    async def ended_since(self, since: datetime) -> list[tuple[str, datetime, datetime]]:
+        """Return agent, begin and end of the attempts that have ended after a time.
+
+        That may be a day of a busy machine: a thread.
+        """
+        return await self._read_beside(lambda c: history.ended_since(c, since))
+
     async def neighbours(self, build: Build) -> Neighbours:
         """Return the builds that one goes to from another one."""
         return await self._read(lambda c: history.neighbours(c, build))

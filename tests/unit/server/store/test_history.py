@@ -27,6 +27,7 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "durations of all": lambda c: history.durations(c, Kind(), 20),
     "kinds": lambda c: history.kinds(c, [1, 2]),
     "neighbours": lambda c: history.neighbours(c, BUILD),
+    "use of agents": lambda c: history.ended_since(c, BUILD.created_at),
     "what ended meanwhile": lambda c: history.took(c, [1, 2]),
 }
 
