@@ -12,6 +12,7 @@ from ci.server.views import BuildView
 from ci.web.words import duration
 
 WIDTH: Final = 1000  # of the drawing, in its own units
+NO_WAIT_S: Final = 0.1  # a free slot takes a build so quickly: that is no waiting
 LEAST: Final = 4  # so that what took no time can be seen among hours
 
 
@@ -42,7 +43,8 @@ def spans(view: BuildView, now: datetime) -> list[Span]:
 def _spans(view: BuildView, now: datetime) -> Iterator[Span]:
     since = view.build.created_at
     for attempt in view.attempts:
-        yield _waited(since, attempt.started_at)
+        if _between(since, attempt.started_at) >= NO_WAIT_S:
+            yield _waited(since, attempt.started_at)
         end = attempt.finished_at or now
         seconds = _between(attempt.started_at, end)
         word = "so far" if attempt.finished_at is None else attempt.status

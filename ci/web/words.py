@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterable
@@ -19,6 +20,8 @@ MAX_SHORT_CHARS: Final = 500  # more than a line of a list shows; a command may 
 
 TAKES_NO_WORK: Final = "not taking work"
 _CONDITIONS: Final = ("online", TAKES_NO_WORK, "paused", "draining", "lost")
+
+_NUMBER: Final = re.compile(r"#([1-9][0-9]{0,17})")  # of a build, in a sentence of ours
 
 _REASONS: Final = {
     Reason.CANCELED: "It was canceled.",
@@ -142,6 +145,12 @@ def worst(agents: Iterable[AgentView]) -> Status | None:
     if TAKES_NO_WORK in known:
         return Status.ERROR
     return Status.SUCCESS if known else None
+
+
+def with_numbers(text: str) -> list[tuple[str, str]]:
+    """Cut a sentence behind each `#12`: what stands before it, and the number; empty at the end."""
+    pieces = [*_NUMBER.split(text), ""]
+    return list(zip(pieces[::2], pieces[1::2], strict=True))
 
 
 def pauses(agents: Iterable[AgentView]) -> list[tuple[str, str]]:

@@ -125,3 +125,18 @@ def test_agents_are_as_well_as_the_worst_of_them() -> None:
     assert words.worst([well, view("elm", AgentState.PAUSED)]) is Status.SUCCESS
     assert words.worst([well, refuses]) is Status.ERROR
     assert words.worst([well, refuses, view("fir", AgentState.LOST)]) is Status.FAILURE
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("", [("", "")]),
+        ("no number", [("no number", "")]),
+        ("busy (#12, #3).", [("busy (", "12"), (", ", "3"), (").", "")]),
+        ("#7", [("", "7"), ("", "")]),
+        ("#0 #x # 1", [("#0 #x # 1", "")]),
+    ],
+)
+def test_numbers_in_a_sentence(text: str, pieces: list[tuple[str, str]]) -> None:
+    """Each is told apart, and nothing is lost."""
+    assert words.with_numbers(text) == pieces
