@@ -11,6 +11,7 @@ from ci.errors import NotFound
 from ci.model import Status
 from ci.repository import shown_url
 from ci.server.views import BuildFilter
+from ci.web import query
 from ci.web.core import the_core
 from ci.web.ends import newest_ends, xml_text
 
@@ -30,15 +31,16 @@ _WIDE_PX: Final = 11.0
 
 
 async def badge(name: str) -> Response:
-    """Draw the badge of a repository."""
+    """Draw the badge of a repository, or of one of its branches."""
     core = the_core()
-    wanted = BuildFilter(repository=name, limit=1)
+    branch = query.text("branch")
+    wanted = BuildFilter(repository=name, branch=branch, limit=1)
     newest = next(iter(await newest_ends(core, wanted, _SAYS_SOMETHING)), None)
     if newest is not None:
-        return await _draw(name, newest.status)
+        return await _draw(f"{name} {branch}" if branch else name, newest.status)
     known = {shown_url(one) for one in core.repositories}
     if name in known:
-        return await _draw(name, None, "no builds")
+        return await _draw(f"{name} {branch}" if branch else name, None, "no builds")
     return await _draw(name, None, "unknown", NotFound.http_status)
 
 

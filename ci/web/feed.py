@@ -33,7 +33,7 @@ async def feed() -> Response:
     document = await render_template(
         "feed.atom",
         address=address,
-        title=_title(wanted.repository, wanted.status),
+        title=_title(wanted.repository, wanted.branch, wanted.status),
         id=uuid.uuid5(_NAMESPACE, address),
         updated=words.iso(max((_end(build) for build in builds), default=_NO_END_YET)),
         entries=[_entry(build) for build in builds],
@@ -44,8 +44,8 @@ async def feed() -> Response:
     return response
 
 
-def _title(repository: str | None, status: Status | None) -> str:
-    parts = ("Builds", *(part for part in (repository, status) if part))
+def _title(repository: str | None, branch: str | None, status: Status | None) -> str:
+    parts = ("Builds", *(part for part in (repository, branch, status) if part))
     return xml_text(" · ".join(parts))
 
 

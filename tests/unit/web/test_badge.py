@@ -28,11 +28,12 @@ def read(answer: httpx.Response, code: int = 200) -> str:
     return said
 
 
-async def end(client: httpx.AsyncClient, core: FakeCore, status: Status) -> None:
+async def end(client: httpx.AsyncClient, core: FakeCore, status: Status, branch: str = "") -> None:
     """Let one more build end so."""
     location = (await ask(client)).headers["Location"]
     number = int(location.removeprefix("/build/").removesuffix("#end"))
     core.start(number)
+    core.describe(number, branch=branch)
     core.end(number, status, Reason.EXITED)
 
 
@@ -48,6 +49,17 @@ async def test_the_newest_end_is_shown(client: httpx.AsyncClient, core: FakeCore
     assert read(await client.get(address)) == f"{REPOSITORY}: failure"
     await end(client, core, Status.ERROR)
     assert read(await client.get(address)) == f"{REPOSITORY}: error"
+
+
+async def test_a_branch_has_a_badge_of_its_own(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Others' builds do not change it."""
+    await end(client, core, Status.SUCCESS, "main")
+    await end(client, core, Status.FAILURE, "topic")
+    address = f"/badge/{REPOSITORY}.svg"
+    answer = await client.get(address, params={"branch": "main"})
+    assert read(answer) == f"{REPOSITORY} main: success"
+    answer = await client.get(address, params={"branch": "none"})
+    assert read(answer) == f"{REPOSITORY} none: no builds"
 
 
 async def test_a_badge_is_asked_again_and_sent_when_it_has_changed(

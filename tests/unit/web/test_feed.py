@@ -39,12 +39,14 @@ def titles(feed: ET.Element) -> list[str]:
     return [entry.findtext(f"{ATOM}title", "") for entry in feed.iter(f"{ATOM}entry")]
 
 
-async def end(client: httpx.AsyncClient, core: FakeCore, status: Status, subject: str = "") -> None:
+async def end(
+    client: httpx.AsyncClient, core: FakeCore, status: Status, subject: str = "", branch: str = ""
+) -> None:
     """Let one more build end so."""
     location = (await ask(client)).headers["Location"]
     number = int(location.removeprefix("/build/").removesuffix("#end"))
     core.start(number)
-    core.describe(number, subject=subject)
+    core.describe(number, subject=subject, branch=branch)
     core.end(number, status, Reason.EXITED)
 
 
@@ -67,11 +69,11 @@ async def test_ended_builds_are_told(client: httpx.AsyncClient, core: FakeCore) 
 async def test_a_feed_takes_the_filters_of_the_list(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:
-    """Only what is red, say."""
-    await end(client, core, Status.FAILURE, "One")
-    await end(client, core, Status.FAILURE, "Two")
-    await end(client, core, Status.SUCCESS, "Three")
-    wanted = {"status": "failure", "q": "Two"}
+    """Only what is red, of one branch, say."""
+    await end(client, core, Status.FAILURE, "One", "main")
+    await end(client, core, Status.FAILURE, "Two", "topic")
+    await end(client, core, Status.SUCCESS, "Three", "topic")
+    wanted = {"status": "failure", "branch": "topic"}
     assert titles(read(await client.get("/feed.atom", params=wanted))) == ["#2 failure: Two"]
     refused = await client.get("/feed.atom", params={"status": "running"})
     assert refused.status_code == 422
