@@ -70,6 +70,8 @@ def check_refusal(answer: Answer) -> None:
         return  # Hypercorn leaves the body out
     if answer.headers["content-type"].startswith("text/html"):
         assert b"</html>" in answer.body, answer
+    elif answer.headers["content-type"].startswith("image/svg+xml"):
+        assert b"</svg>" in answer.body, answer  # a badge says it in its own way
     elif answer.status != 416:  # RFC 9110: told by Content-Range
         error = json.loads(answer.body)["error"]
         assert error["message"], answer
