@@ -69,7 +69,7 @@ async def test_a_build_that_waits_for_an_agent_that_refuses_says_so(
 
     async def refuses() -> bool:
         words = [(await world.server.build(number)).waiting_for or "" for number in numbers]
-        return all("takes work" in each and "answered 409: no free slot." in each for each in words)
+        return all("takes work" in each and "answered 409: no free slot" in each for each in words)
 
     await world.wait_for(refuses)
     agent.refuses = False
