@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from ci import blocking
-from ci.agent.git import REMOTE_SILENCE_S, Git, GitFailed, GitInterrupted
+from ci.agent.git import REMOTE_SILENCE_S, Git, GitFailed, GitInterrupted, lfs_settings
 from ci.agent.mirror import BRANCHES, TAGS, Mirror
 from ci.agent.mirrors import Mirrors
 from ci.agent.room import is_no_space
@@ -149,6 +149,9 @@ def _write_workspace(
     (git / "objects" / "info" / "alternates").write_text(f"{mirror.path}/objects\n")
     (git / "HEAD").write_text(commit.commit_hash + "\n")
     config = _CONFIG.format(url=_quoted(url), lfs=_quoted(f"{mirror.path}/lfs"))
+    if filters := lfs_settings():  # or the build's git would take each such file for a changed one
+        config += '[filter "lfs"]\n'
+        config += "".join(f"\t{name} = {value}\n" for name, value in filters.items())
     (git / "config").write_text(config, encoding="utf-8")
     seen = {
         "refs/remotes/origin/" + name.removeprefix(BRANCHES): hash

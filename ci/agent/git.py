@@ -38,12 +38,12 @@ _SETTINGS: Final = (
     "maintenance.auto=false",
 )
 # The packages of some distributions set these only in the system's configuration, which is off.
-_LFS_SETTINGS: Final = (
-    "filter.lfs.clean=git-lfs clean -- %f",
-    "filter.lfs.smudge=git-lfs smudge -- %f",
-    "filter.lfs.process=git-lfs filter-process",
-    "filter.lfs.required=true",
-)
+_LFS_SETTINGS: Final = {
+    "clean": "git-lfs clean -- %f",
+    "smudge": "git-lfs smudge -- %f",
+    "process": "git-lfs filter-process",
+    "required": "true",
+}
 # Others send these; any other that ends git is of its own making, such as a SIGSEGV.
 _FROM_OUTSIDE: Final = frozenset(
     {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
@@ -112,7 +112,8 @@ class Git:
             "LC_ALL": "C",
         }
         patience = ("http.lowSpeedLimit=1", f"http.lowSpeedTime={remote_silence_s}")  # bytes/s, s
-        settings = _SETTINGS + patience + (_LFS_SETTINGS if shutil.which("git-lfs") else ())
+        lfs = tuple(f"filter.lfs.{name}={value}" for name, value in lfs_settings().items())
+        settings = _SETTINGS + patience + lfs
         self._beginning = ["git", *(word for setting in settings for word in ("-c", setting))]
 
     async def ask(self, purpose: str, *arguments: str) -> Answer:
@@ -155,6 +156,11 @@ class Git:
         if answer.code != 0:
             raise GitFailed(f"git could not {purpose}: {last_words(answer)}")
         return answer.stdout
+
+
+def lfs_settings() -> dict[str, str]:
+    """Say how git brings files in Git LFS, by name in `filter.lfs`; empty where it can't."""
+    return _LFS_SETTINGS if shutil.which("git-lfs") else {}
 
 
 def last_words(answer: Answer) -> str:

@@ -14,6 +14,7 @@ from ci.agent.checkout import GitCheckout
 from ci.agent.mirror import mirror_name
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
+from tests.real import fake_lfs
 from tests.real.repository import Repository
 
 COOKIE = f"cookie-of-a-checkout-test-{os.getpid()}"
@@ -207,6 +208,37 @@ async def test_submodules_are_there(place: Place, tmp_path: Path) -> None:
     place.repository.commit({})
     await place.make("main")
     assert (place.workspace / "lib" / "inner" / "deep.txt").read_text() == "deep\n"
+
+
+async def test_files_in_lfs_are_there_and_not_changed(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for us nor for the build's own git: a version with `-dirty` in it would be a lie."""
+    place.repository.commit({".gitattributes": "*.bin filter=lfs -text\n", "a.bin": "pointer\n"})
+    await place.make("main")
+    assert (place.workspace / "a.bin").read_text() == "pointer\n"
+    fake_lfs.install(tmp_path / "bin")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    await place.make("main")
+    assert (place.workspace / "a.bin").read_text() == "content\n"
+    (place.workspace / "a.bin").touch()  # so that git compares it
+    assert place.git("status", "--porcelain") == ""
+
+
+async def test_names_that_are_no_text_are_there(place: Place) -> None:
+    """Of files and of branches: they are bytes, with line ends and quotes in them."""
+    names = [b"new\nline", b"\xff\xfe", b"-x", b'"q"', b"tab\t"]
+    folder = os.fsencode(place.repository.path) + b"/d\xff\n"
+    os.mkdir(folder)  # noqa: PTH102 - a Path holds no bytes
+    for name in names:
+        Path(os.fsdecode(folder + b"/" + name)).touch()
+    place.repository.commit({}, "Odd")
+    heads = place.repository.path / ".git" / "refs" / "heads"
+    (heads / os.fsdecode(b"br\xff")).write_bytes((heads / "main").read_bytes())
+    await place.make("main")
+    assert set(os.listdir(os.fsencode(place.workspace) + b"/d\xff\n")) == set(names)  # noqa: PTH208 - likewise
+    assert place.git("status", "--porcelain") == ""
+    assert place.git("rev-parse", os.fsdecode(b"origin/br\xff")) == place.git("rev-parse", "HEAD")
 
 
 async def test_locks_of_a_killed_git_are_removed(place: Place) -> None:
