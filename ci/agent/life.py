@@ -33,7 +33,7 @@ from ci.agent import ending
 from ci.agent.environment import command_environment
 from ci.agent.output import Output
 from ci.agent.room import is_no_space
-from ci.agent.runner import Command, Order
+from ci.agent.runner import Command, NeverBegan, Order
 from ci.agent.spool import Folder, Ticket
 from ci.agent.tools import Tools
 from ci.agent.trim import serve_trimming
@@ -179,7 +179,7 @@ class Life:
         assert self._command is not None
         self.phase = "running"
         self.running.set()
-        code = await self._insist(partial(self._wait_exit, self._command))
+        code = await self._insist(self._run_command)
         if code != 0 and await self._tools.room.is_full():
             return await self._no_space()  # that is no verdict on the commit
         return ending.exited(code) if code is not None else ending.killed()
@@ -219,9 +219,20 @@ class Life:
     async def _no_space(self, words: str = "") -> Outcome:
         return ending.failed(Reason.DISK_FULL, await self._tools.room.full(words))
 
+    async def _run_command(self) -> int | None:
+        """Wait for the command's exit code, and start it anew if it never began. Raises OSError."""
+        if self._command is None:
+            await self._start()
+        assert self._command is not None
+        return await self._wait_exit(self._command)
+
     async def _wait_exit(self, command: Command) -> int | None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch, self._folder, self._job.silence_s, self.stop)
-            code = await command.wait()
+            try:
+                code = await command.wait()
+            except NeverBegan:
+                self._command = None
+                raise
             nursery.cancel_scope.cancel()
         return code

@@ -9,6 +9,8 @@ in the attempt's folder.
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -44,13 +46,20 @@ class Order:
     cookie: str
 
 
+class NeverBegan(OSError):
+    """The machine had no process left for a command whose supervisor was started."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
 class Command(Protocol):
     """A command that was started. It does not need the agent to go on."""
 
     async def wait(self) -> int | None:
         """Return its exit code when it is gone; None when it was killed with its supervisor.
 
-        Cancellation: leaves the command alone.
+        Raises NeverBegan: it may be started again. Cancellation: leaves the command alone.
         """
 
     async def is_stopped(self) -> bool:
@@ -142,6 +151,8 @@ class _Supervised:
             await processes.wait_end(self._pid, None if self._own else self._mine.cookie)
             nursery.cancel_scope.cancel()
         self._own = False
+        if self._folder.never_began():
+            raise NeverBegan
         return self._folder.exit_code()
 
     async def is_stopped(self) -> bool:

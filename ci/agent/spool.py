@@ -136,6 +136,10 @@ class Folder:
         word = self._word("exit")
         return int(word) if word.isdigit() else None
 
+    def never_began(self) -> bool:
+        """Whether the supervisor found no process for the command; see `supervise.sh`."""
+        return self._word("exit") == "never"
+
     def save_outcome(self, outcome: Outcome) -> None:
         """Keep how the attempt ended; when this returns, it is on disk."""
         logfile.sync(self.log)

@@ -17,7 +17,7 @@ from pathlib import Path
 import trio
 
 from ci import blocking, logfile
-from ci.agent.runner import Order
+from ci.agent.runner import NeverBegan, Order
 from ci.agent.spool import Folder
 
 NOT_FOUND = 127  # the shell's exit code of a command that there is not
@@ -92,6 +92,11 @@ class FakeRunner:
         command.wait_error = self._machine.wait_error
         command.fall_short = self._machine.fall_short
         command.at_exit |= self._machine.at_exit
+        if self._machine.short.get("fork", 0):
+            self._machine.short["fork"] -= 1
+            command.never_began = True
+            command.over.set()
+            return command
         self._machine.started.append(order)
         self._machine.running[order.cookie] = command
         (order.folder.path / "pid").write_text("1\n")
@@ -128,6 +133,7 @@ class FakeCommand:
     deaf: bool = False  # SIGTERM is ignored
     stopped: bool = False  # by SIGSTOP
     wait_error: Exception | None = None
+    never_began: bool = False
     fall_short: Callable[[str], None] = lambda _step: None
     at_exit: dict[str, Callable[[], None]] = field(
         default_factory=lambda: {"before": lambda: None, "after": lambda: None}
@@ -151,6 +157,8 @@ class FakeCommand:
         if self.wait_error is not None:
             raise self.wait_error
         self.fall_short("wait")
+        if self.never_began:
+            raise NeverBegan
         await self.over.wait()
         return self.folder.exit_code()
 

@@ -1,14 +1,20 @@
-"""A real agent that may open no more files for a while."""
+"""A real machine that has no file or process left for a while."""
 
 from __future__ import annotations
 
+import os
 import resource
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
 
+from ci.agent import runner
+from ci.agent.spool import Folder
 from tests.real.agent.scene import Server, build
 from tests.real.harness import Program, wait_until
 from tests.real.repository import Repository
@@ -47,3 +53,22 @@ def test_a_build_goes_on_and_nothing_of_it_is_left(
     assert not [
         p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "4321"]
     ]
+
+
+def test_a_supervisor_without_a_process_for_the_command_says_so() -> None:
+    """It has not begun, which is no verdict on it, nor was it killed: it may be started again."""
+    # Root may always start one more; whoever else it is, he may read nothing of pytest's.
+    other = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
+    limit = [*(other if os.geteuid() == 0 else []), "prlimit", "--nproc=1:1"]
+    script = Path(runner.__file__).with_name("supervise.sh")
+    with TemporaryDirectory() as name, script.open("rb") as words:
+        folder = Folder(Path(name))
+        folder.path.chmod(0o777)
+        subprocess.run([*limit, "sh", "-s", name, name, "true"], stdin=words, check=False)
+        assert folder.pid() is not None
+        assert folder.exit_code() is None
+        assert folder.never_began()
+        words.seek(0)
+        subprocess.run(["sh", "-s", name, name, "exit 3"], stdin=words, check=False)
+        assert folder.exit_code() == 3
+        assert not folder.never_began()

@@ -33,7 +33,7 @@ def test_what_others_give_back_is_told_from_the_rest(error: Exception, expected:
     assert is_scarce(error) is expected
 
 
-@pytest.mark.parametrize("step", ["start", "wait", "kill"])
+@pytest.mark.parametrize("step", ["start", "fork", "wait", "kill"])
 async def test_a_command_goes_on_when_it_can(stage: Stage, step: str) -> None:
     """Its verdict is its own, and it ran once."""
     stage.machine.short[step] = TIMES
