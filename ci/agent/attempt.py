@@ -19,7 +19,8 @@ from ci import blocking, logfile
 from ci.agent.delivery import Delivery
 from ci.agent.life import Life
 from ci.agent.output import Output
-from ci.agent.spool import Folder, Ticket, remove_or_leave
+from ci.agent.removal import remove_or_leave
+from ci.agent.spool import Folder, Ticket
 from ci.agent.tools import Tools
 from ci.errors import Conflict, GivenUp
 from ci.model import DEFAULT_LOG_LIMIT, CommitInfo, Outcome, Reason

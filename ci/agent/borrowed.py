@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ci import logfile
-from ci.agent.spool import is_aside
+from ci.agent.removal import is_aside
 
 _READ_LIMIT: Final = 64 << 10  # bytes; we write one line, a build may add some
 

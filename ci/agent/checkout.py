@@ -13,11 +13,12 @@ import structlog
 import trio
 
 from ci import blocking
+from ci.agent.bare import BRANCHES, TAGS
 from ci.agent.git import REMOTE_SILENCE_S, Git, GitFailed, GitInterrupted, lfs_settings
-from ci.agent.mirror import BRANCHES, TAGS, Mirror
+from ci.agent.mirror import Mirror
 from ci.agent.mirrors import Mirrors
+from ci.agent.removal import remove_tree
 from ci.agent.room import is_no_space
-from ci.agent.spool import remove_tree
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
 from ci.repository import repository_problem

@@ -16,8 +16,9 @@ import trio
 from ci import blocking
 from ci.agent.checkout import Checkout
 from ci.agent.mounts import OURS, Ground, check_ours
+from ci.agent.removal import remove_tree, set_aside
 from ci.agent.room import Room
-from ci.agent.spool import JOB, remove_tree, set_aside
+from ci.agent.spool import JOB
 
 LOOK_S: Final = 5.0  # between two looks at the free space
 CLEAN_S: Final = 600.0  # between two rounds when there is space enough

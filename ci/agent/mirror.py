@@ -7,7 +7,7 @@ import math
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -15,23 +15,28 @@ import structlog
 import trio
 
 from ci import blocking
+from ci.agent.bare import (
+    BRANCHES,
+    TAGS,
+    count_loose,
+    is_crowded,
+    is_new,
+    note_use,
+    read_refs,
+    remove_leftovers,
+    remove_small_leftovers,
+)
 from ci.agent.borrowed import borrowed
 from ci.agent.git import Git, GitFailed
 from ci.agent.mounts import check_nothing_mounted
-from ci.agent.spool import remove_or_leave, remove_tree, set_aside
+from ci.agent.removal import remove_or_leave, remove_tree, set_aside
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
 from ci.repository import shown_url
 
-BRANCHES: Final = "refs/heads/"
-TAGS: Final = "refs/tags/"
-
 MAX_LOOSE_REFS: Final = 50  # more than this are packed: a file for each is slow to read
-MAX_PACKS: Final = 50  # as git itself has it
-MAX_LOOSE_OBJECTS: Final = 6700  # likewise
 REPACK_LIMIT_S: Final = 900.0  # a checkout that has to fetch waits meanwhile
 RENEW_PAUSE_S: Final = 3600.0  # when it is not the mirror, a second copy costs as much as the first
-USED: Final = "used"  # the file in a mirror whose time is that of its last use
 NEW_SUFFIX: Final = ".new"  # of a mirror that is being made to replace another
 COOKIE_BYTES: Final = 16
 MAX_SHOWN_CHARS: Final = 500  # of a commit's subject and author
@@ -117,9 +122,9 @@ class Mirror:
             return
         async with self._changing:
             await blocking.run(check_nothing_mounted, self.path)
-            await blocking.run(_remove_leftovers, self.path)
-            await blocking.run(_remove_small_leftovers, self.path)
-            if not await blocking.run(_is_crowded, self.path):
+            await blocking.run(remove_leftovers, self.path)
+            await blocking.run(remove_small_leftovers, self.path)
+            if not await blocking.run(is_crowded, self.path):
                 return
             git = Git(secrets.token_hex(COOKIE_BYTES), local=True)
             words = ("repack", "--quiet", "--geometric=2", "-d")
@@ -137,11 +142,11 @@ class Mirror:
         may be a branch or a tag: these come first.
         """
         if _SURE_HASH.fullmatch(commit) and (found := await self._find_known(git, commit)):
-            await blocking.run(_touch, self.path)
+            await blocking.run(note_use, self.path)
             return found
         async with self._changing:
             await self._fetch(git)
-            await blocking.run(_touch, self.path)
+            await blocking.run(note_use, self.path)
             found = await self._find_fetched(git, commit)
         if found is None:
             raise CheckoutFailed(f"no branch, tag or commit {commit} in {shown_url(self.url)}")
@@ -149,7 +154,7 @@ class Mirror:
 
     async def refs(self) -> dict[str, str]:
         """Full name → hash of all branches and tags."""
-        return await blocking.run(_read_refs, self.path)
+        return await blocking.run(read_refs, self.path)
 
     async def _is_borrowed(self, work: Path) -> bool:
         """Whether a workspace borrows from it that is not just being made."""
@@ -203,14 +208,14 @@ class Mirror:
     async def _fetch(self, git: Git) -> None:
         """Bring all branches and tags, and forget those that are gone."""
         await blocking.run(check_nothing_mounted, self.path)
-        if await blocking.run(_is_new, self.path):
+        if await blocking.run(is_new, self.path):
             self._is_empty = True
             await blocking.run(remove_tree, self.path)
             await git.must(
                 "make its copy of the repository",
                 *("init", "--quiet", "--bare", "--template=", "--end-of-options", str(self.path)),
             )
-        await blocking.run(_remove_leftovers, self.path)
+        await blocking.run(remove_leftovers, self.path)
         await git.must(
             f"fetch {shown_url(self.url)}",
             *self._fetching("--prune"),
@@ -218,7 +223,7 @@ class Mirror:
             *(f"+{BRANCHES}*:{BRANCHES}*", f"+{TAGS}*:{TAGS}*"),
         )
         self._is_empty = False
-        if await blocking.run(_count_loose, self.path) > MAX_LOOSE_REFS:
+        if await blocking.run(count_loose, self.path) > MAX_LOOSE_REFS:
             await git.must("pack the refs", f"--git-dir={self.path}", "pack-refs", "--all")
 
     def _fetching(self, *options: str) -> tuple[str, ...]:
@@ -244,75 +249,3 @@ def mirror_name(url: str) -> str:
     """Name the folder of a mirror: readable, and different for different URLs."""
     readable = re.sub(r"[^0-9A-Za-z]+", "-", shown_url(url).removesuffix(".git"))
     return f"{readable.strip('-')[-60:]}-{hashlib.sha256(url.encode()).hexdigest()[:12]}.git"
-
-
-def _is_new(mirror: Path) -> bool:
-    """Whether git has yet to make the mirror, or was killed while it did."""
-    try:
-        whole = all((mirror / name).stat().st_size > 0 for name in ("HEAD", "config"))
-    except FileNotFoundError:
-        return True
-    return not whole or not all((mirror / name).is_dir() for name in ("objects", "refs"))
-
-
-def _remove_leftovers(mirror: Path) -> None:
-    """Remove what a killed git left: locks that nobody holds, and packs that arrived in part."""
-    objects = mirror / "objects"
-    left = [
-        *mirror.glob("*.lock"),
-        *(mirror / "refs").rglob("*.lock"),
-        *objects.glob("info/**/*.lock"),
-        *objects.glob("pack/*.lock"),
-        *objects.glob("pack/tmp_*"),
-        *objects.glob("pack/.tmp-*"),  # of a repack
-    ]
-    for path in left:
-        path.unlink(missing_ok=True)
-
-
-def _remove_small_leftovers(mirror: Path) -> None:
-    """Remove objects that arrived in part, which are in 256 folders: not before each fetch."""
-    for path in (mirror / "objects").glob("??/tmp_obj_*"):
-        path.unlink(missing_ok=True)
-
-
-def _touch(mirror: Path) -> None:
-    """Note when it was used; a disk that is full need not know."""
-    with suppress(OSError):
-        (mirror / USED).touch()
-
-
-def _is_crowded(mirror: Path) -> bool:
-    """Whether it has so many packs or loose objects that looking one up is slow."""
-    objects = mirror / "objects"
-    packs = sum(1 for _ in objects.glob("pack/*.pack"))
-    sample = sum(1 for _ in objects.glob("17/*"))  # names are hashes: all folders are as full
-    return packs > MAX_PACKS or sample * 256 > MAX_LOOSE_OBJECTS
-
-
-def _loose_refs(mirror: Path) -> list[Path]:
-    roots = (mirror / "refs" / "heads", mirror / "refs" / "tags")
-    return [path for root in roots for path in root.rglob("*") if path.is_file()]
-
-
-def _count_loose(mirror: Path) -> int:
-    return len(_loose_refs(mirror))
-
-
-def _read_refs(mirror: Path) -> dict[str, str]:
-    found = {}
-    try:
-        packed = (mirror / "packed-refs").read_text(encoding="utf-8", errors="surrogateescape")
-    except FileNotFoundError:
-        packed = ""
-    for line in packed.split("\n"):
-        hash, _, name = line.partition(" ")
-        if name.startswith((BRANCHES, TAGS)):  # others are comments and what a tag points to
-            found[name] = hash
-    for path in _loose_refs(mirror):
-        name = str(path.relative_to(mirror))
-        try:
-            found[name] = path.read_text(encoding="ascii").strip()
-        except (FileNotFoundError, UnicodeDecodeError):
-            continue  # packed or removed by a fetch just now
-    return found

@@ -13,10 +13,11 @@ from typing import Final
 import structlog
 
 from ci import blocking
+from ci.agent.bare import USED
 from ci.agent.borrowed import borrowed
-from ci.agent.mirror import NEW_SUFFIX, USED, Mirror, mirror_name
+from ci.agent.mirror import NEW_SUFFIX, Mirror, mirror_name
 from ci.agent.mounts import check_ours
-from ci.agent.spool import is_aside, remove_or_leave, set_aside
+from ci.agent.removal import is_aside, remove_or_leave, set_aside
 
 _SUFFIX: Final = ".git"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from ci.agent.spool import remove_tree
+from ci.agent.removal import remove_tree
 from ci.errors import CheckoutFailed
 from tests.real.agent.test_checkout import COOKIE, Place
 from tests.real.agent.test_mirrors import lose_objects

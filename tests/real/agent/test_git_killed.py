@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ci.agent.bare import MAX_LOOSE_OBJECTS
 from ci.agent.checkout import TRIES
-from ci.agent.mirror import MAX_LOOSE_OBJECTS
 from ci.errors import CheckoutFailed
 from tests.real.agent.test_checkout import Place
 from tests.real.repository import Repository

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from ci.agent import bare
 from ci.agent import mirror as mirrors
 from ci.agent.checkout import GitCheckout
-from ci.agent.spool import remove_tree
+from ci.agent.removal import remove_tree
 from ci.errors import CheckoutFailed
 from tests.real.agent.test_checkout import COOKIE, Place
 from tests.real.repository import Repository
@@ -28,7 +29,7 @@ def place(tmp_path: Path, repository: Repository) -> Place:
 
 def grow_old(mirror: Path, by_s: float = YEAR_S) -> None:
     """Let a mirror's last use be so long ago."""
-    used = mirror / mirrors.USED
+    used = mirror / bare.USED
     then = used.stat().st_mtime - by_s
     os.utime(used, (then, then))
 
@@ -142,12 +143,12 @@ async def test_a_crowded_mirror_is_repacked_and_nothing_is_lost(place: Place) ->
     lost = place.repository.commit({"lost": "lost\n"})
     await place.make("main")
     place.repository.git("reset", "--quiet", "--hard", "HEAD~1")
-    for number in range(mirrors.MAX_PACKS + 1):
+    for number in range(bare.MAX_PACKS + 1):
         place.repository.commit({f"{number}": f"{number}\n"})
         arguments = ["-c", "fetch.unpackLimit=1", "fetch", "--quiet", str(place.repository.path)]
         subprocess.run(["git", *arguments, "main"], cwd=place.mirror(), check=True)  # noqa: ASYNC221 - nobody else runs
     packs = place.mirror() / "objects" / "pack"
-    assert len(list(packs.glob("*.pack"))) > mirrors.MAX_PACKS
+    assert len(list(packs.glob("*.pack"))) > bare.MAX_PACKS
     (packs / "tmp_pack_killed").touch()
     await place.checkout.tidy(place.workspace.parent, unused_s=YEAR_S)
     assert len(list(packs.glob("*.pack"))) < 5

@@ -8,8 +8,8 @@ import trio
 
 from ci.agent.cleaning import CLEAN_S, LOOK_S, Cleaning
 from ci.agent.mounts import Ground
+from ci.agent.removal import remove_tree, set_aside
 from ci.agent.room import Room
-from ci.agent.spool import remove_tree, set_aside
 from tests.fakes.checkout import FakeCheckout
 from tests.fakes.stage import Stage, job
 
