@@ -48,9 +48,14 @@ async def run(
             work, *args, limiter=limiter, abandon_on_cancel=only_looks
         )
     except RuntimeError as error:
-        if str(error) != _NO_THREAD:
+        if not lacks_thread(error):
             raise
     return work(*args)
+
+
+def lacks_thread(error: RuntimeError) -> bool:
+    """Whether something failed because the system has no thread left for us."""
+    return str(error) == _NO_THREAD
 
 
 async def _at_once(work: partial[T]) -> T:

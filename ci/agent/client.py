@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx
 
+from ci import blocking
 from ci.errors import GivenUp, LogFull, LogGap, PeerRefused, Rejected, Unreachable
 from ci.wire.fields import read
 from ci.wire.refusal import read_json, refusal_words
@@ -106,6 +107,10 @@ class ServerClient:
         try:
             return await self._http.post(path, content=body, headers=headers, params=parameters)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unreachable(_words(error), sent=False) from error
+        except RuntimeError as error:
+            if not blocking.lacks_thread(error):  # to look the server's name up
+                raise
             raise Unreachable(_words(error), sent=False) from error
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise Unreachable(_words(error)) from error

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from ci import blocking
 from ci.errors import PeerRefused, Unreachable
 from ci.wire import job, status
 from ci.wire.refusal import refusal_words
@@ -130,6 +131,10 @@ class AgentClient:
                         break
         except _NOT_SENT as error:
             raise Unreachable(f"can't connect to {self.url}: {error}", sent=False) from error
+        except RuntimeError as error:
+            if not blocking.lacks_thread(error):  # to look the agent's name up
+                raise
+            raise Unreachable(f"can't look up {self.url}: {error}", sent=False) from error
         except httpx.HTTPError as error:
             problem = str(error) or type(error).__name__
             raise Unreachable(f"no answer from {self.url}{path}: {problem}") from error

@@ -59,3 +59,12 @@ class Network(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Stay open: many clients share it."""
+
+
+def broken_client(words: str) -> httpx.AsyncClient:
+    """Make a client whose every request raises a RuntimeError of these words."""
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise RuntimeError(words)
+
+    return httpx.AsyncClient(transport=httpx.MockTransport(fail), base_url="http://nowhere")

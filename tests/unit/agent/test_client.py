@@ -1,4 +1,4 @@
-"""What the agent's log says of a server that refuses."""
+"""What the agent makes of a server that refuses, or can't be reached."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import pytest
 import structlog
 import trio
 
+from ci.agent.client import ServerClient
+from ci.errors import Unreachable
+from tests.fakes.network import broken_client
 from tests.fakes.stage import Stage, job
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
@@ -64,3 +67,12 @@ async def test_an_answer_nested_without_end_ends_nothing(
     assert not stage.server.answers[path]
     assert stage.server.registrations
     assert stage.server.logs["1.1.1"] == b"1\n"
+
+
+async def test_without_a_thread_to_look_its_name_up_it_is_unreachable() -> None:
+    """A build that has taken all processes of the user ends no agent; a bug would."""
+    with pytest.raises(Unreachable) as caught:
+        await ServerClient(broken_client("can't start new thread"), None).register({})
+    assert not caught.value.sent
+    with pytest.raises(RuntimeError, match="a bug"):
+        await ServerClient(broken_client("a bug"), None).register({})
