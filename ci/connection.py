@@ -234,8 +234,9 @@ class Connection:
             finally:
                 if not whole:
                     self.drop()
-            if self._state is _State.ANSWER:
-                self._crowd.work(self)
+            # Whatever comes next of this answer may be long in coming: who follows a silent build
+            # must not keep the agent out that brings its end.
+            self._crowd.wait(self)
 
     async def spawn_app(
         self, _app: AppWrapper, config: Config, scope: Scope, send: AppSend

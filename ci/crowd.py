@@ -2,7 +2,8 @@
 
 Two rules, so that whoever is quick is served, whatever others do:
 - Of too many connections, the one goes for whose client we have waited longest: an idle one, one
-  that sends slowly, one that does not read. Those that we work for stay.
+  that sends slowly, one that does not read. Those that we work for stay, until their answer begins:
+  from then on its last piece counts, so those that follow a silent build make room, too.
 - Of too many bodies, the one goes that came first of those that are not whole yet. So a body
   is lost only to others that brought far more bytes meanwhile. (The largest may be that of an
   agent, beside hundreds that are kept just below it.)
