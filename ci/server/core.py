@@ -66,7 +66,7 @@ MAX_PRIORITY = 1000  # both ways from 0, the usual one
 PLACES_BY_ONE = 20  # the first in line, whose pages are told of each step ahead
 PLACE_BITS = 4  # of the others' places: their pages are told of each eighth or sixteenth of the way
 LOOK_AT_LOG_S = 0.25  # between two looks for somebody who follows a log; a page asks each second
-LOG_LOOKS = 40  # in vain, 10 s; after that no end of a log is expected any more
+LOG_LOOKS = 40  # in vain, 10 s; who follows then asks for the build, which ends without a log, too
 
 log = structlog.get_logger()
 
@@ -301,13 +301,14 @@ class Server:
 
         Raises NotFound.
         """
-        attempts = (await self.build(number)).attempts
+        view = await self.build(number)
+        attempts = view.attempts
         if attempt is not None:
             attempts = tuple(each for each in attempts if each.id == attempt)
             if not attempts:
                 raise NotFound(f"build {number} has no such attempt", field="attempt")
         if not attempts:
-            return LogView(None, 0, growing=True)
+            return LogView(None, 0, growing=not view.build.status.ended)
         last = attempts[-1]
         # Asked before the size, so that a log which is not growing is complete.
         growing = last.log_open

@@ -68,7 +68,7 @@ class Neighbours:
 class LogView:
     """The log of one attempt: its size in bytes now, and whether it can still grow."""
 
-    attempt: str | None  # None before the first attempt: an empty log
+    attempt: str | None  # None while there is none, or if there never was one: an empty log
     size: int
     growing: bool
     cut: int | None = None  # where the words stand that its middle is left out; None if it is not

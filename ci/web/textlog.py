@@ -53,7 +53,7 @@ class _Text(ResponseBody):
         self._log = LogView(None, 0, growing=True)
         self._at = 0  # bytes of the log that were sent
         self._in_line = False  # whether what was sent of the log ends within a line
-        self._silent = False  # whether it was waited for news in vain
+        self._told = False  # whether it was said that only the end of the log is waited for
         self._pieces = [self._title(view)]
         self._over = False
 
@@ -94,13 +94,18 @@ class _Text(ResponseBody):
             self._at = 0
         is_new, self._log = log != self._log, log
         if is_new:
-            self._silent = False
-        elif view.build.status.ended and (not log.growing or self._silent):
-            self._end(_verdict(view), view.build.status)
+            return
+        if view.build.status.ended and not log.growing:
+            is_short = self._at and words.lacks_end(view.attempts[-1])
+            missing = (words.LOG_CUT_OFF,) if is_short else ()
+            self._end(*missing, _verdict(view), status=view.build.status)
         elif self._core.is_stopping():
             self._end("The server stops; ask again when it is back.")
+        elif view.build.status.ended and not self._told:
+            self._told = True
+            self._pieces.append(self._ours("", words.LOG_ON_ITS_WAY, ""))
         else:
-            self._silent = await self._core.wait_log(self._number, log) == log
+            await self._core.wait_log(self._number, log)
 
     async def _read(self) -> bool:
         if self._log.attempt is None or self._at >= self._log.size:
@@ -126,8 +131,8 @@ class _Text(ResponseBody):
         lost = [words.why(one) for one in view.attempts[-2:-1]]
         return self._ours(*lost, f"attempt {last.try_number} on {last.agent}", "")
 
-    def _end(self, text: str, status: Status | None = None) -> None:
-        self._pieces.append(self._ours("", text, colour=_COLOURS.get(status) if status else None))
+    def _end(self, *lines: str, status: Status | None = None) -> None:
+        self._pieces.append(self._ours("", *lines, colour=_COLOURS.get(status) if status else None))
         self._over = True
 
     def _ours(self, *lines: str, colour: str | None = None) -> bytes:

@@ -19,6 +19,8 @@ MONTH: Final = 30 * DAY  # after this a date says more than a number of days
 MAX_SHORT_CHARS: Final = 500  # more than a line of a list shows; a command may be as long as a file
 
 TAKES_NO_WORK: Final = "not taking work"
+LOG_ON_ITS_WAY: Final = "It was canceled. The end of its log is on its way."
+LOG_CUT_OFF: Final = "The end of the log did not arrive."
 _CONDITIONS: Final = ("online", TAKES_NO_WORK, "paused", "draining", "lost")
 
 _NUMBER: Final = re.compile(r"#([1-9][0-9]{0,17})")  # of a build, in a sentence of ours
@@ -175,6 +177,11 @@ def why(ended: Build | Attempt) -> str:
     if ended.exit_code is None:
         return "The command failed."
     return f"The command failed with exit code {ended.exit_code}."
+
+
+def lacks_end(attempt: Attempt) -> bool:
+    """Whether its log, to which nothing more comes, may stop before its end."""
+    return attempt.status is Status.CANCELED and attempt.log_size is None
 
 
 def brief(build: Build) -> str:

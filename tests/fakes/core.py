@@ -204,7 +204,7 @@ class FakeCore:
         view = await self.build(number)
         ids = [one.id for one in view.attempts]
         if attempt is None and not ids:
-            return LogView(None, 0, growing=True)
+            return LogView(None, 0, growing=not view.build.status.ended)
         id = attempt or ids[-1]
         if id not in ids:
             raise NotFound(f"build {number} has no attempt {id}", field="attempt")

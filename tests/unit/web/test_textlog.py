@@ -74,6 +74,34 @@ async def test_it_follows_to_the_end_over_attempts(
     assert core.meanwhile == []
 
 
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_a_canceled_build_is_followed_to_the_end_of_its_log(
+    client: httpx.AsyncClient, core: FakeCore, arrived: bool
+) -> None:
+    """However long that takes; and it is said when the end did not come."""
+    await ask(client)
+    core.print(core.start(1), b"one\n")
+    await core.cancel(1)
+    core.meanwhile = [
+        lambda: None,
+        lambda: None,
+        lambda: core.print("1.1.1", b"the end\n"),
+        lambda: core.close_log(1, arrived=arrived),
+    ]
+    assert (await text(client, "?color=0")).splitlines()[4:] == [
+        "",
+        "one",
+        "",
+        "It was canceled. The end of its log is on its way.",
+        "",
+        "the end",
+        "",
+        *([] if arrived else ["The end of the log did not arrive."]),
+        "Canceled · It was canceled. · 0.0 s",
+    ]
+    assert core.meanwhile == []
+
+
 async def test_it_ends_when_nothing_more_is_to_be_expected(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:
