@@ -49,25 +49,36 @@ class Retention:
         self._now = now
         self._page = page
         self._doubt = Outage(REMIND_S)
+        self._failing = Outage(ROUND_S)
 
     async def serve_rules(self, room: Room) -> None:
         """Remove what the rules no longer keep, now and each hour, for ever. No rule, no work.
 
-        Also when there is no longer `room`: once for each time that the disk gets short.
+        Also when there is no longer `room`: once for each time that the disk gets short, and again
+        while it is if that fails. The store may be the first that finds the disk full.
         """
         while not self._rules.keep_all:
             shortage = room.shortage  # taken before the round, which might miss what ends meanwhile
+            wait_s = ROUND_S
             try:
                 await self.run_round()
             except (StoreFailed, OSError) as error:
-                log.error("builds not removed", error=str(error), again_in_s=ROUND_S)
-            with trio.move_on_after(ROUND_S):
+                wait_s = PAUSE_S if room.look() else ROUND_S
+                if self._failing.failed() is not None:
+                    log.error("builds not removed", error=str(error), again_in_s=wait_s)
+            else:
+                self._failing.over()
+            with trio.move_on_after(wait_s):
                 await trio.sleep(PAUSE_S)
                 await shortage.wait()
 
     async def run_round(self) -> None:
         """Remove all that is to go now. Raises StoreFailed, OSError."""
-        builds = await self._remove_builds()
+        try:
+            builds = await self._remove_builds()
+        except (StoreFailed, OSError):
+            await self._remove_logs()  # what they free may be what the store needs
+            raise
         logs, freed = await self._remove_logs()
         if builds or logs:
             log.info("builds removed by the rules", builds=builds, logs=logs, bytes=freed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import trio
 from trio.testing import MockClock
@@ -105,3 +106,21 @@ async def test_a_removed_build_says_so_everywhere(world: World, autojump_clock: 
     assert (await agent.log("1.1.1", 4, b"late")).status_code == 410
     assert (await agent.finish("1.1.1", exit_code=1, log_size=4)).status_code == 410
     assert await world.submit() == 3
+
+
+async def test_while_the_disk_is_short_it_is_tried_again(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """A store that finds its disk full at first removes what may go as soon as it can."""
+    server = await world.start_server(keepBuilds=1)
+    _, second = await _end_one(world), await _end_one(world)
+    await trio.sleep(PAUSE_S)
+    connection: Any = server._store._writer._connection.connection.driver_connection
+    connection.execute("PRAGMA query_only = 1")
+    world.free_bytes = SHORT
+    server.trouble()
+    await trio.sleep(3 * PAUSE_S)
+    assert len(await _numbers(world)) == 2
+    connection.execute("PRAGMA query_only = 0")
+    await trio.sleep(2 * PAUSE_S)
+    assert await _numbers(world) == [second]

@@ -150,3 +150,17 @@ async def test_a_store_that_cannot_write_stops_the_round_only(tmp_path: Path) ->
         with pytest.raises(StoreFailed):
             await Retention(store, logs, Rules(builds=1), lambda: NOW).run_round()
         assert _files(tmp_path) == ["1.1.1", "2.1.1"]
+
+
+async def test_logs_without_a_build_go_also_when_no_build_can(tmp_path: Path) -> None:
+    """What they free may be what the store needs, to remove the builds."""
+    async with _opened(tmp_path) as (store, logs):
+        for _ in range(3):
+            await _build(store, logs)
+        await store.remove([1])
+        connection = store._writer._connection
+        connection.exec_driver_sql("PRAGMA query_only = 1")
+        connection.rollback()
+        with pytest.raises(StoreFailed):
+            await Retention(store, logs, Rules(builds=1), lambda: NOW).run_round()
+        assert _files(tmp_path) == ["2.1.1", "3.1.1"]
