@@ -15,7 +15,7 @@ from ci.model import Attempt, CommitInfo, Reason
 from ci.server.client import ANSWER_S, AgentClient
 from ci.server.member import Member, check_identity
 from ci.server.store.store import Store
-from ci.server.withdrawal import OVERTIME_S, ask_cancel, give_up
+from ci.server.withdrawal import ask_cancel, give_up
 from ci.wire.registration import AttemptState
 from ci.wire.status import AgentStatus
 
@@ -41,7 +41,6 @@ class Heartbeat:
         self._client = client
         self._store = store
         self._interval_s = config.heartbeat_seconds
-        self._attempt_limit_s = config.build_timeout_seconds + OVERTIME_S
         self._now = now
 
     async def serve(self, status: AgentStatus) -> None:
@@ -120,11 +119,10 @@ class Heartbeat:
 
     def _owes_nothing(self, attempt: Attempt, status: AgentStatus) -> bool:
         """Whether no more of the log of an attempt that was canceled is to be waited for."""
-        if attempt.finished_at is None:
+        if not attempt.status.ended:
             return False  # it runs, and its slot has yet to begin to watch it
-        if status.attempts is not None:
-            return attempt.id not in self._member.phases
-        return (self._now() - attempt.finished_at).total_seconds() > self._attempt_limit_s
+        # If the agent does not say what it has, a slot has waited for it: see Link._until_over.
+        return status.attempts is None or attempt.id not in self._member.phases
 
     async def _note_commit(self, state: AttemptState) -> None:
         attempt = await self._store.attempt(state.id)

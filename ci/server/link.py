@@ -13,7 +13,7 @@ grace time, whether it is given up.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -38,7 +38,7 @@ from ci.wire.status import AgentStatus
 
 REFUSAL_REMIND_S = 600.0  # between two log lines about an agent that goes on to refuse
 STANDSTILL_S = 5.0  # woken so much later than asked for: this machine or process stood still
-GONE_S = 30.0  # how long a slot waits for a canceled command's processes to be gone
+GONE_S = 30.0  # how long a slot waits for the end of a canceled attempt, if we take it
 
 log = structlog.get_logger()
 
@@ -78,24 +78,27 @@ class Link:
         self._member.watches.clear()
         # Read after the status: what the agent delivered before it answered is not held any more.
         held = await self._store.held(self._member.name)
-        watches = [self._member.watch(each.id) for each in held if not each.status.ended]
-        for watch in watches:
+        watches = []
+        for attempt in sorted(held, key=lambda each: each.status.ended):  # what runs comes first
+            watch = self._member.watch(attempt.id)
             watch.since = -math.inf
+            if attempt.status.ended:  # canceled: its processes may still be there
+                watch.end(gone=False)
+            watches.append(watch)
+        slots = self._member.agent.slots
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._heartbeat.serve, status)
-            for watch in watches:
-                nursery.start_soon(self._slot, watch)
-            for _ in range(self._member.agent.slots - len(watches)):
-                nursery.start_soon(self._slot, None)
+            for nth in range(slots):  # some have several if it had more slots before
+                nursery.start_soon(self._slot, watches[nth::slots])
 
-    async def _slot(self, watch: Watch | None) -> None:
-        """Do one attempt after the other, beginning with the one that is given, if any."""
+    async def _slot(self, watches: Sequence[Watch]) -> None:
+        """Do one attempt after the other, beginning with those that are given, if any."""
+        for watch in watches:
+            await self._until_over(watch)
         refusals = delays()
         while True:
-            if watch is not None:
-                await self._until_over(watch)
             try:
-                watch = await self._next()
+                taken = await self._next()
                 refusals = delays()
                 self._member.problem = ""
                 if (lasted_s := self._refusals.over()) is not None:
@@ -103,10 +106,12 @@ class Link:
             except Unreachable as error:
                 raise AgentLost(str(error)) from error
             except PeerRefused as error:
-                watch = None
                 self._member.problem = str(error)
                 self._tell_refusal(str(error))
                 await self._bear_refusal(next(refusals))
+            else:
+                if taken is not None:
+                    await self._until_over(taken)
 
     async def _bear_refusal(self, wait_s: float) -> None:
         """Wait until the agent may be asked again, or registers; it is nobody's peer meanwhile."""
@@ -173,17 +178,7 @@ class Link:
     async def _until_over(self, watch: Watch) -> None:
         """Wait until the attempt is over and the agent has nothing left of it."""
         limit_s = self._config.build_timeout_seconds + OVERTIME_S
-        deadline = trio.current_time() + limit_s
-        while not watch.over.is_set() and trio.current_time() < deadline:
-            with trio.move_on_at(deadline):
-                await watch.over.wait()
-            # What has ended and finds no room with us asks at least twice a minute, and is refused:
-            # that is our fault. Since the last refusal it has as long as any other result. The same
-            # since we woke, if we stood still and could hear nobody.
-            ours_till = self._room.refused_at
-            if (now := trio.current_time()) > deadline + STANDSTILL_S:
-                ours_till = now
-            deadline = max(deadline, ours_till + OVERTIME_S)
+        await self._hear(watch.over, limit_s)
         if not watch.over.is_set():
             why = f"said nothing of it for {limit_s:g} s"
             await give_up(self._store, self._member.name, watch.id, Reason.AGENT_LOST, why)
@@ -193,6 +188,19 @@ class Link:
             lease_mark = attempt.lease_mark if attempt and native else ""
             await ask_cancel(self._client, self._member.name, watch.id, lease_mark)
             # An agent of others may know no /cancel: its slot is free when it delivers.
-            with trio.move_on_after(GONE_S if self._member.agent.native else limit_s):
-                await watch.gone.wait()
+            await self._hear(watch.gone, GONE_S if native else limit_s)
         self._member.watches.pop(watch.id, None)
+
+    async def _hear(self, event: trio.Event, limit_s: float) -> None:
+        """Wait for what the agent is to tell, for `limit_s` in which we could have taken it."""
+        deadline = trio.current_time() + limit_s
+        while not event.is_set() and trio.current_time() < deadline:
+            with trio.move_on_at(deadline):
+                await event.wait()
+            # What has ended and finds no room with us asks at least twice a minute, and is refused:
+            # that is our fault. Since the last refusal it has as long as any other result. The same
+            # since we woke, if we stood still and could hear nobody.
+            ours_till = self._room.refused_at
+            if (now := trio.current_time()) > deadline + STANDSTILL_S:
+                ours_till = now
+            deadline = max(deadline, ours_till + OVERTIME_S)

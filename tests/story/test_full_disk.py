@@ -10,6 +10,7 @@ from trio.testing import MockClock
 from ci.errors import StoreFailed
 from ci.model import Status
 from ci.server.withdrawal import OVERTIME_S
+from tests.story.test_canceled import STUBBORN
 from tests.story.world import World
 
 SHORT = 50 << 20  # bytes; less than minFreeBytes
@@ -138,3 +139,23 @@ async def test_a_disk_that_was_short_is_no_excuse_for_ever(
     await trio.sleep(60)
     assert (await world.server.build(number)).build.status is Status.RUNNING
     await world.wait_build(number, Status.WAITING, limit_s=OVERTIME_S)
+
+
+async def test_canceled_builds_do_not_pile_up_on_an_agent(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """What it may not deliver holds its slot, so it has no more of them than slots."""
+    await world.start_server()
+    await world.start_agent()
+    spool = world.folder / "agent-8081" / "spool"
+    numbers = [await world.submit(STUBBORN) for _ in range(3)]
+    await world.wait_build(numbers[0], Status.RUNNING)
+    await trio.sleep(4)
+    world.free_bytes = SHORT
+    await world.server.cancel(numbers[0])  # it still prints something
+    await trio.sleep(600)
+    assert (await world.server.build(numbers[1])).build.status is Status.WAITING
+    assert len(list(spool.iterdir())) == 1
+    world.free_bytes = 10**12
+    await world.wait_build(numbers[1], Status.RUNNING, limit_s=60)
+    assert await world.log(numbers[0]) == b"one\ntwo\nthree\n"
