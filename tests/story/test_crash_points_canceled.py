@@ -22,7 +22,7 @@ COMMAND: Final = "trap '' TERM; echo one; sleep 3; echo two; sleep 2; echo three
 RUNS_S: Final = 2.0  # before it is canceled
 ASKED_AGAIN_S: Final = 1.0
 
-SERVER_STEPS: Final = ("Store.cancel", "append", "_seal", "Store.end")
+SERVER_STEPS: Final = ("Store.cancel", "_append", "_seal", "Store.end")
 AGENT_STEPS: Final = (
     "Folder.save_stop",  # why it is ended
     "Folder.save_outcome",
