@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, func, literal, select
+from sqlalchemy import Connection, func, literal, select, text
 
 from ci.model import MAX_KIND_CHARS, Build, Kind, Status
 from ci.server.store.tables import IS_GREEN, IS_OVER, KIND_OF_COMMAND, agents, attempts, builds
@@ -20,18 +20,29 @@ LOOKED_THROUGH: Final = 200
 # And so many that begin as a long command does, for one that goes on as it.
 SAME_BEGINNING: Final = 10
 
-_TOOK = select(builds.c.duration_s).where(builds.c.duration_s.is_not(None))  # others' may be silent
+# SQLite is told the index, since it takes all that look alike for equally good: by that of lists it
+# would read every green build of a repository for a command that was never green. Without this
+# one, whose expression is the same word for word, it says so instead of reading everything.
+_OF_KIND: Final = text(
+    "SELECT duration_s FROM builds INDEXED BY builds_green WHERE repository = :repository"
+    " AND substr(command, 1, 200) = :command AND status = 'success' AND duration_s IS NOT NULL"
+    " ORDER BY number DESC LIMIT :limit"
+)
 
 
 def durations(connection: Connection, kind: Kind, limit: int) -> list[float]:
-    """Return how many seconds the last `limit` green builds of a kind took, the newest first."""
-    if kind.repository is not None and kind.command is None:
-        return _durations_of_repository(connection, kind.repository, limit)
-    green = _TOOK.where(IS_GREEN).order_by(builds.c.number.desc()).limit(limit)
+    """Return how many seconds the last `limit` green builds of a kind took, the newest first.
+
+    Agents that others wrote need not tell; then the build does not count.
+    """
     if kind.command is not None:
-        is_kind = literal(kind.command) == KIND_OF_COMMAND
-        green = green.where(builds.c.repository == kind.repository, is_kind)
-    return [row.duration_s for row in connection.execute(green)]
+        values = {"repository": kind.repository, "command": kind.command, "limit": limit}
+        return [row.duration_s for row in connection.execute(_OF_KIND, values)]
+    if kind.repository is not None:
+        return _durations_of_repository(connection, kind.repository, limit)
+    green = select(builds.c.duration_s).where(IS_GREEN, builds.c.duration_s.is_not(None))
+    rows = connection.execute(green.order_by(builds.c.number.desc()).limit(limit))
+    return [row.duration_s for row in rows]
 
 
 def took(connection: Connection, numbers: Collection[int]) -> list[tuple[Kind, float]]:

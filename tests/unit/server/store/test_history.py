@@ -46,6 +46,8 @@ def test_each_question_goes_by_an_index_and_sorts_nothing(tmp_path: Path, questi
         assert "SCAN builds" not in step, steps
     if question == "neighbours":
         assert "builds_green_by_branch (repository=? AND branch=? AND <expr>=?" in steps[-1]
+    if question == "durations of a kind":
+        assert "builds_green (repository=? AND <expr>=?" in steps[-1]
 
 
 def _plan(connection: Connection, question: str) -> list[str]:
