@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import trio
+
+NEVER_S: Final = 60.0  # of the mock clock
 
 
 class Life:
@@ -32,6 +34,16 @@ class Life:
         self._dead = True
         self._unplug()
         self.scope.cancel()
+
+    async def wait_over(self) -> None:
+        """Block until it is over.
+
+        Raises AssertionError when it goes on for a minute past all that a test has it do: no step
+        has the name at which it should die.
+        """
+        with trio.move_on_after(NEVER_S):
+            await self.over.wait()
+        assert self.over.is_set(), f"it never came to {self.dies_at or 'its end'!r}"
 
     async def do(self, work: partial[Any]) -> Any:
         """Do a step, unless that is where it dies."""

@@ -62,14 +62,14 @@ async def ask(world: World) -> int:
 
 async def revive_server(world: World) -> None:
     """Wait for the death of the server, and start it again."""
-    await world.server_life.over.wait()
+    await world.server_life.wait_over()
     await trio.sleep(AWAY_S)
     await world.start_server()
 
 
 async def revive_agent(world: World) -> None:
     """Wait for the death of the agent, and start it again."""
-    await world.agent_life().over.wait()
+    await world.agent_life().wait_over()
     await trio.sleep(AWAY_S)
     await world.start_agent()
 

@@ -190,11 +190,13 @@ async def test_a_refusal_after_an_answer_that_was_lost(
     await world.start_server()
     agent, other = world.agent(9001), world.agent(9002)
     take, answers = agent.app.view_functions["_build"], 0
+    other_is_there = trio.Event()  # or the next attempt might be offered to the same one first
 
     async def build() -> Any:
         nonlocal answers
         answers += 1
         if answers > 1:
+            await other_is_there.wait()
             return jsonify({"error": {"field": None, "message": "not now"}}), status
         await take()  # type: ignore[misc]  # as above
         return jsonify({}), 502
@@ -204,6 +206,7 @@ async def test_a_refusal_after_an_answer_that_was_lost(
     number = await world.submit()
     await world.wait_count(agent.taken)
     await other.register()
+    other_is_there.set()
     await world.wait_count(other.taken, limit_s=60)
     assert other.taken == ["1.1.2"]
     assert (await agent.finish("1.1.1")).status_code == 410

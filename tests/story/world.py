@@ -69,7 +69,7 @@ class World:
     async def kill_server(self) -> None:
         """End the server in the middle of whatever it does."""
         self.server_life.die()
-        await self.server_life.over.wait()
+        await self.server_life.wait_over()
 
     async def _run_server(
         self, config: ServerConfig, *, task_status: trio.TaskStatus[Server]
@@ -114,7 +114,7 @@ class World:
         """End an agent as `kill -9` does: its commands go on, its folder stays."""
         life = self._agents.pop(port)
         life.die()
-        await life.over.wait()
+        await life.wait_over()
 
     def agent_life(self, port: int = 8081) -> Life:
         """The life of the agent at `port`."""
