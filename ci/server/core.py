@@ -45,6 +45,7 @@ from ci.server.room import FreeBytes, Room
 from ci.server.rules import Rules
 from ci.server.store.store import News, Store, open_store
 from ci.server.store.tables import SCHEMA
+from ci.server.supervision import Supervision
 from ci.server.unhurried import Unhurried
 from ci.server.usage import Usage
 from ci.server.views import (
@@ -97,8 +98,7 @@ async def open_server(
         queue = Queue(store, logs.begin)
         refused = journal.metrics.disk_refusals.inc
         room = Room(config.data_dir, config.min_free_bytes, free_bytes, refused)
-        fleet = Fleet(
-            nursery,
+        supervision = Supervision(
             store=store,
             queue=queue,
             config=config,
@@ -106,6 +106,9 @@ async def open_server(
             now=now,
             journal=journal,
             room=room,
+        )
+        fleet = Fleet(
+            nursery, store, supervision, now, max_agents=config.max_agents, journal=journal
         )
         durations = Durations(store)
         store.tell(News(waiting=queue.wake, over=fleet.over, green=durations.note))

@@ -1,8 +1,8 @@
 """The fleet: a nursery with one supervised task per agent.
 
 Fleet
-└─ supervise(agent)     for ever: ask it, link, and when it is lost, wait out the grace time,
-                        give up what it held, back off, ask again
+├─ supervise(agent)       ci/server/supervision.py: for ever
+└─ remember_when_heard    writes "last heard" down, each minute
 """
 
 from __future__ import annotations
@@ -13,34 +13,20 @@ from datetime import datetime
 import structlog
 import trio
 
-from ci.backoff import delays
-from ci.config import ServerConfig
 from ci.errors import (
-    AgentLost,
     Conflict,
     NotFound,
-    PeerRefused,
     StoreFailed,
     TooManyAgents,
-    Unreachable,
 )
-from ci.model import Agent, Attempt, Outcome, Reason, Status
+from ci.model import Agent, Attempt
 from ci.outage import Outage
-from ci.server.client import ANSWER_S, AgentClient
 from ci.server.journal import Journal
-from ci.server.link import Link
-from ci.server.member import Address, Member, check_identity
-from ci.server.queue import Queue
-from ci.server.room import Room
+from ci.server.member import Address, Member
 from ci.server.store.store import Store
-from ci.server.withdrawal import end_attempt
+from ci.server.supervision import UNSTORED_REMIND_S, Supervision, essence, tell_unstored
 
 SEEN_INTERVAL_S = 60.0  # how often "last heard" is written down; a restart may forget this much
-
-UNSTORED_REMIND_S = 600.0  # between two log lines about what the store does not take
-
-# What ends a link and is tried again; anything else is a bug and ends the process.
-_PASSING = (AgentLost, Unreachable, PeerRefused, trio.TooSlowError, StoreFailed)
 
 # What an agent says of an attempt, in words for its page. That it runs is said there anyway.
 _PHASES = {
@@ -61,23 +47,19 @@ class Fleet:
     def __init__(
         self,
         nursery: trio.Nursery,
-        *,
         store: Store,
-        queue: Queue,
-        config: ServerConfig,
-        dial: Callable[[Agent], AgentClient],
+        supervision: Supervision,
         now: Callable[[], datetime],
+        *,
+        max_agents: int,
         journal: Journal,
-        room: Room,
     ) -> None:
-        self._journal = journal
-        self._room = room
         self._nursery = nursery  # supervisors outlive the call that adds an agent
         self._store = store
-        self._queue = queue
-        self._config = config
-        self._dial = dial
+        self._supervision = supervision
         self._now = now
+        self._max_agents = max_agents
+        self._journal = journal
         self._members: dict[str, Member] = {}
         self._tenants: dict[Address, Member] = {}  # who was the last to name an address as its own
         self._unstored = Outage(UNSTORED_REMIND_S)  # for the log
@@ -130,7 +112,7 @@ class Fleet:
             self._move_in(member)
 
         try:
-            await self._store.save_agent(said, believe, self._config.max_agents)
+            await self._store.save_agent(said, believe, self._max_agents)
         except TooManyAgents as error:
             self._journal.agent_refused(error.message)
             raise
@@ -204,13 +186,13 @@ class Fleet:
     def _add(self, agent: Agent) -> Member:
         member = Member(agent, self._members, self._tenants)
         self._members[agent.name] = member
-        self._nursery.start_soon(self._supervise, member)
+        self._nursery.start_soon(self._supervision.serve, member)
         self._changes += 1
         return member
 
     def _renew(self, member: Member, agent: Agent) -> bool:
         """Believe what the store has of an agent; say whether it needs a fresh link for that."""
-        moved = _essence(member.agent) != _essence(agent)
+        moved = essence(member.agent) != essence(agent)
         if member.address != (agent.host, agent.port):
             self._move_out(member)
         member.agent = agent
@@ -244,102 +226,6 @@ class Fleet:
         if self._tenants.get(member.address) is member:
             del self._tenants[member.address]
 
-    async def _supervise(self, member: Member) -> None:
-        with member.supervision:
-            await self._supervise_for_ever(member)
-
-    async def _supervise_for_ever(self, member: Member) -> None:
-        waits = delays()
-        while True:
-            called = member.called
-            try:
-                await self._link(member)
-                continue  # it moved, or has other slots now: a fresh link at once
-            except* _PASSING as group:
-                error = _first(group)
-            was_online, member.online = member.online, False
-            member.problem = str(error) or f"no answer within {ANSWER_S:g} s"
-            if not isinstance(error, StoreFailed):
-                if was_online:
-                    waits = delays()
-                    self._journal.metrics.agents_lost.inc()
-                self._tell_lost(member)
-            self._changes += 1
-            wait_s = await self._patience(member, next(waits), was_online=was_online)
-            with trio.move_on_after(wait_s):
-                await called.wait()
-
-    async def _link(self, member: Member) -> None:
-        """Ask the agent and, once it has answered, serve it until it is lost or has moved."""
-        agent = member.agent
-        client = self._dial(agent)
-        with trio.fail_after(ANSWER_S):
-            status = await client.status()
-        check_identity(member, status)
-        if _essence(member.agent) != _essence(agent):
-            return
-        away_s = member.away.over()
-        log.info("agent online", agent=member.name, url=client.url, away_s=away_s)
-        link = Link(
-            member,
-            client,
-            store=self._store,
-            queue=self._queue,
-            config=self._config,
-            now=self._now,
-            journal=self._journal,
-            room=self._room,
-        )
-        member.hear(self._now())
-        member.status, member.online, member.problem = status, True, ""
-        member.changed()
-        self._changes += 1
-        member.link = trio.CancelScope()
-        with member.link:
-            await link.run(status)
-
-    def _tell_lost(self, member: Member) -> None:
-        """Say that an agent does not answer: at first, and then each hour."""
-        lost_s = member.away.failed()
-        if lost_s == 0:
-            log.warning(
-                "agent lost",
-                agent=member.name,
-                error=member.problem,
-                last_heard=member.last_heard,
-                next=f"what it runs is given up {self._config.grace_seconds:g} s after that",
-            )
-        elif lost_s is not None:
-            log.warning("agent still lost", agent=member.name, for_s=lost_s, error=member.problem)
-
-    async def _patience(self, member: Member, wait_s: float, *, was_online: bool) -> float:
-        """Give up what a lost agent held if its grace is over; return the seconds to wait now.
-
-        One that `was_online` is asked once more before that: if this machine stood still for a
-        while, it was not the agent who was silent.
-        """
-        grace_s = self._config.grace_seconds
-        grace_left_s = member.heard_at + grace_s - trio.current_time()
-        try:
-            held = await self._store.held(member.name)
-            if held and (grace_left_s > 0 or was_online):
-                return max(0.0, min(wait_s, grace_left_s))
-            if held:
-                log.warning(
-                    "grace over",
-                    agent=member.name,
-                    grace_s=grace_s,
-                    attempts=[attempt.id for attempt in held],
-                    next="they are given up",
-                )
-            message = f"Agent {member.name} has not answered for {grace_s:g} s ({member.problem})."
-            for attempt in held:
-                outcome = Outcome(Status.ERROR, Reason.AGENT_LOST, message)
-                await end_attempt(self._store, attempt.id, outcome)
-        except StoreFailed as error:
-            self._tell_unstored("the end of lost attempts", error)
-        return wait_s
-
     async def _remember_when_heard(self) -> None:
         written: dict[str, datetime] = {}
         while True:
@@ -351,14 +237,10 @@ class Fleet:
             try:
                 await self._store.agents_seen(fresh)
             except StoreFailed as error:
-                self._tell_unstored("when agents were heard", error)
+                tell_unstored(self._unstored, "when agents were heard", error)
             else:
                 self._unstored.over()
                 written = times
-
-    def _tell_unstored(self, what: str, error: StoreFailed) -> None:
-        if (lasted_s := self._unstored.failed()) is not None:
-            log.error("not stored", what=what, error=str(error), for_s=lasted_s, next="tried again")
 
     @property
     def free_slots(self) -> int:
@@ -376,16 +258,3 @@ def _tell_registered(agent: Agent, *, new: bool) -> None:
         slots=agent.slots,
         version=agent.version,
     )
-
-
-def _essence(agent: Agent) -> tuple[object, ...]:
-    """What makes a new link needed when it changes."""
-    return agent.host, agent.port, agent.slots, agent.boot_id, agent.native
-
-
-def _first(group: BaseExceptionGroup[Exception]) -> Exception:
-    """The first failure of a group, however deep."""
-    error: Exception | BaseExceptionGroup[Exception] = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
