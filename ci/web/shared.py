@@ -11,7 +11,7 @@ from typing import Final, cast
 
 from quart import current_app, request
 
-from ci.server.views import LogView
+from ci.server.views import BuildView, LogView
 from ci.turns import Turns
 
 EXTENSION: Final = "shared"  # where an app keeps it
@@ -22,6 +22,10 @@ WINDOW_S: Final = 5  # over which is added up how long the making of parts takes
 # more rarely; below the other there is room for twice as many questions.
 TOO_MUCH: Final = 0.4
 LITTLE: Final = 0.15
+# The page of a build so far back in line asks so many times more rarely: it is not its turn soon,
+# and who has asked for a thousand builds may have many of them open.
+FAR_PLACE: Final = 100
+FAR_PACE: Final = 4
 FOR_EVER: Final = "for ever"  # the stamp of what never changes
 MAX_PACE: Final = 16  # a list that asks each 2 s then asks each half minute
 
@@ -116,9 +120,10 @@ def the_shared() -> Shared:
     return cast(Shared, current_app.extensions[EXTENSION])
 
 
-def pace() -> int:
-    """For templates: how many times longer than usual a page waits."""
-    return the_shared().pace
+def pace(view: BuildView | None = None) -> int:
+    """For templates: how many times longer than usual a page waits, that of a build if given."""
+    far = view is not None and (view.queue_position or 0) > FAR_PLACE
+    return the_shared().pace * (FAR_PACE if far else 1)
 
 
 def address_of(path: str, query: Iterable[tuple[str, str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import httpx
 import trio
@@ -13,6 +14,7 @@ from ci.web.app import create_app
 from ci.web.shared import (
     ENTRY_CHARS,
     EXTENSION,
+    FAR_PLACE,
     LITTLE,
     MAX_CHARS,
     MAX_PACE,
@@ -196,7 +198,7 @@ def test_when_much_changes_pages_ask_more_rarely() -> None:
 
 
 async def test_pages_keep_the_pace(core: FakeCore) -> None:
-    """Lists and heads ask more rarely; a log that grows is followed as always."""
+    """Lists and heads ask more rarely, those far back in line still more; a growing log never."""
     app = create_app(core, 1 << 20)
     app.extensions[EXTENSION].pace = 4
     transport = AppTransport(app)  # type: ignore[arg-type]  # Hypercorn's words are stricter
@@ -206,6 +208,11 @@ async def test_pages_keep_the_pace(core: FakeCore) -> None:
         assert interval_s(await poll(client, "/agents?part=agents&v=x")) == 8
         waiting = (await client.get("/build/1")).text
         assert [interval_s(part) for part in waiting.split('<section id="log"')] == [4, 4]
+        view = await core.build(1)
+        core._put(replace(view, queue_position=FAR_PLACE + 1))
+        far = (await client.get("/build/1")).text
+        assert [interval_s(part) for part in far.split('<section id="log"')] == [16, 16]
+        core._put(view)
         core.print(core.start(1), b"one line\n")
         running = (await client.get("/build/1")).text
         assert [interval_s(part) for part in running.split('<section id="log"')] == [4, 1]
