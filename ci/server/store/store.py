@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-import sqlalchemy.exc
 import trio
 from sqlalchemy import Connection
-from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ci import blocking
-from ci.errors import Busy, NotFound, StoreFailed
+from ci.errors import Busy
 from ci.model import Agent, Attempt, Build, BuildRequest, CommitInfo, Kind, Lease, Outcome, Status
 from ci.server.journal import Journal
 from ci.server.metrics import Metrics
-from ci.server.store import agents, attempts, builds, history, line, listing, removal
+from ci.server.store import agents, attempts, builds, line, removal
 from ci.server.store.attempts import Canceled, Ended, PutBack
 from ci.server.store.damage import Damage
 from ci.server.store.database import Database, open_database
-from ci.server.store.line import Waits, read_line
+from ci.server.store.line import Waits
+from ci.server.store.reads import Reads
 from ci.server.store.tables import health
 from ci.server.store.versions import Versions
 from ci.server.store.writer import MAX_AGENT_ORDERS, MAX_BATCH, MAX_ORDERS, Writer
-from ci.server.views import BuildFilter, BuildPage, Neighbours
 
 T = TypeVar("T")
 
@@ -68,8 +66,11 @@ async def open_store(
         database.close()
 
 
-class Store:
-    """Builds, jobs, attempts and agents on disk. Every method may raise StoreFailed."""
+class Store(Reads):
+    """Builds, jobs, attempts and agents on disk: what changes them, beside what only reads.
+
+    Every method may raise StoreFailed.
+    """
 
     def __init__(
         self,
@@ -79,10 +80,7 @@ class Store:
         journal: Journal,
         damage: Damage,
     ) -> None:
-        self._damage = damage
-        self._reader = database.reader
-        with self._failing():
-            self._line = read_line(database.reader)
+        super().__init__(database.reader, damage)
         self._writer = writer
         self._now = now
         self._journal = journal
@@ -306,95 +304,6 @@ class Store:
 
         await self._writer.run(write, shown=False, most=MAX_ORDERS, only_for_caller=True)
 
-    # Reads by key take 50 to 300 µs from the page cache; a thread would cost 1.2 ms. So they are
-    # done on the spot.
-
-    async def build(self, number: int) -> Build | None:
-        """Return a build, or None."""
-        return await self._read(lambda c: builds.get(c, number))
-
-    async def not_found(self, number: int) -> NotFound:
-        """Say why there is no build of that number."""
-        return await self._read(lambda c: removal.not_found(c, number))
-
-    async def removed(self, numbers: Collection[int]) -> set[int]:
-        """Return those of up to some thousand numbers whose builds were there and are no more."""
-        return await self._read(lambda c: removal.removed(c, numbers))
-
-    async def attempts_of(self, numbers: Collection[int]) -> dict[int, list[Attempt]]:
-        """Return the attempts of each build, oldest first."""
-        return await self._read(lambda c: builds.attempts_of(c, numbers))
-
-    async def attempt(self, id: str) -> Attempt | None:
-        """Return an attempt, or None."""
-        return await self._read(lambda c: attempts.get(c, id))
-
-    async def held(self, agent: str) -> tuple[Attempt, ...]:
-        """Return the attempts that an agent may still deliver: current ones, and canceled ones."""
-        return await self._read(lambda c: attempts.held(c, agent))
-
-    async def current(self) -> dict[str, list[Attempt]]:
-        """Return the current attempts of every agent that has any."""
-        return await self._read(attempts.current)
-
-    async def agents(self) -> tuple[Agent, ...]:
-        """Return every agent that has registered and was not forgotten since."""
-        return await self._read(agents.all_agents)
-
-    async def unfinished(self) -> dict[Status, int]:
-        """Count the builds that wait and those that run."""
-        running = await self._read(builds.running)
-        return {Status.WAITING: len(self._line), Status.RUNNING: running}
-
-    async def oldest_waiting(self) -> datetime | None:
-        """When the oldest of the builds that wait was accepted; None when none waits."""
-        return await self._read(builds.oldest_waiting)
-
-    def places(self, numbers: Collection[int]) -> dict[int, int]:
-        """Return the place in line of those builds that wait; 1 is the next."""
-        return self._line.places(numbers)
-
-    def line(self, count: int) -> list[Kind]:
-        """Return what the first ones in line ask for."""
-        return self._line.first(count)
-
-    async def kinds(self, numbers: Collection[int]) -> dict[int, Kind]:
-        """Return of which kind each build is."""
-        return await self._read(lambda c: history.kinds(c, numbers))
-
-    async def ended_since(self, since: datetime) -> list[tuple[str, datetime, datetime]]:
-        """Return agent, begin and end of the attempts that have ended after a time.
-
-        That may be a day of a busy machine: a thread.
-        """
-        return await self._read_beside(lambda c: history.ended_since(c, since))
-
-    async def neighbours(self, build: Build) -> Neighbours:
-        """Return the builds that one goes to from another one."""
-        return await self._read(lambda c: history.neighbours(c, build))
-
-    async def page(self, wanted: BuildFilter) -> BuildPage:
-        """Return a page of the builds that fit."""
-        if listing.needs_look(wanted):
-            return await self._read_beside(lambda c: listing.page(c, wanted))
-        return await self._read(lambda c: listing.page(c, wanted))
-
-    async def counts(self, repository: str | None = None) -> dict[Status, int]:
-        """Count the builds of each status, or those of one repository."""
-        return await self._read(lambda c: listing.counts(c, repository))
-
-    async def durations(self, kind: Kind, limit: int) -> list[float]:
-        """Return how many seconds the last `limit` green builds of a kind took, newest first."""
-        return await self._read(lambda c: history.durations(c, kind, limit))
-
-    async def took(self, numbers: Collection[int]) -> list[tuple[Kind, float]]:
-        """Return kind and duration of those builds that are green, and told how long they took."""
-        return await self._read(lambda c: history.took(c, numbers))
-
-    async def ended(self, size: int, below: int | None = None) -> removal.EndedPage | None:
-        """Return the builds that have ended in the next page of `size` numbers; None = no more."""
-        return await self._read_beside(lambda c: removal.ended(c, size, below))
-
     def _changed(self, number: int) -> None:
         self._versions.note(number, self.version)
 
@@ -403,42 +312,9 @@ class Store:
         self._line.add(build)
         self._news.waiting()
 
-    def _read_in_thread(self, work: Callable[[Connection], T]) -> T:
-        """Read by a connection of its own."""
-        with self._reader.engine.connect() as connection:
-            return work(connection)
-
-    async def _read_beside(self, work: Callable[[Connection], T]) -> T:
-        with self._failing():
-            return await blocking.run(self._read_in_thread, work)
-
-    async def _read(self, work: Callable[[Connection], T]) -> T:
-        await trio.lowlevel.checkpoint()
-        with self._failing():
-            return work(self._reader)
-
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """Raise StoreFailed for what the file or its disk can do; a bug passes through."""
-        try:
-            yield
-        except (DatabaseError, sqlalchemy.exc.TimeoutError) as error:
-            if (failed := self._damage.found_by(error)) is not None:
-                raise failed from error
-            if isinstance(error, _READ_FAILURES):
-                raise _read_failed(error) from error
-            raise
-
-
-_READ_FAILURES = (OperationalError, sqlalchemy.exc.TimeoutError)
-
 
 def _line_is_full(limit: int) -> Busy:
     return Busy(
         f"{limit} builds wait already, which is the limit (maxWaitingBuilds); "
         "nothing was stored, try again later"
     )
-
-
-def _read_failed(error: Exception) -> StoreFailed:
-    return StoreFailed(f"the store can't be read: {getattr(error, 'orig', None) or error}")
