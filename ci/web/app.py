@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from jinja2 import StrictUndefined
-from quart import Response, request
+from quart import Response
 from quart_trio import QuartTrio
 
 import ci
 from ci.gate import Gate
-from ci.repository import shown_url
 from ci.serve import finish_body
-from ci.web import words
 from ci.web.api import api
 from ci.web.core import EXTENSION, Core
 from ci.web.failures import add_failures
-from ci.web.linehtml import lines_html
 from ci.web.pages import pages
 from ci.web.query import NumberConverter
 from ci.web.quick import Quick, Tell
+from ci.web.render import EXTENSION as TEMPLATES_EXTENSION
+from ci.web.render import read_templates
+from ci.web.rows import EXTENSION as ROWS_EXTENSION
+from ci.web.rows import keep_rows
 from ci.web.shared import EXTENSION as SHARED_EXTENSION
-from ci.web.shared import Shared, pace
+from ci.web.shared import Shared
 from ci.web.static import EXTENSION as STATIC_EXTENSION
-from ci.web.static import read_folder, static, static_url
+from ci.web.static import read_folder, static
 
 TOP: Final = Path(ci.__file__).parent.parent  # `templates/` and `static/` lie beside the package
 
@@ -55,45 +55,24 @@ def create_app(
     `hosts` are the names it answers to, beside addresses and `localhost`; None means any.
     `tell_quick` is told the route and the seconds of each request that no hook of the app sees.
     """
-    app = QuartTrio(__name__, static_folder=None, template_folder=str(TOP / "templates"))
+    app = QuartTrio(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.extensions[EXTENSION] = core
     shared = app.extensions[SHARED_EXTENSION] = Shared(time.monotonic())
+    templates = app.extensions[TEMPLATES_EXTENSION] = read_templates(TOP / "templates")
+    app.extensions[ROWS_EXTENSION] = keep_rows(templates)
     app.extensions[STATIC_EXTENSION] = read_folder(TOP / "static")
     app.url_map.converters["number"] = NumberConverter
     app.url_map.merge_slashes = False  # a redirect would turn a POST into a GET
-    app.jinja_options = {
-        "undefined": StrictUndefined,
-        "trim_blocks": True,
-        "lstrip_blocks": True,
-        "autoescape": True,
-    }
-    app.jinja_env.globals.update(words=words, static_url=static_url, shown_url=shown_url, pace=pace)
-    app.jinja_env.globals.update(lines_html=lines_html)
     app.register_blueprint(pages)
     app.register_blueprint(api)
     app.register_blueprint(static)
-    _tell_templates(app, core)
     add_failures(app)
     app.after_request(_add_security_headers)
     app.after_request(finish_body)
     quick = Quick(app.asgi_app, core, shared, SECURITY_HEADERS, tell_quick)
     app.asgi_app = Gate(quick, hosts)  # type: ignore[method-assign] # Quart's own way to wrap
     return app
-
-
-def _tell_templates(app: QuartTrio, core: Core) -> None:
-    """Give all templates what they share, in place of what Quart gives them.
-
-    It calls what is no coroutine in a thread, and each blueprint brings such a function of Flask's
-    along. For a small part these threads took as long as all the rest, and others ran meanwhile.
-    """
-
-    async def shared() -> dict[str, Any]:
-        return {"request": request, "trouble": core.trouble()}
-
-    app.template_context_processors.clear()
-    app.template_context_processors[None] = [shared]
 
 
 async def _add_security_headers(response: Response) -> Response:

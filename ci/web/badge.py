@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-from quart import Response, render_template, request
+from quart import Response, request
 
 from ci.errors import NotFound
 from ci.model import Status
@@ -14,6 +14,7 @@ from ci.server.views import BuildFilter
 from ci.web import query
 from ci.web.core import the_core
 from ci.web.ends import newest_ends, xml_text
+from ci.web.render import render
 
 # A build that was canceled, or that still runs, says nothing of the code.
 _SAYS_SOMETHING: Final = (Status.SUCCESS, Status.FAILURE, Status.ERROR)
@@ -46,7 +47,7 @@ async def badge(name: str) -> Response:
 
 async def _draw(label: str, status: Status | None, words: str = "", code: int = 200) -> Response:
     label, words = xml_text(_short(label)), words or str(status)
-    picture = await render_template(
+    picture = render(
         "badge.svg",
         label=label,
         words=words,

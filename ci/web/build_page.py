@@ -8,7 +8,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-from quart import Response, redirect, url_for
+from quart import Response, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
 from ci.errors import Busy, Conflict, NotFound, Rejected, RequestError, StoreFailed
@@ -17,6 +17,7 @@ from ci.server.views import BuildView, LogHits
 from ci.web import as_json, log_page, logview, parts, query, takehome, timeline
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
+from ci.web.filters import known_part
 from ci.web.logclock import LogClock
 from ci.web.rawlog import raw_log
 from ci.web.reading import Reading, read_reading
@@ -41,14 +42,14 @@ async def cancel_build(number: int) -> ResponseReturnValue:
     """End a build now. One that has just ended by itself is shown as it is."""
     with suppress(Conflict):
         await the_core().cancel(number)
-    return to_build(number, at_end=False)
+    return _back(number)
 
 
 async def move_to_front(number: int) -> ResponseReturnValue:
     """Let a build be the next one. One that an agent has just taken is shown as it is."""
     with suppress(Conflict):
         await the_core().move_to_front(number)
-    return to_build(number, at_end=False)
+    return _back(number)
 
 
 async def rerun_build(number: int) -> ResponseReturnValue:
@@ -81,6 +82,15 @@ def to_build(number: int, *, at_end: bool = True) -> ResponseReturnValue:
     """Lead to a build's page; at the end of a log that grows, the browser follows it."""
     anchor = "end" if at_end else None
     return redirect(url_for("pages.build", number=number, _anchor=anchor), HTTPStatus.SEE_OTHER)
+
+
+def _back(number: int) -> ResponseReturnValue:
+    """Lead to a build's line in the list, if `back` names the list's filters; else to its page."""
+    back = request.args.get("back")
+    if back is None:
+        return to_build(number, at_end=False)
+    address = f"{url_for('pages.index')}?{known_part(back)}#b{number}"
+    return redirect(address, HTTPStatus.SEE_OTHER)
 
 
 async def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
-from quart import Quart, Response, render_template, request
+from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
 from ci.errors import RequestError
 from ci.web import as_json
+from ci.web.render import render
 
 _MESSAGES: Final = {
     404: "There is nothing at this address.",
@@ -65,7 +66,7 @@ async def _http_error(error: HTTPException) -> Response:
 async def _failure(status: int, message: str, field: str | None) -> Response:
     if not _wants_page():
         return as_json.answer(as_json.error(message, field), status)
-    page = await render_template(
+    page = render(
         "error.html",
         whole=True,
         status=status,

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Final
 
-from quart import Response, render_template, request
+from quart import Response, request
 
 from ci.errors import Rejected
 from ci.model import Build, Status
@@ -14,6 +14,7 @@ from ci.repository import shown_url
 from ci.web import query, words
 from ci.web.core import the_core
 from ci.web.ends import newest_ends, xml_text
+from ci.web.render import render
 
 _ENDS: Final = tuple(status for status in Status if status.ended)
 _TYPE: Final = "application/atom+xml; charset=utf-8"
@@ -30,7 +31,7 @@ async def feed() -> Response:
     statuses = _ENDS if wanted.status is None else (wanted.status,)
     builds = await newest_ends(the_core(), wanted, statuses)
     address = request.full_path.removesuffix("?")
-    document = await render_template(
+    document = render(
         "feed.atom",
         address=address,
         title=_title(wanted.repository, wanted.branch, wanted.status),

@@ -12,10 +12,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from quart import Response, render_template, request
+from quart import Response, request
 
 from ci.server.views import LogView
 from ci.web.core import Core
+from ci.web.render import render
 from ci.web.shared import FOR_EVER, the_shared
 
 # Seconds after which a part is sent anew though nothing happened, since it says how long
@@ -73,12 +74,12 @@ def no_news(moment: str, number: int | None = None, log: LogView | None = None) 
 
 async def send_page(template: str, status: int = 200, **context: Any) -> Response:
     """Send a whole page."""
-    return _finish(Response(await render_template(template, whole=True, **context), status))
+    return _finish(Response(render(template, whole=True, **context), status))
 
 
 async def send_part(template: str, *, replaces: str | None = None, **context: Any) -> Response:
     """Send one part; with `replaces` it takes the place of that element, not of the asking one."""
-    response = _finish(Response(await _part(template, context)))
+    response = _finish(Response(_part(template, context)))
     if replaces is not None:
         response.headers["HX-Retarget"] = replaces
         response.headers["HX-Reswap"] = "outerHTML"
@@ -94,7 +95,7 @@ async def send_shared_part(
     """Send a part that is the same for all; `context` is asked once for each `moment`."""
 
     async def make() -> str:
-        return await _part(template, await context())
+        return _part(template, await context())
 
     return _finish(Response(await the_shared().part(moment, make, number)))
 
@@ -108,9 +109,9 @@ async def _nothing() -> dict[str, Any]:
     return {}
 
 
-async def _part(template: str, context: dict[str, Any]) -> str:
+def _part(template: str, context: dict[str, Any]) -> str:
     began_s = time.monotonic()
-    html = await render_template(template, whole=False, **context)  # no other task runs meanwhile
+    html = render(template, whole=False, **context)
     now_s = time.monotonic()
     the_shared().spend(now_s - began_s, now_s)
     # White space around the part would pile up in the page, one piece at each look.

@@ -115,6 +115,11 @@ def size(count: int | None) -> str:
     return f"{value:.1f} TB"
 
 
+def number(count: int) -> str:
+    """`1,234,567`."""
+    return f"{count:,}"
+
+
 def short(text: str) -> str:
     """The beginning of a text that may be long, for lists; the build's page has it whole."""
     return text if len(text) <= MAX_SHORT_CHARS else f"{text[: MAX_SHORT_CHARS - 1]}…"

@@ -1,0 +1,50 @@
+"""Templates become pages in one go, in the task that asks.
+
+Quart makes each template a chain of asynchronous generators, and asks for what all pages show in
+threads. Ours never wait for anything, so they are rendered plainly, which takes a fifth less.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, cast
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from quart import current_app, request, url_for
+
+from ci.repository import shown_url
+from ci.web import words
+from ci.web.core import the_core
+from ci.web.linehtml import lines_html
+from ci.web.shared import pace
+from ci.web.static import static_url
+
+EXTENSION: Final = "templates"  # where an app keeps them
+
+
+def read_templates(folder: Path) -> Environment:
+    """Take the templates of a folder, with the functions that they call."""
+    templates = Environment(
+        loader=FileSystemLoader(folder),
+        auto_reload=False,
+        autoescape=True,
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    templates.globals.update(
+        lines_html=lines_html,
+        pace=pace,
+        request=request,
+        shown_url=shown_url,
+        static_url=static_url,
+        url_for=url_for,
+        words=words,
+    )
+    return templates
+
+
+def render(template: str, **context: Any) -> str:
+    """Make a page, or a part of one, for the present request; no other task runs meanwhile."""
+    templates = cast(Environment, current_app.extensions[EXTENSION])
+    return templates.get_template(template).render(trouble=the_core().trouble(), **context)

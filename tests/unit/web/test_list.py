@@ -1,0 +1,154 @@
+"""The list: filters are links that combine and can be taken away, and lines say all at a glance."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import httpx
+import pytest
+
+from ci.config import ServerConfig
+from ci.model import Status
+from tests.fakes.core import FakeCore
+from tests.unit.web.checks import ask, check, poll
+from tests.unit.web.conftest import BROWSER, HTMX
+
+
+@pytest.fixture
+def core() -> FakeCore:
+    """A core with two repositories."""
+    config = {"repositories": {"web": "/srv/web", "api": "/srv/api"}}
+    return FakeCore(ServerConfig.check(config))
+
+
+def numbers(html: str) -> list[int]:
+    """The builds of a list, as they stand there."""
+    return [int(number) for number in re.findall(r'<tr id="b(\d+)"', html)]
+
+
+def links(html: str) -> list[str]:
+    """All addresses that the list leads to."""
+    return [unescape(url) for url in re.findall(r'<a [^>]*href="([^"]*)"', html)]
+
+
+async def end(core: FakeCore, number: int, status: Status, **described: str) -> None:
+    """Run a build."""
+    core.start(number)
+    core.describe(number, **described)
+    core.end(number, status, exit_code=0)
+
+
+async def test_filters_combine_by_links(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Repository, branch, agent and status of a line lead on; each is a chip that takes it away."""
+    for repository in ("web", "api", "web"):
+        await ask(client, repository=repository)
+    await end(core, 1, Status.SUCCESS, branch="topic/ü&1", commit_hash="1" * 40)
+    await end(core, 2, Status.FAILURE, branch="main", commit_hash="2" * 40)
+    html = check(await client.get("/", headers=BROWSER))
+    by_branch = next(url for url in links(html) if "branch=topic" in url)
+    assert "repository=web" in by_branch
+    html = check(await client.get(by_branch))
+    assert numbers(html) == [1]
+    both = next(url for url in links(html) if "status=failure" in url)
+    assert "branch=topic" in both
+    html = check(await client.get(both))
+    assert "No build matches" in html
+    chips = re.findall(r'<li><a href="([^"]*)"[^>]*>(\w+) <b>([^<]*)</b>', html)
+    assert {(name, unescape(value)) for _, name, value in chips} == {
+        ("status", "failure"), ("repository", "web"), ("branch", "topic/ü&1"),
+    }  # fmt: skip
+    without = {name: unescape(url) for url, name, _ in chips}
+    assert numbers(check(await client.get(without["status"]))) == [1]
+    html = check(await client.get("/?agent=oak"))
+    assert numbers(html) == [2, 1]
+    assert 'name="agent" value="oak"' in html
+
+
+async def test_counts_are_those_of_the_repository(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """All statuses; a narrower filter has none, since they would be of something else."""
+    for repository in ("web", "api", "web"):
+        await ask(client, repository=repository)
+    await end(core, 1, Status.SUCCESS)
+
+    async def counted(address: str) -> list[tuple[str, str]]:
+        html = check(await client.get(address))
+        [nav] = re.findall(r'<nav class="filters".*?</nav>', html, re.DOTALL)
+        found = re.findall(r"(\w+)(?: <b>([^<]*)</b>)?</a>", nav)
+        return [(word, count) for word, count in found]
+
+    assert await counted("/") == [
+        ("all", "3"), ("waiting", "2"), ("running", ""), ("success", "1"), ("failure", ""),
+        ("error", ""), ("canceled", ""),
+    ]  # fmt: skip
+    assert (await counted("/?repository=api"))[:2] == [("all", "1"), ("waiting", "1")]
+    assert {count for _, count in await counted("/?q=main")} == {""}
+
+
+async def test_pages_turn_both_ways(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Older, newer, newest; the newest page is a full one, and live."""
+    for _ in range(120):
+        await ask(client)
+    html = check(await client.get("/"))
+    assert "newest" not in html
+    html = check(await client.get("/?before=71"))
+    assert numbers(html) == list(range(70, 20, -1))
+    assert {"/", "/?after=70", "/?before=21"} <= set(links(html))
+    html = check(await client.get("/?after=20"))
+    assert numbers(html) == list(range(70, 20, -1))
+    html = check(await client.get("/?after=110"))
+    assert numbers(html) == list(range(120, 70, -1))
+    assert "after=" not in poll(html, "builds")
+    core.looked_to = 90
+    html = check(await client.get("/?q=nothing"))
+    assert "down to #90" in html
+
+
+async def test_the_same_commit_is_said_once(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Under the line that has its subject; of another repository it is another commit."""
+    for repository in ("api", "web", "web", "web"):
+        await ask(client, repository=repository)
+    for number in (1, 2, 3):
+        await end(core, number, Status.SUCCESS, commit_hash="a" * 40, subject="Mend <it>")
+    html = check(await client.get("/"))
+    assert html.count("same commit") == 1
+    assert re.findall(r'<tr id="b(\d)" class="\w+ same"', html) == ["2"]
+    assert html.count(">Mend &lt;it&gt;</a>") == 2
+
+
+async def test_cancel_and_front_from_the_list(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """The reader stays in the list, at the line, with the filters; nothing else is believed."""
+    for _ in range(3):
+        await ask(client)
+    core.start(1)
+    html = check(await client.get("/?status=waiting"))
+    actions = [unescape(url) for url in re.findall(r'method="post" action="([^"]*)"', html)]
+    assert len(actions) == 5  # Run; and two for each of two that wait
+    cancel = next(url for url in actions if url.startswith("/build/3/cancel"))
+    answer = await client.post(cancel)
+    assert answer.headers["Location"] == "/?status=waiting#b3"
+    assert numbers(check(await client.get("/?status=waiting"))) == [2]
+    front = next(url for url in actions if url.startswith("/build/2/front"))
+    assert (await client.post(front)).headers["Location"] == "/?status=waiting#b2"
+    for back in ("//evil.example", "x=1&status=%0d%0aSet-Cookie:+a", "&".join(["q=%ff"] * 2000)):
+        answer = await client.post("/build/1/cancel", params={"back": back})
+        assert answer.headers["Location"].startswith("/?")
+        assert "\n" not in answer.headers["Location"]
+    assert (await client.post("/build/1/cancel")).headers["Location"] == "/build/1"
+
+
+async def test_a_running_line_has_a_bar(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Against what such builds take; without one nothing is known of them."""
+    await ask(client)
+    core.start(1)
+    page = await client.get("/", headers=BROWSER)
+    assert "<progress" not in page.text
+    core.typical = {"make test": 100.0}
+    assert core.clock is not None
+    core.clock = core.clock.replace(second=52)
+    answer = await client.get(poll(page.text, "builds"), headers=HTMX)
+    assert 'max="100.0" value="30"' in answer.text
+    core.end(1, Status.SUCCESS, exit_code=0)
+    assert "<progress" not in check(await client.get("/"))
