@@ -56,7 +56,7 @@ def test_sections_stay_as_the_reader_left_them_while_the_log_grows(
     expect(page.locator("#L2")).to_be_visible()
     page.locator("#F4 > summary > span").click()
     go.touch()
-    expect(page.get_by_text("free")).to_be_visible()
+    expect(page.locator(".line", has_text="free")).to_be_visible()
     expect(page.locator("#F4 #L6")).to_contain_text("2b")
     expect(page.locator("#F4 .line")).to_have_count(4)
     expect(page.locator("#L6")).not_to_be_visible()
