@@ -108,7 +108,8 @@ class ServerConfig(Config):
         30, description="how long a lost agent's builds wait for it before another takes them"
     )
     max_agents: Agents = Field(
-        1000, description="how many agents may be known, lost ones too; a new one more gets 409"
+        1000,
+        description="how many agents may be known; one more displaces one long lost, or gets 409",
     )
     max_waiting_builds: Builds = Field(
         20_000, description="how many builds may wait; more are refused with 503 until fewer do"

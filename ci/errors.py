@@ -10,7 +10,7 @@ CIError
 │  ├─ Unauthorized      401  the token is missing or wrong
 │  ├─ Forbidden         403  not from there: a web page asks what only a program may
 │  ├─ Conflict          409  right in itself, but not now
-│  │  ├─ TooManyAgents  409  it is new, and as many are known as may be
+│  │  ├─ TooManyAgents  409  it is new, and of as many as may be known none can be spared
 │  │  └─ LogGap         409  the log has another size; go on from there
 │  ├─ GivenUp           410  the attempt is over for us; kill it and drop it
 │  ├─ StoreFailed       503  the disk says no just now; nothing was changed
@@ -95,12 +95,13 @@ class Conflict(RequestError):
 
 
 class TooManyAgents(Conflict):
-    """An agent is new, and as many are known already as may be."""
+    """An agent is new, as many are known already as may be, and none of them can be spared."""
 
     def __init__(self, name: str, most: int) -> None:
         super().__init__(
             f"name: {name!r} is new, and {most} agents are known already, which is the limit "
-            "(maxAgents); forget lost ones, or raise it",
+            "(maxAgents); all of them answer, were there in the last minutes, hold an attempt or "
+            "are paused; raise it, or forget lost ones",
             field="name",
         )
 

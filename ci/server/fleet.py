@@ -22,7 +22,8 @@ from ci.errors import (
 from ci.model import Agent, Attempt
 from ci.outage import Outage
 from ci.server.journal import Journal
-from ci.server.member import Address, Member
+from ci.server.member import LONG_LOST_S, Address, Beliefs, Member
+from ci.server.store.agents import Saved
 from ci.server.store.store import Store
 from ci.server.supervision import UNSTORED_REMIND_S, Supervision, essence, tell_unstored
 
@@ -63,7 +64,7 @@ class Fleet:
         self._members: dict[str, Member] = {}
         self._tenants: dict[Address, Member] = {}  # who was the last to name an address as its own
         self._unstored = Outage(UNSTORED_REMIND_S)  # for the log
-        self._changes = 0
+        self._beliefs = Beliefs()
 
     async def start(self) -> None:
         """Ask all agents that are remembered at once what they still run."""
@@ -75,7 +76,7 @@ class Fleet:
     @property
     def changes(self) -> int:
         """A version of what is believed of the agents."""
-        return self._changes + sum(member.changes for member in self._members.values())
+        return self._beliefs.changes
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -86,18 +87,24 @@ class Fleet:
         """Take in an agent, or what a known one says anew; its link is made afresh if need be.
 
         An agent that drains, or has a `problem`, says so at once, so that it is not offered what
-        it would refuse.
+        it would refuse. A new one beyond the limit takes the place of one that is long lost.
 
-        Raises Conflict when another agent of that name is online, TooManyAgents for a new one.
+        Raises Conflict when another agent of that name is online, TooManyAgents for a new one that
+        finds no place.
         """
         member = self._members.get(said.name)
         if member is not None:
             self._refuse_namesake(member, said)
 
-        def believe(agent: Agent) -> None:
+        def believe(saved: Saved) -> None:
             # In one go with the commit, also when who called has left: what is on disk holds.
             nonlocal member
+            agent = saved.agent
             member = self._members.get(agent.name)
+            displaced = self._members.get(saved.displaced) if saved.displaced else None
+            if displaced is not None:
+                self._drop(displaced)
+                _tell_displaced(displaced, by=agent.name)
             if member is None:
                 _tell_registered(agent, new=True)
                 member = self._add(agent)
@@ -112,7 +119,8 @@ class Fleet:
             self._move_in(member)
 
         try:
-            await self._store.save_agent(said, believe, self._max_agents)
+            long_lost = self._long_lost() if member is None else ()
+            await self._store.save_agent(said, believe, self._max_agents, long_lost)
         except TooManyAgents as error:
             self._journal.agent_refused(error.message)
             raise
@@ -152,10 +160,7 @@ class Fleet:
             # be given work of which a restart knows nobody to ask.
             if self._members.get(name) is not member:
                 return  # it was forgotten twice, and may have registered in between
-            del self._members[name]
-            self._move_out(member)
-            member.supervision.cancel()
-            self._changes += member.changes + 1  # the version never goes back
+            self._drop(member)
             log.info("agent forgotten", agent=name)
 
         await self._store.forget_agent(name, drop)
@@ -184,11 +189,23 @@ class Fleet:
         return _PHASES.get(said, said) or None
 
     def _add(self, agent: Agent) -> Member:
-        member = Member(agent, self._members, self._tenants)
+        member = Member(agent, self._members, self._tenants, self._beliefs)
         self._members[agent.name] = member
         self._nursery.start_soon(self._supervision.serve, member)
-        self._changes += 1
+        member.note_change()
         return member
+
+    def _drop(self, member: Member) -> None:
+        """Ask an agent no more that the store leaves out from now on."""
+        del self._members[member.name]
+        self._move_out(member)
+        member.supervision.cancel()
+        member.note_change()
+
+    def _long_lost(self) -> tuple[str, ...]:
+        """Name those to whom a new agent is preferred, the one that is away for longest first."""
+        away = [member for member in self._members.values() if member.lost_s >= LONG_LOST_S]
+        return tuple(member.name for member in sorted(away, key=lambda each: each.last_heard))
 
     def _renew(self, member: Member, agent: Agent) -> bool:
         """Believe what the store has of an agent; say whether it needs a fresh link for that."""
@@ -197,7 +214,6 @@ class Fleet:
             self._move_out(member)
         member.agent = agent
         member.changed()
-        self._changes += 1
         if moved:
             member.link.cancel()
         return moved
@@ -246,6 +262,16 @@ class Fleet:
     def free_slots(self) -> int:
         """How many attempts more the agents could take now."""
         return sum(member.free_slots for member in self._members.values())
+
+
+def _tell_displaced(member: Member, by: str) -> None:
+    log.info(
+        "agent displaced",
+        agent=member.name,
+        by=by,
+        last_heard=member.last_heard,
+        next="it is asked no more; if it registers again it is welcome",
+    )
 
 
 def _tell_registered(agent: Agent, *, new: bool) -> None:

@@ -116,13 +116,13 @@ class Link:
     async def _bear_refusal(self, wait_s: float) -> None:
         """Wait until the agent may be asked again, or registers; it is nobody's peer meanwhile."""
         self._member.refusing += 1
-        self._member.changes += 1
+        self._member.note_change()
         try:
             with trio.move_on_after(wait_s):
                 await self._member.called.wait()
         finally:
             self._member.refusing -= 1
-            self._member.changes += 1
+            self._member.note_change()
 
     async def _next(self) -> Watch | None:
         """Lease an attempt and hand it over. None when it is over before the agent has it.

@@ -14,6 +14,14 @@ from ci.outage import Outage
 from ci.wire.status import AgentStatus
 
 LOST_REMIND_S = 3600.0  # between two log lines about an agent that stays away
+LONG_LOST_S = 600.0  # a machine is restarted, and a program upgraded, in less
+
+
+class Beliefs:
+    """Counts the changes of what is believed of all agents; pages ask each second."""
+
+    def __init__(self) -> None:
+        self.changes = 0
 
 
 class Watch:
@@ -44,11 +52,16 @@ class Member:
     """
 
     def __init__(
-        self, agent: Agent, fleet: Mapping[str, Member], tenants: Mapping[Address, Member]
+        self,
+        agent: Agent,
+        fleet: Mapping[str, Member],
+        tenants: Mapping[Address, Member],
+        beliefs: Beliefs,
     ) -> None:
         self.agent = agent
         self._fleet = fleet
         self._tenants = tenants
+        self._beliefs = beliefs
         self.online = False
         self.problem = "was not asked yet"
         self.status = AgentStatus()
@@ -60,7 +73,6 @@ class Member:
         self.supervision = trio.CancelScope()  # cancelled when it is forgotten
         self.link = trio.CancelScope()  # of its latest link; cancelled when that must be made anew
         self.away = Outage(LOST_REMIND_S)  # for the log
-        self.changes = 0  # a version of whether it takes work
         self.called = trio.Event()  # set, and made anew, when the agent registers
         self._gate = trio.Event()
 
@@ -78,6 +90,11 @@ class Member:
     def tenant(self) -> Member:
         """Who was the last to name this address as its own."""
         return self._tenants.get(self.address, self)
+
+    @property
+    def lost_s(self) -> float:
+        """For how many seconds it has given no sign of life; 0 while it answers."""
+        return 0.0 if self.online else trio.current_time() - self.heard_at
 
     @property
     def state(self) -> AgentState:
@@ -113,9 +130,13 @@ class Member:
         while not self.accepting:
             await self._gate.wait()
 
+    def note_change(self) -> None:
+        """Count a change of what is believed of it, so that pages are made anew."""
+        self._beliefs.changes += 1
+
     def changed(self) -> None:
         """Let those who wait for this agent look again."""
-        self.changes += 1
+        self.note_change()
         self._gate.set()
         self._gate = trio.Event()
 

@@ -12,7 +12,7 @@ from datetime import datetime
 import structlog
 import trio
 
-from ci.backoff import delays
+from ci.backoff import CAP_S, delays
 from ci.config import ServerConfig
 from ci.errors import AgentLost, PeerRefused, StoreFailed, Unreachable
 from ci.model import Agent, Outcome, Reason, Status
@@ -27,6 +27,8 @@ from ci.server.store.store import Store
 from ci.server.withdrawal import end_attempt
 
 UNSTORED_REMIND_S = 600.0  # between two log lines about what the store does not take
+LOST_SHARE = 1 / 20  # of the time that an agent is lost already may pass until it is asked again
+LOST_CAP_S = 600.0  # for it may be back and not say so; a thousand are asked 3 times a second then
 
 # What ends a link and is tried again; anything else is a bug and ends the process.
 _PASSING = (AgentLost, Unreachable, PeerRefused, trio.TooSlowError, StoreFailed)
@@ -78,8 +80,9 @@ class Supervision:
                     waits = delays()
                     self._journal.metrics.agents_lost.inc()
                 self._tell_lost(member)
-            member.changes += 1
-            wait_s = await self._patience(member, next(waits), was_online=was_online)
+            member.note_change()
+            wait_s = next(waits) * _rarity(member.lost_s)
+            wait_s = await self._patience(member, wait_s, was_online=was_online)
             with trio.move_on_after(wait_s):
                 await called.wait()
 
@@ -165,6 +168,15 @@ def tell_unstored(outage: Outage, what: str, error: StoreFailed) -> None:
     """Say that the store does not take what nobody but us asks for: at first, then now and then."""
     if (lasted_s := outage.failed()) is not None:
         log.error("not stored", what=what, error=str(error), for_s=lasted_s, next="tried again")
+
+
+def _rarity(lost_s: float) -> float:
+    """How many times more rarely an agent is asked than one that has just been lost.
+
+    One that is back says so itself, unless it is an agent of others that does so only once.
+    """
+    cap_s = min(max(CAP_S, lost_s * LOST_SHARE), LOST_CAP_S)
+    return cap_s / CAP_S
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

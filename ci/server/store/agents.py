@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
 
 from ci.errors import Conflict, NotFound, TooManyAgents
 from ci.model import Agent
 from ci.server.store.rows import to_agent
 from ci.server.store.tables import IS_OPEN, agents, attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """An agent as it is stored now, and the name of the one that was left out for it, if any."""
+
+    agent: Agent
+    displaced: str | None = None
 
 
 def all_agents(connection: Connection) -> tuple[Agent, ...]:
@@ -25,25 +34,31 @@ def all_agents(connection: Connection) -> tuple[Agent, ...]:
     return tuple(map(to_agent, connection.execute(query)))
 
 
-def save(connection: Connection, agent: Agent, most: int | None = None) -> Agent:
+def save(
+    connection: Connection, agent: Agent, most: int | None = None, long_lost: Sequence[str] = ()
+) -> Saved:
     """Store what an agent said of itself; the first time it was seen, and a pause, are kept.
 
-    Raises TooManyAgents for a new one when `most` are known. One that was forgotten is new.
+    When `most` are known, a new one takes the place of the first of `long_lost` that can be
+    spared; raises TooManyAgents when none can. One that was forgotten is new.
     """
     values = asdict(agent) | {"labels": json.dumps(agent.labels), "forgotten": False}
     key = agents.c.name == agent.name
     row = connection.execute(select(agents).where(key)).first()
+    displaced = None
     if most is not None and (row is None or row.forgotten):
         known = select(func.count()).where(~agents.c.forgotten)
         if connection.execute(known).scalar_one() >= most:
-            raise TooManyAgents(agent.name, most)
+            displaced = _displace(connection, long_lost)
+            if displaced is None:
+                raise TooManyAgents(agent.name, most)
     if row is None:
         connection.execute(insert(agents).values(**values))
     else:
         for kept in ("first_seen", "paused", "pause_note"):
             values.pop(kept)
         connection.execute(update(agents).where(key).values(**values))
-    return to_agent(connection.execute(select(agents).where(key)).one())
+    return Saved(to_agent(connection.execute(select(agents).where(key)).one()), displaced)
 
 
 def pause(connection: Connection, name: str, *, paused: bool, note: str) -> Agent:
@@ -66,6 +81,16 @@ def forget(connection: Connection, name: str) -> None:
         raise Conflict(f"agent {name} still holds {ids}; wait until that is given up", field="name")
     if not connection.execute(update(agents).where(key).values(forgotten=True)).rowcount:
         raise NotFound(f"there is no agent {name}", field="name")
+
+
+def _displace(connection: Connection, long_lost: Sequence[str]) -> str | None:
+    """Leave out the first of some agents that holds nothing and is not paused; return its name."""
+    holds = exists().where(attempts.c.agent == agents.c.name, IS_OPEN)
+    for name in long_lost:
+        key = and_(agents.c.name == name, ~agents.c.forgotten, ~agents.c.paused, ~holds)
+        if connection.execute(update(agents).where(key).values(forgotten=True)).rowcount:
+            return name
+    return None
 
 
 def seen(connection: Connection, times: dict[str, datetime]) -> None:

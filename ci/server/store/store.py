@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from ci.model import Agent, Attempt, Build, BuildRequest, CommitInfo, Kind, Leas
 from ci.server.journal import Journal
 from ci.server.metrics import Metrics
 from ci.server.store import agents, attempts, builds, line, removal
+from ci.server.store.agents import Saved
 from ci.server.store.attempts import Canceled, Ended, PutBack
 from ci.server.store.damage import Damage
 from ci.server.store.database import Database, open_database
@@ -245,16 +246,21 @@ class Store(Reads):
     async def save_agent(
         self,
         agent: Agent,
-        kept: Callable[[Agent], None] | None = None,
+        kept: Callable[[Saved], None] | None = None,
         max_agents: int | None = None,
+        long_lost: Sequence[str] = (),
     ) -> Agent:
         """Store what an agent said of itself; `kept` is called right after the commit.
 
-        Raises TooManyAgents for a new one when `max_agents` are known, and Busy.
+        When `max_agents` are known, a new one takes the place of the first of `long_lost` that
+        holds no attempt and is not paused; raises TooManyAgents when there is none, and Busy.
         """
-        return await self._writer.run(
-            lambda c: agents.save(c, agent, max_agents), then=kept, most=MAX_AGENT_ORDERS
+        saved = await self._writer.run(
+            lambda c: agents.save(c, agent, max_agents, long_lost),
+            then=kept,
+            most=MAX_AGENT_ORDERS,
         )
+        return saved.agent
 
     async def pause_agent(
         self,
