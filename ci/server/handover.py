@@ -41,8 +41,8 @@ class HandOver:
         """
         doubt = None
         with watch.handing_over:
-            doubt = await self._ask(hold)
-        # Not in there: an attempt's end cancels that scope, and giving up is an end.
+            doubt = await self._ask(hold, watch)
+        # Not in there: an attempt's end may cancel that scope, and giving up is an end.
         if doubt is not None and not watch.over.is_set():
             why, error = doubt
             await give_up(self._store, self._member.name, watch.id, Reason.AGENT_LOST, why)
@@ -54,7 +54,7 @@ class HandOver:
             return refusal.status not in _NOT_NOW
         return refusal.status in _NEVER
 
-    async def _ask(self, hold: Hold) -> tuple[str, AgentLost | PeerRefused] | None:
+    async def _ask(self, hold: Hold, watch: Watch) -> tuple[str, AgentLost | PeerRefused] | None:
         """Ask until it is known who has it: None when the agent has, or has it for all we know.
 
         When nobody can know, returns why, and what to raise after the attempt was given up.
@@ -102,7 +102,10 @@ class HandOver:
                     return None  # some answer only when the build is over
             # It may have it or not. Ours takes the same id only once, so ask again.
             unsure = True
-            await trio.sleep(max(0.0, min(next(waits), deadline - trio.current_time())))
+            with trio.move_on_after(max(0.0, min(next(waits), deadline - trio.current_time()))):
+                await watch.over.wait()
+            if watch.over.is_set():
+                return None  # it was canceled: if the agent has it, a heartbeat will tell
         why = f"did not say within {limit_s:g} s whether it took it"
         return why, AgentLost(why)
 

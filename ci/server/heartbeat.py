@@ -14,8 +14,9 @@ from ci.errors import AgentLost, PeerRefused, Unreachable
 from ci.model import Attempt, CommitInfo, Reason
 from ci.server.client import ANSWER_S, AgentClient
 from ci.server.member import Member, check_identity
+from ci.server.room import Room
 from ci.server.store.store import Store
-from ci.server.withdrawal import ask_cancel, give_up
+from ci.server.withdrawal import OVERTIME_S, ask_cancel, give_up
 from ci.wire.registration import AttemptState
 from ci.wire.status import AgentStatus
 
@@ -35,13 +36,18 @@ class Heartbeat:
         client: AgentClient,
         store: Store,
         config: ServerConfig,
+        *,
         now: Callable[[], datetime],
+        room: Room,
     ) -> None:
         self._member = member
         self._client = client
         self._store = store
         self._interval_s = config.heartbeat_seconds
         self._now = now
+        self._room = room
+        # What is canceled has as long as any build has, and then its result.
+        self._owed_s = config.build_timeout_seconds + OVERTIME_S
 
     async def serve(self, status: AgentStatus) -> None:
         """Ask for ever; `status` is its first answer. Raises AgentLost."""
@@ -113,6 +119,7 @@ class Heartbeat:
             if id not in self._member.watches and self._owes_nothing(attempt, status):
                 why = "brings no more of its log"
                 await give_up(self._store, self._member.name, id, Reason.AGENT_RESTARTED, why)
+        self._member.owes_only(held)
 
     async def _held(self) -> dict[str, Attempt]:
         return {attempt.id: attempt for attempt in await self._store.held(self._member.name)}
@@ -122,7 +129,11 @@ class Heartbeat:
         if not attempt.status.ended:
             return False  # it runs, and its slot has yet to begin to watch it
         # If the agent does not say what it has, a slot has waited for it: see Link._until_over.
-        return status.attempts is None or attempt.id not in self._member.phases
+        if status.attempts is None or attempt.id not in self._member.phases:
+            return True
+        # It says that it has it. But it may say so for ever.
+        deadline = self._member.owed_since(attempt.id) + self._owed_s
+        return trio.current_time() > max(deadline, self._room.refused_at + OVERTIME_S)
 
     async def _note_commit(self, state: AttemptState) -> None:
         attempt = await self._store.attempt(state.id)

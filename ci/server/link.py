@@ -67,7 +67,7 @@ class Link:
         self._journal = journal
         self._room = room
         self._refusals = Outage(REFUSAL_REMIND_S)  # for the log
-        self._heartbeat = Heartbeat(member, client, store, config, now)
+        self._heartbeat = Heartbeat(member, client, store, config, now=now, room=room)
         self._hand_over = HandOver(member, client, store, config)
 
     async def run(self, status: AgentStatus) -> None:
@@ -178,7 +178,7 @@ class Link:
     async def _until_over(self, watch: Watch) -> None:
         """Wait until the attempt is over and the agent has nothing left of it."""
         limit_s = self._config.build_timeout_seconds + OVERTIME_S
-        await self._hear(watch.over, limit_s)
+        await self._hear(watch.over, trio.current_time(), limit_s)
         if not watch.over.is_set():
             why = f"said nothing of it for {limit_s:g} s"
             await give_up(self._store, self._member.name, watch.id, Reason.AGENT_LOST, why)
@@ -188,12 +188,13 @@ class Link:
             lease_mark = attempt.lease_mark if attempt and native else ""
             await ask_cancel(self._client, self._member.name, watch.id, lease_mark)
             # An agent of others may know no /cancel: its slot is free when it delivers.
-            await self._hear(watch.gone, GONE_S if native else limit_s)
+            owed_since = self._member.owed_since(watch.id)
+            await self._hear(watch.gone, owed_since, GONE_S if native else limit_s)
         self._member.watches.pop(watch.id, None)
 
-    async def _hear(self, event: trio.Event, limit_s: float) -> None:
+    async def _hear(self, event: trio.Event, since: float, limit_s: float) -> None:
         """Wait for what the agent is to tell, for `limit_s` in which we could have taken it."""
-        deadline = trio.current_time() + limit_s
+        deadline = max(since + limit_s, self._room.refused_at + OVERTIME_S)
         while not event.is_set() and trio.current_time() < deadline:
             with trio.move_on_at(deadline):
                 await event.wait()

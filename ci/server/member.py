@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 
 import trio
@@ -25,10 +25,15 @@ class Beliefs:
 
 
 class Watch:
-    """What the slot that hands an attempt over waits for."""
+    """What the slot that hands an attempt over waits for.
 
-    def __init__(self, id: str) -> None:
+    Of an agent that `answers_at_once` it is still heard whether it has what is over by then: what
+    it has, it ends, and brings the log of it. Others may answer only when the build is over.
+    """
+
+    def __init__(self, id: str, *, answers_at_once: bool) -> None:
         self.id = id
+        self._answers_at_once = answers_at_once
         self.since = math.inf  # trio's time from which on the agent must know of it
         self.over = trio.Event()  # the store says that the attempt has ended
         self.gone = trio.Event()  # the agent has nothing left of it
@@ -37,7 +42,8 @@ class Watch:
     def end(self, *, gone: bool) -> None:
         """Say that the attempt has ended; with `gone`, that its agent has nothing left of it."""
         self.over.set()
-        self.handing_over.cancel()  # a reply that comes after the result is not waited for
+        if gone or not self._answers_at_once:
+            self.handing_over.cancel()  # a reply that comes after the result is not waited for
         if gone:
             self.gone.set()
 
@@ -68,6 +74,7 @@ class Member:
         self.heard_at = trio.current_time()
         self.last_heard: datetime = agent.last_seen
         self.watches: dict[str, Watch] = {}
+        self._owes: dict[str, float] = {}  # see `owed_since`
         self.refusing = 0  # slots that have just been refused, and wait before they ask again
         self.phases: dict[str, str] = {}  # attempt id → what the agent does with it
         self.supervision = trio.CancelScope()  # cancelled when it is forgotten
@@ -150,9 +157,20 @@ class Member:
         self.heard_at = trio.current_time()
         self.last_heard = time
 
+    def owed_since(self, id: str) -> float:
+        """Return since when a canceled attempt is waited for, in trio's seconds: now, at first.
+
+        A link that is made anew does not begin anew.
+        """
+        return self._owes.setdefault(id, trio.current_time())
+
+    def owes_only(self, ids: Container[str]) -> None:
+        """Note that no other attempts than these are waited for."""
+        self._owes = {id: since for id, since in self._owes.items() if id in ids}
+
     def watch(self, id: str) -> Watch:
         """Begin to watch an attempt that is handed over, or taken up again."""
-        watch = Watch(id)
+        watch = Watch(id, answers_at_once=self.agent.native)
         self.watches[id] = watch
         return watch
 

@@ -96,7 +96,7 @@ class _Text(ResponseBody):
         if is_new:
             return
         if view.build.status.ended and not log.growing:
-            is_short = self._at and words.lacks_end(view.attempts[-1])
+            is_short = bool(view.attempts) and words.lacks_end(view.attempts[-1])
             missing = (words.LOG_CUT_OFF,) if is_short else ()
             self._end(*missing, _verdict(view), status=view.build.status)
         elif self._core.is_stopping():

@@ -155,7 +155,7 @@ async def test_an_agent_that_never_heard_of_it_is_not_waited_for(
     await trio.sleep(1)
     await world.server.cancel(1)
     await trio.sleep(15)
-    await expect_end(world, b"", None)
+    await expect_end(world, b"", 0)
 
 
 async def test_an_agent_of_others_delivers_later_or_never(

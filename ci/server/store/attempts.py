@@ -154,7 +154,7 @@ def put_back(connection: Connection, id: str) -> PutBack | None:
     if attempt is None or not attempt.log_open:
         return None
     if attempt.status is Status.CANCELED:
-        _close_log(connection, id)
+        _close_log(connection, id, size=0)  # nobody has begun it
         return PutBack(attempt.build, None)
     connection.execute(delete(attempts).where(attempts.c.id == id))
     return PutBack(attempt.build, _wait_again(connection, attempt, message=""))
@@ -187,7 +187,7 @@ def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> End
     if attempt is None:
         raise GivenUp(f"there is no attempt {id}", field="id")
     if not changed and attempt.log_open:
-        return Ended(_close_log(connection, id, outcome))
+        return Ended(_close_log(connection, id, outcome.log_size, outcome.log_sha256))
     if not changed:
         if _repeats(attempt, outcome):
             return Ended(attempt, repeated=True)
@@ -249,11 +249,14 @@ def _job(attempt: Attempt) -> ColumnElement[bool]:
     return and_(jobs.c.build == attempt.build, jobs.c.job == attempt.job)
 
 
-def _close_log(connection: Connection, id: str, outcome: Outcome | None = None) -> Attempt:
-    """Take no more of a canceled attempt's log; with an outcome, that says how long it is."""
-    values = {"log_size": outcome.log_size, "log_sha256": outcome.log_sha256} if outcome else {}
+def _close_log(
+    connection: Connection, id: str, size: int | None, sha256: str | None = None
+) -> Attempt:
+    """Take no more of a canceled attempt's log; without a size its end is given up."""
     key = and_(attempts.c.id == id, IS_OPEN)
-    connection.execute(update(attempts).where(key).values(log_open=False, **values))
+    connection.execute(
+        update(attempts).where(key).values(log_open=False, log_size=size, log_sha256=sha256)
+    )
     attempt = get(connection, id)
     assert attempt is not None  # who calls this has just read it
     return attempt
