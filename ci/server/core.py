@@ -293,6 +293,13 @@ class Server:
         """
         return await self._durations.typical_s(Kind.of(build))
 
+    async def results(self, wanted: BuildFilter, limit: int) -> tuple[Build, ...]:
+        """Return the last builds of a repository, branch or agent that have ended, newest first.
+
+        Of all, if none is named; none, where they would have to be looked for.
+        """
+        return await self._store.results(wanted, limit)
+
     async def counts(self, repository: str | None = None) -> dict[Status, int]:
         """Count the builds of each status, or those of one repository, by its name or URL."""
         return await self._store.counts(repository)

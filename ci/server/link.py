@@ -33,6 +33,7 @@ from ci.server.metrics import HandoverFailure
 from ci.server.queue import Queue
 from ci.server.room import Room
 from ci.server.store.store import Store
+from ci.server.views import Refusal
 from ci.server.withdrawal import OVERTIME_S, ask_cancel, end_attempt, give_up
 from ci.wire.status import AgentStatus
 
@@ -145,6 +146,8 @@ class Link:
                 raise
             except PeerRefused as refusal:
                 self._journal.metrics.handover_failures.labels(HandoverFailure.REFUSED).inc()
+                build = hold.lease.attempt.build
+                self._member.refused = Refusal(build, str(refusal), self._now())
                 if not self._hand_over.is_final(refusal):
                     raise
                 hold.taken = True

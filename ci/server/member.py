@@ -11,6 +11,7 @@ import trio
 from ci.errors import PeerRefused
 from ci.model import Agent, AgentState
 from ci.outage import Outage
+from ci.server.views import Refusal
 from ci.wire.status import AgentStatus
 
 LOST_REMIND_S = 3600.0  # between two log lines about an agent that stays away
@@ -75,6 +76,7 @@ class Member:
         self.last_heard: datetime = agent.last_seen
         self.watches: dict[str, Watch] = {}
         self._owes: dict[str, float] = {}  # see `owed_since`
+        self.refused: Refusal | None = None  # the last time
         self.refusing = 0  # slots that have just been refused, and wait before they ask again
         self.phases: dict[str, str] = {}  # attempt id → what the agent does with it
         self.supervision = trio.CancelScope()  # cancelled when it is forgotten

@@ -78,6 +78,7 @@ class Outlook:
                 disk_free=member.status.disk_free,
                 problem=member.problem or member.status.problem,
                 takes_work=member.takes_work,
+                refused=member.refused,
             )
             for member in self._fleet.members
         )

@@ -93,6 +93,15 @@ class LogHits:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A build that an agent did not take, and what it answered."""
+
+    build: int
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AgentView:
     """An agent as the server sees it now."""
 
@@ -104,6 +113,7 @@ class AgentView:
     disk_free: int | None = None  # bytes
     problem: str = ""  # why the last request to it failed, or why it takes no work
     takes_work: bool = True  # whether it would take a build now, if a slot is free
+    refused: Refusal | None = None  # the last one since the server was started
 
 
 @dataclass(frozen=True, slots=True)

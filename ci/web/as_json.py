@@ -9,7 +9,7 @@ from quart import Response
 
 from ci.model import Attempt
 from ci.repository import shown_url
-from ci.server.views import AgentUse, AgentView, BuildView, Health
+from ci.server.views import AgentUse, AgentView, BuildView, Health, Refusal
 from ci.web.words import iso
 
 
@@ -97,7 +97,14 @@ def agent(view: AgentView, use: AgentUse) -> dict[str, Any]:
         "disk_free": view.disk_free,
         "problem": view.problem or None,
         "pause_note": agent.pause_note or None,
+        "refused": _refusal(view.refused),
     }
+
+
+def _refusal(refused: Refusal | None) -> dict[str, Any] | None:
+    if refused is None:
+        return None
+    return {"build": refused.build, "why": refused.why, "at": iso(refused.at)}
 
 
 def health(health: Health) -> dict[str, Any]:

@@ -77,6 +77,9 @@ class Core(Protocol):
     async def typical_s(self, build: Build) -> float | None:
         """Say how many seconds builds of that repository and command take; None if unknown."""
 
+    async def results(self, wanted: BuildFilter, limit: int) -> tuple[Build, ...]:
+        """Say how the last builds ended, newest first; nothing if that would have to be sought."""
+
     async def counts(self, repository: str | None = None) -> dict[Status, int]:
         """Say how many builds there are of each status, or of one repository."""
 

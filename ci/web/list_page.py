@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -12,16 +11,16 @@ from quart import Response, url_for
 from quart.typing import ResponseReturnValue
 
 from ci.errors import Busy, Rejected, StoreFailed
-from ci.model import Build, Status
+from ci.model import Status
 from ci.repository import shown_url
-from ci.server.views import BuildFilter, BuildPage, BuildView
-from ci.web import parts, query, words
+from ci.server.views import BuildFilter, BuildPage
+from ci.web import parts, query, strip, words
 from ci.web.body import read_form
 from ci.web.build_page import to_build
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
 from ci.web.filters import Filters
-from ci.web.rows import Row, the_rows
+from ci.web.rows import the_rows
 
 
 async def index() -> Response:
@@ -88,20 +87,30 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
     wanted, page = await _page(core, wanted)
     filters = Filters(url_for("pages.index"), wanted)
     running = any(build.status is Status.RUNNING for build in page.builds)
+    unfinished = any(not build.status.ended for build in page.builds)
     agents = await core.agents()
-    unfinished = await core.views([build for build in page.builds if not build.status.ended])
     return {
         "filters": filters,
         "page": page,
-        "rows": the_rows(await _rows(core, filters, page.builds, unfinished)),
+        "rows": await the_rows(core, filters, page.builds),
         "counts": await core.counts(wanted.repository),
         "agents": words.conditions(agents),
         "pauses": words.pauses(agents),
+        "strip": await _strip(core, wanted),
+        "bars": strip,
         "several": len(core.repositories) > 1,
         "names": _names(core),
         "v": ticking if running else resting,
         "refresh_s": parts.REFRESH_S if unfinished else None,
     }
+
+
+async def _strip(core: Core, wanted: BuildFilter) -> strip.Strip | None:
+    """Draw how the last builds ended; those of several repositories together say nothing."""
+    if len(core.repositories) > 1 and not (wanted.repository or wanted.agent):
+        return None
+    results = await core.results(wanted, strip.COUNT)
+    return strip.strip(results) if results else None
 
 
 async def _page(core: Core, wanted: BuildFilter) -> tuple[BuildFilter, BuildPage]:
@@ -111,47 +120,3 @@ async def _page(core: Core, wanted: BuildFilter) -> tuple[BuildFilter, BuildPage
         return wanted, page
     wanted = replace(wanted, after=None)
     return wanted, await core.builds(wanted)
-
-
-async def _rows(
-    core: Core, filters: Filters, builds: Iterable[Build], unfinished: Iterable[BuildView]
-) -> list[Row]:
-    """Say what each line shows."""
-    views = {view.build.number: view for view in unfinished}
-    several, now = len(core.repositories) > 1, core.now()
-    rows, above = [], None
-    for build in builds:
-        running = build.status is Status.RUNNING
-        rows.append(
-            Row(
-                build,
-                filters,
-                several=several,
-                same_commit=above is not None and _is_same_commit(above, build),
-                when=_when(build, now),
-                took=words.took(build, now),
-                why=_why(build, views.get(build.number)),
-                typical_s=await core.typical_s(build) if running else None,
-                gone_s=(now - build.started_at).seconds if running and build.started_at else 0,
-            )
-        )
-        above = build
-    return rows
-
-
-def _is_same_commit(one: Build, other: Build) -> bool:
-    same = one.commit_hash == other.commit_hash and one.repository == other.repository
-    return same and one.commit_hash is not None
-
-
-def _when(build: Build, now: datetime) -> str:
-    if build.started_at is None:
-        return f"asked {words.ago(build.created_at, now)}"
-    return words.ago(build.started_at, now)
-
-
-def _why(build: Build, view: BuildView | None) -> str:
-    """Say what it waits for, what is done with it, or why it ended as it did; mostly nothing."""
-    if view is None:
-        return words.brief(build)
-    return view.waiting_for or view.phase or ""

@@ -26,6 +26,7 @@ pages.get("/build/<number:number>/log")(build_page.build_log)
 pages.get("/build/<number:number>/find")(log_page.find_in_log)
 
 pages.get("/agents")(agents_page.agents)
+pages.get("/agents/<path:name>")(agents_page.agent)
 pages.post("/agents/pause")(agents_page.pause_agent)
 pages.post("/agents/<path:name>/pause")(agents_page.pause_agent)  # for scripts
 pages.post("/agents/resume")(agents_page.resume_agent)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
@@ -11,7 +12,10 @@ from jinja2 import Environment
 from markupsafe import Markup
 from quart import current_app
 
-from ci.model import Build
+from ci.model import Build, Status
+from ci.server.views import BuildView
+from ci.web import words
+from ci.web.core import Core
 from ci.web.filters import Filters
 
 EXTENSION: Final = "rows"  # where an app keeps what makes them
@@ -30,7 +34,7 @@ class Row:
     took: str
     why: str
     typical_s: float | None  # how long such builds take; None unless it runs
-    gone_s: float  # since it began; 0 unless it runs
+    gone_s: int  # since it began; 0 unless it runs
 
 
 def keep_rows(templates: Environment) -> Callable[[Row], Markup]:
@@ -44,6 +48,55 @@ def keep_rows(templates: Environment) -> Callable[[Row], Markup]:
     return make
 
 
-def the_rows(rows: Iterable[Row]) -> list[Markup]:
+async def the_rows(core: Core, filters: Filters, builds: Sequence[Build]) -> list[Markup]:
     """Make the lines of a list in the app that serves the present request."""
+    rows = await _rows(core, filters, builds)
     return list(map(current_app.extensions[EXTENSION], rows))
+
+
+async def _rows(core: Core, filters: Filters, builds: Sequence[Build]) -> list[Row]:
+    """Say what each line shows."""
+    unfinished = await core.views([build for build in builds if not build.status.ended])
+    views = {view.build.number: view for view in unfinished}
+    several, now = len(core.repositories) > 1, core.now()
+    rows, above = [], None
+    for build in builds:
+        running = build.status is Status.RUNNING
+        rows.append(
+            Row(
+                build,
+                filters,
+                several=several,
+                same_commit=above is not None and _is_same_commit(above, build),
+                when=_when(build, now),
+                took=words.took(build, now),
+                why=_why(build, views.get(build.number)),
+                typical_s=await core.typical_s(build) if running else None,
+                gone_s=_gone_s(build.started_at, now) if running else 0,
+            )
+        )
+        above = build
+    return rows
+
+
+def _is_same_commit(one: Build, other: Build) -> bool:
+    same = one.commit_hash == other.commit_hash and one.repository == other.repository
+    return same and one.commit_hash is not None
+
+
+def _gone_s(since: datetime | None, now: datetime) -> int:
+    """Count whole seconds; none when the server's clock was set back meanwhile."""
+    return 0 if since is None else max(0, int((now - since).total_seconds()))
+
+
+def _when(build: Build, now: datetime) -> str:
+    if build.started_at is None:
+        return f"asked {words.ago(build.created_at, now)}"
+    return words.ago(build.started_at, now)
+
+
+def _why(build: Build, view: BuildView | None) -> str:
+    """Say what it waits for, what is done with it, or why it ended as it did; mostly nothing."""
+    if view is None:
+        return words.brief(build)
+    return view.waiting_for or view.phase or ""

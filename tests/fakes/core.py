@@ -30,6 +30,7 @@ from ci.server.views import (
     LogHits,
     LogView,
     Neighbours,
+    Refusal,
 )
 
 OF_AGENTS = 0  # in the place of a build's number
@@ -62,6 +63,11 @@ class FakeCore:
     def repositories(self) -> dict[str, str]:
         """Name to URL."""
         return self.config.known_repositories
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Those of all builds, in order."""
+        return tuple(sorted(self._views))
 
     def version(self, number: int | None = None) -> str:
         """Count the changes, or those that the page of one build shows."""
@@ -173,6 +179,14 @@ class FakeCore:
         older = shown[-1].number if shown and begin + len(shown) < len(found) else None
         newer = found[begin - 1].number - 1 if begin else None
         return BuildPage(shown, older, newer, self.looked_to)
+
+    async def results(self, wanted: BuildFilter, limit: int) -> tuple[Build, ...]:
+        """Filter all that have ended."""
+        if wanted.text is not None:
+            return ()
+        of = BuildFilter(repository=wanted.repository, branch=wanted.branch, agent=wanted.agent)
+        found = await self.builds(replace(of, limit=len(self._views)))
+        return tuple([build for build in found.builds if build.status.ended][:limit])
 
     async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
         """Say all about each of some builds."""
@@ -427,6 +441,7 @@ class FakeCore:
         takes_work: bool = True,
         labels: tuple[str, ...] = (),
         heard_s_ago: float = 1,
+        refused: Refusal | None = None,
     ) -> None:
         """Let an agent be known."""
         heard = self.now() - timedelta(seconds=heard_s_ago)
@@ -446,7 +461,7 @@ class FakeCore:
         )
         takes_work = takes_work and state is AgentState.ONLINE
         self._agents[name] = AgentView(
-            agent, state, heard, (), 0.42, 123_456_789_012, problem, takes_work
+            agent, state, heard, (), 0.42, 123_456_789_012, problem, takes_work, refused
         )
         self._change()
 

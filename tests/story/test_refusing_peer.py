@@ -41,6 +41,7 @@ async def test_an_agent_that_refuses_is_not_shown_as_one_that_takes_work(
     await world.wait_state(AgentState.ONLINE)
     [view] = await world.server.agents()
     assert view.takes_work
+    assert view.refused is None
     version = world.server.version()
     await world.submit()
 
@@ -54,6 +55,8 @@ async def test_an_agent_that_refuses_is_not_shown_as_one_that_takes_work(
     await world.wait_count(agent.taken)
     [view] = await world.server.agents()
     assert view.takes_work
+    assert view.refused is not None, "it is remembered"
+    assert (view.refused.build, view.refused.why) == (1, "answered 409: no free slot")
 
 
 async def test_a_build_that_waits_for_an_agent_that_refuses_says_so(

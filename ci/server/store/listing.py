@@ -7,8 +7,8 @@ looked for in a bounded number of builds at once, and the answer says how far th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
-from ci.model import Status
+from ci.model import Build, Status
 from ci.server.store.removal import newest_number
 from ci.server.store.rows import to_build
 from ci.server.store.tables import builds, tallies
@@ -41,6 +41,8 @@ _INDEXES: Final = (
     frozenset({"repository"}),
     frozenset[str](),
 )
+
+_ENDED: Final = tuple(status for status in Status if status.ended)
 
 _Condition = ColumnElement[bool]
 
@@ -59,6 +61,18 @@ def page(connection: Connection, wanted: BuildFilter, max_look: int = MAX_LOOK) 
     if wanted.after is not None:
         return _newer(connection, search, wanted.after, wanted.limit)
     return _older(connection, search, wanted.before, wanted.limit)
+
+
+def results(connection: Connection, wanted: BuildFilter, limit: int) -> tuple[Build, ...]:
+    """Return the last builds that have ended, newest first; the filter's status does not count.
+
+    None where they would have to be looked for.
+    """
+    if needs_look(wanted):
+        return ()
+    search = _search(connection, replace(wanted, status=None), MAX_LOOK, _ENDED)
+    rows = _rows(connection, search.numbers(search.oldest, search.newest, limit))
+    return tuple(map(to_build, rows))
 
 
 def counts(connection: Connection, repository: str | None = None) -> dict[Status, int]:
@@ -143,16 +157,22 @@ def _rows(connection: Connection, numbers: Subquery) -> Sequence[Row[Any]]:
     return connection.execute(shown.order_by(builds.c.number.desc())).all()
 
 
-def _search(connection: Connection, wanted: BuildFilter, max_look: int) -> _Search:
+def _search(
+    connection: Connection,
+    wanted: BuildFilter,
+    max_look: int,
+    statuses: Collection[Status] = tuple(Status),
+) -> _Search:
     index, asked = _index_for(wanted), _asked(wanted)
     way = [_is(connection, wanted, name) for name in sorted(index)]
     rest = [_is(connection, wanted, name) for name in sorted(asked - index)]
     if wanted.text:
         rest.append(_has_text(wanted.text))
     ways: list[_Condition] = [true()]
-    if way or wanted.status is not None:
+    if wanted.status is not None:
+        statuses = [wanted.status]
+    if way or len(statuses) < len(Status):
         # An index has the numbers in order only where it is asked for a status as well.
-        statuses = Status if wanted.status is None else [wanted.status]
         ways = [and_(*way, builds.c.status == status) for status in statuses]
     oldest = connection.execute(select(func.min(builds.c.number))).scalar() or 1
     newest = newest_number(connection)

@@ -108,6 +108,10 @@ class Reads:
             return await self._read_beside(lambda c: listing.page(c, wanted))
         return await self._read(lambda c: listing.page(c, wanted))
 
+    async def results(self, wanted: BuildFilter, limit: int) -> tuple[Build, ...]:
+        """Return the last builds that have ended, newest first; none if it takes a look."""
+        return await self._read(lambda c: listing.results(c, wanted, limit))
+
     async def counts(self, repository: str | None = None) -> dict[Status, int]:
         """Count the builds of each status, or those of one repository."""
         return await self._read(lambda c: listing.counts(c, repository))

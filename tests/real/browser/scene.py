@@ -29,6 +29,8 @@ LISTS: Final = {
     "older": "/?before=30",
     "no-match": "/?q=nothing-has-this-word",
     "agents": "/agents",
+    "agent": "/agents/oak",
+    "lost-agent": "/agents/elm",
     "not-found": "/build/999999999",
 }
 BUILDS: Final = (
