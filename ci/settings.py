@@ -26,7 +26,10 @@ SECRET_KEYS = frozenset({"agentToken", "apiToken"})  # never shown, not even whe
 class Config(BaseModel):
     """What both configurations share: how they are read and how they complain."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+    # Each program builds only the one that it reads, when it does.
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", frozen=True, defer_build=True
+    )
     file_name: ClassVar[str]
     variable_prefix: ClassVar[str]
     program: ClassVar[str]

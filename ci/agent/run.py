@@ -31,6 +31,7 @@ from ci.datafolder import hold_folder
 from ci.errors import ConfigError
 from ci.limits import make_limits
 from ci.listen import open_listener
+from ci.program import keep_what_lasts
 from ci.serve import serve_app
 
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ async def run_agent(config: AgentConfig) -> None:
             nursery.start_soon(_obey, signals, agent, nursery)
             async with trio.open_nursery() as serving:
                 stop = trio.Event()
+                keep_what_lasts()
                 await serving.start(serve_app, agent.app, listener, limits, stop)
                 shown = f"[{host}]" if ":" in host else host
                 log.info(

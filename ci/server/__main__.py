@@ -1,33 +1,14 @@
-"""`python -m ci.server`: start the server; with the word `check`, look at its data folder."""
+"""`python -m ci.server`; what it does is in `main.py`."""
 
 from __future__ import annotations
 
-import os
+import gc
 import sys
-from pathlib import Path
-
-import trio
-
-from ci.config import ServerConfig
-from ci.parent import run_with_parent
-from ci.program import run_program
-from ci.server import check
-from ci.server.run import run_server
-
-
-def main() -> int:
-    """Run the server and return its exit code: 0 when it was stopped, 2 when it can't start."""
-    if sys.argv[1:2] == ["check"]:
-        return check.main(sys.argv[2:])
-
-    def load() -> ServerConfig:
-        return ServerConfig.load(sys.argv[1:], os.environ, Path.cwd())
-
-    def run(config: ServerConfig) -> None:
-        trio.run(run_with_parent, run_server, config)
-
-    return run_program("nursery-ci server", load, run)
-
 
 if __name__ == "__main__":
+    # What a start makes is there until the end. To look through all of it for garbage, each time
+    # that it has grown, was a quarter of the start: `keep_what_lasts` turns that on again.
+    gc.disable()
+    from ci.server.main import main
+
     sys.exit(main())

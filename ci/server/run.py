@@ -13,7 +13,6 @@ not told: they go on with what they run and deliver it when the server is back.
 
 from __future__ import annotations
 
-import gc
 import signal
 from collections.abc import AsyncIterator
 from functools import partial
@@ -28,6 +27,7 @@ from ci.datafolder import HeldFolder, hold_folder
 from ci.errors import ConfigError, StoreDamaged
 from ci.limits import make_limits, raise_file_limit
 from ci.listen import is_loopback, open_listener
+from ci.program import keep_what_lasts
 from ci.serve import serve_app
 from ci.server.api import create_blueprint
 from ci.server.client import dial_http
@@ -67,7 +67,7 @@ async def run_server(config: ServerConfig) -> None:
                 nursery.start_soon(_stop_at_signals, signals, stop, nursery.cancel_scope)
                 async with trio.open_nursery() as serving:
                     app = create_server_app(server)
-                    _keep_what_lasts()
+                    keep_what_lasts()
                     await serving.start(serve_app, app, listener, limits, stop)
                     shown = f"[{host}]" if ":" in host else host
                     log.info("listening", url=f"http://{shown}:{port}", data=str(config.data_dir))
@@ -86,16 +86,6 @@ def create_server_app(server: Server) -> QuartTrio:
     app.register_blueprint(create_blueprint(server))
     count_requests(app, server)
     return app
-
-
-def _keep_what_lasts() -> None:
-    """Spare the garbage collector what the start has made, which is there until the end.
-
-    To look through it all took a fifth of a second, each few seconds under load, and nobody is
-    answered meanwhile.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 async def _end_without_folder(folder: HeldFolder, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import structlog
 
 from ci.config import ServerConfig
 from ci.errors import ConfigError, StoreError
-from ci.program import run_program
+from ci.program import keep_what_lasts, run_program
 
 SECRET = "do-not-tell"
 SETTINGS: dict[str, object] = {
@@ -93,3 +94,14 @@ def test_a_bug_ends_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> No
     crashed = json.loads(capsys.readouterr().err.splitlines()[-1])
     assert crashed["event"] == "crashed"
     assert "ZeroDivisionError: by nothing" in crashed["exception"]
+
+
+def test_garbage_is_collected_after_the_start() -> None:
+    """But what the start has made is not looked through again."""
+    gc.disable()
+    keep_what_lasts()
+    try:
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()

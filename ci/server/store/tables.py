@@ -83,6 +83,8 @@ builds = Table(
 # What lists are filtered by. Whoever asks for all columns but the number gets them in its order.
 Index("builds_by_status", builds.c.status, builds.c.number)
 Index("builds_by_repository_and_status", builds.c.repository, builds.c.status, builds.c.number)
+# Here it is for SQLite alone that an index has only some of the rows: to name another database
+# loads its whole dialect, 30 ms and 2 MB. The migrations, which make the indexes, say it for both.
 _HAS_BRANCH: Final = builds.c.branch.is_not(None)
 Index(
     "builds_by_branch_and_status",
@@ -91,7 +93,6 @@ Index(
     builds.c.status,
     builds.c.number,
     sqlite_where=_HAS_BRANCH,
-    postgresql_where=_HAS_BRANCH,
 )
 _HAS_AGENT: Final = builds.c.agent.is_not(None)
 Index(
@@ -100,7 +101,6 @@ Index(
     builds.c.status,
     builds.c.number,
     sqlite_where=_HAS_AGENT,
-    postgresql_where=_HAS_AGENT,
 )
 
 # The neighbours of a build.
@@ -119,7 +119,6 @@ Index(
     KIND_OF_COMMAND,
     builds.c.number,
     sqlite_where=IS_GREEN,
-    postgresql_where=IS_GREEN,
 )
 Index(
     "builds_green_by_branch",
@@ -128,7 +127,6 @@ Index(
     KIND_OF_COMMAND,
     builds.c.number,
     sqlite_where=IS_GREEN,
-    postgresql_where=IS_GREEN,
 )
 
 # How many builds of each status there are. Triggers of the database keep it with every change.
@@ -183,7 +181,6 @@ Index(
     jobs.c.build,
     jobs.c.job,
     sqlite_where=IS_WAITING,
-    postgresql_where=IS_WAITING,
 )
 
 attempts = Table(
@@ -215,7 +212,6 @@ Index(
     "attempts_open",
     attempts.c.agent,
     sqlite_where=IS_OPEN,
-    postgresql_where=IS_OPEN,
 )
 
 IS_OVER: Final = attempts.c.finished_at.is_not(None)
@@ -224,7 +220,6 @@ Index(
     attempts.c.agent,
     attempts.c.finished_at,
     sqlite_where=IS_OVER,
-    postgresql_where=IS_OVER,
 )
 
 # One row that a health check writes to: only a real write tells whether writing works.

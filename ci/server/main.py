@@ -1,0 +1,30 @@
+"""Start the server; with the word `check`, look at its data folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import trio
+
+from ci.config import ServerConfig
+from ci.parent import run_with_parent
+from ci.program import keep_what_lasts, run_program
+from ci.server import check
+from ci.server.run import run_server
+
+
+def main() -> int:
+    """Run the server and return its exit code: 0 when it was stopped, 2 when it can't start."""
+    if sys.argv[1:2] == ["check"]:
+        keep_what_lasts()
+        return check.main(sys.argv[2:])
+
+    def load() -> ServerConfig:
+        return ServerConfig.load(sys.argv[1:], os.environ, Path.cwd())
+
+    def run(config: ServerConfig) -> None:
+        trio.run(run_with_parent, run_server, config)
+
+    return run_program("nursery-ci server", load, run)
