@@ -18,18 +18,24 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, create_engine, func, inspect, select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.elements import ColumnElement
 
 from ci.errors import StoreDamaged, StoreError
 from ci.model import ATTEMPT_ID, MAX_ATTEMPTS, TRY_AGAIN, Reason, Status, attempt_id
 from ci.server.store import removal
 from ci.server.store.database import FILE_NAME
 from ci.server.store.removal import EndedBuild, newest_number
-from ci.server.store.tables import SCHEMA, attempts, builds, jobs
+from ci.server.store.tables import SCHEMA, attempts, builds, jobs, tallies
 from ci.server.store.values import unreadable_values
 
 _RESTORE = "restore a back-up"
 _EDITED = f"no version writes this: {_RESTORE}"
 _CLOCK = "the server's clock was set back meanwhile; nothing is to be done"
+_COUNT_AGAIN = (  # no build is wrong, so no back-up is needed
+    "lists tell wrong numbers of builds, and nothing else is wrong; count again with sqlite3: "
+    "DELETE FROM tallies; INSERT INTO tallies SELECT repository, repository_url, status, count(*) "
+    "FROM builds GROUP BY 1, 2, 3;"
+)
 _NOT_ALLOWED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY}
 _IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _TRY_AGAIN = frozenset(map(str, TRY_AGAIN))
@@ -163,6 +169,7 @@ class Audit:
             self.newest = newest_number(self._connection)
             for step in self.steps():
                 yield from self._step(step)
+            yield from self._tally_findings()
         finally:
             self._connection.exec_driver_sql("COMMIT")
 
@@ -201,6 +208,19 @@ class Audit:
             yield from page.builds
             page = removal.ended(self._connection, self._size, below=page.first)
 
+    def _tally_findings(self) -> Iterator[Finding]:
+        """Compare the counts that the database keeps with what there is to count."""
+        there = _counted(self._connection, builds, func.count())
+        kept = _counted(self._connection, tallies, func.sum(tallies.c.builds))
+        for key in sorted(there.keys() | kept.keys()):
+            count, said = there.get(key, 0), kept.get(key, 0)
+            if count != said:
+                repository, _, status = key
+                problem = (
+                    f"{said} builds of {repository} are counted as {status}, there are {count}"
+                )
+                yield Finding(f"{FILE_NAME}, tallies", problem, _COUNT_AGAIN)
+
     def _rows(self, table: Table, number: Any, step: int) -> Sequence[Row[Any]]:
         first = step * self._size
         query = select(table).where(number >= first, number < first + self._size)
@@ -224,6 +244,15 @@ class Audit:
                 yield Finding(what, problem, _EDITED)
             for problem in _time_problems(build, tries):
                 yield Finding(what, problem, _CLOCK, damage=False)
+
+
+def _counted(
+    connection: Connection, table: Table, count: ColumnElement[int]
+) -> dict[tuple[str, str, str], int]:
+    """Return how many builds there are by repository, its URL, and status."""
+    key = (table.c.repository, table.c.repository_url, table.c.status)
+    rows = connection.execute(select(*key, count).group_by(*key))
+    return {(repository, url, status): found for repository, url, status, found in rows}
 
 
 def _build_problems(

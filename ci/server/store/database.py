@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Connection, create_engine, event, inspect, select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool
@@ -17,6 +18,8 @@ from ci.errors import StoreError, StoreFailed
 from ci.server.store.tables import SCHEMA, metadata
 
 FILE_NAME = "ci.sqlite3"
+log = structlog.get_logger()
+
 _BUSY_MS = 10_000  # waits so long for another program, such as a back-up, that holds the file
 
 
@@ -52,7 +55,7 @@ def open_database(folder: Path) -> Database:
             folder.mkdir(parents=True, exist_ok=True)
             path = folder / FILE_NAME
             writer = _connection(path, opened, writes=True)
-            _upgrade(writer)
+            _upgrade(writer, path)
             _check_tables(writer)
             writer.commit()
             reader = _connection(path, opened, writes=False)
@@ -101,7 +104,7 @@ def _open_file(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, path: Path) -> None:
     """Run the migrations that are missing, all in the one transaction that is open.
 
     Alembic is imported only when there are any: 90 ms.
@@ -115,6 +118,14 @@ def _upgrade(connection: Connection) -> None:
         raise StoreError(
             f"the store has schema {found}, this version knows {SCHEMA}: "
             "it was written by a newer version; start that one, or restore a back-up"
+        )
+    if found is not None:  # it may be large, and nobody is answered meanwhile
+        log.info(
+            "store upgrading",
+            path=str(path),
+            found=found,
+            schema=SCHEMA,
+            next="this may take a minute; the server answers when it is done",
         )
     from alembic import command  # noqa: PLC0415  see the docstring
     from alembic.config import Config  # noqa: PLC0415  as above

@@ -109,6 +109,19 @@ ROWS = [
     (f"UPDATE builds SET number = {2**63 - 1} WHERE number = 10", f"the number {2**63 - 1} was"),
     (f"UPDATE sqlite_sequence SET seq = {2**63 - 1}", "which no build can have"),
     ("UPDATE sqlite_sequence SET seq = 'ten'", "the number ten was given"),
+    (
+        "UPDATE tallies SET builds = 3 WHERE status = 'waiting'",
+        "tallies: 3 builds of demo are counted as waiting, there are 2; lists tell wrong numbers",
+    ),
+    (
+        "DELETE FROM tallies WHERE status = 'error'",
+        "0 builds of demo are counted as error, there a",
+    ),
+    (
+        "INSERT INTO tallies VALUES ('old', '/srv/git/old', 'success', 7)",
+        "7 builds of old are counted as success, there are 0",
+    ),
+    ("UPDATE tallies SET builds = 'two'", "tallies.builds: 6 values are not of its kind"),
     ("UPDATE alembic_version SET version_num = '0000'", "has schema 0000, which no version"),
 ]
 
@@ -122,6 +135,14 @@ def test_rows_that_do_not_fit_are_named(
     code, lines = _check(folder, capsys)
     assert code == 1
     assert any(words in line and "; " in line for line in lines), lines
+
+
+def test_builds_are_counted_again_as_it_says(folder: Path, capsys: Output) -> None:
+    """The advice for wrong counts is two statements, and they mend it."""
+    _change(folder, "UPDATE tallies SET builds = builds + 1")
+    _, lines = _check(folder, capsys)
+    _change(folder, *lines[0].partition("sqlite3: ")[2].split(";")[:2])
+    assert _check(folder, capsys) == (0, [])
 
 
 def test_a_clock_that_was_set_back_is_no_damage(folder: Path, capsys: Output) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
+from structlog.testing import capture_logs
 
 import ci.server.store.migrations
 from ci.errors import StoreError
@@ -47,6 +48,16 @@ def _known(new: Any, old: Any) -> Any:
     if isinstance(old, list):
         return [_known(*pair) for pair in zip(new, old, strict=True)]
     return new
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_the_log_says_that_a_database_is_upgraded(schema: str, tmp_path: Path) -> None:
+    """Before it begins, since nobody is answered meanwhile; not of one that is of today."""
+    with capture_logs() as lines:
+        open_database(unpack(schema, tmp_path)).close()
+        open_database(tmp_path / "new").close()
+    told = [(line["event"], line["found"], line["schema"]) for line in lines]
+    assert told == ([] if schema == SCHEMA else [("store upgrading", schema, SCHEMA)])
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
