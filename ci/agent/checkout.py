@@ -107,10 +107,7 @@ class GitCheckout:
             if mirror.version != version:
                 found = await self._make(git, mirror, url, commit, workspace)
         if (workspace / ".gitmodules").exists():
-            await git.must(
-                "check out the submodules",
-                *("-C", str(workspace), "submodule", "--quiet", "update", "--init", "--recursive"),
-            )
+            await _make_submodules(git, workspace)
         return found
 
     async def _make(
@@ -124,6 +121,14 @@ class GitCheckout:
             found.commit_hash,
         )
         return found
+
+
+async def _make_submodules(git: Git, workspace: Path) -> None:
+    begin = ("-C", str(workspace), "submodule", "--quiet")
+    await git.must("check out the submodules", *begin, "update", "--init", "--recursive")
+    if filters := lfs_settings():  # each has a configuration of its own; see _write_workspace
+        words = " && ".join(f"git config filter.lfs.{name} '{filters[name]}'" for name in filters)
+        await git.must("set up the submodules", *begin, "foreach", "--recursive", words)
 
 
 def _is_local(repository: str) -> bool:

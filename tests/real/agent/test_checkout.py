@@ -225,6 +225,32 @@ async def test_files_in_lfs_are_there_and_not_changed(
     assert place.git("status", "--porcelain") == ""
 
 
+async def test_files_in_lfs_of_a_submodule_are_there_and_not_changed(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A submodule has settings of its own; so has the submodule of a submodule."""
+    fake_lfs.install(tmp_path / "bin")
+    above = place.repository
+    for name in ("inner", "middle"):
+        repository = Repository(tmp_path / "repositories" / name)
+        repository.commit({".gitattributes": "*.bin filter=lfs -text\n", "a.bin": "pointer\n"})
+        place.repository.git("submodule", "--quiet", "add", str(repository.path), name)
+        if name == "middle":
+            inner = str(tmp_path / "repositories" / "inner")
+            repository.git("submodule", "--quiet", "add", inner, "inner")
+            repository.commit({})
+            above.git("-C", "middle", "pull", "--quiet")
+    above.commit({})
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    await place.make("main")
+    for name in ("inner", "middle", "middle/inner"):
+        file = place.workspace / name / "a.bin"
+        assert file.read_text() == "content\n"
+        file.touch()  # so that git compares it
+        assert place.git("-C", name, "status", "--porcelain") == ""
+    assert place.git("status", "--porcelain") == ""
+
+
 async def test_names_that_are_no_text_are_there(place: Place) -> None:
     """Of files and of branches: they are bytes, with line ends and quotes in them."""
     names = [b"new\nline", b"\xff\xfe", b"-x", b'"q"', b"tab\t"]
