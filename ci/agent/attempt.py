@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 import trio
 
-from ci import blocking, logfile
+from ci import blocking
 from ci.agent.delivery import Delivery
 from ci.agent.life import Life
 from ci.agent.output import Output
@@ -65,19 +65,12 @@ class Attempt:
             id=self.id,
             lease_mark=self.job.lease_mark,
             state="delivering" if self.over.is_set() else self._life.phase,
-            log_size=self._log_size(),
+            log_size=min(self._output.seen, self._output.limit),
             commit_hash=commit.commit_hash,
             subject=commit.subject,
             author=commit.author,
             branch=commit.branch,
         )
-
-    def _log_size(self) -> int:
-        """Bytes of log, as far as can be seen; a disk that fails must not silence the agent."""
-        try:
-            return min(logfile.size(self._folder.log), self._output.limit)
-        except OSError:
-            return 0
 
     async def remember(self) -> None:
         """Learn from the disk what an earlier life of the agent knew."""
@@ -86,7 +79,7 @@ class Attempt:
         try:
             self._life.commit = await blocking.run(self._folder.commit)
             # Not from 0: the server has most of it, at least all but one piece, or says so.
-            sent = await blocking.run(self._output.so_far, logfile.size(self._folder.log))
+            sent = await blocking.run(self._output.so_far, await self._output.look())
             self._sent = max(0, sent.size - MAX_LOG_CHUNK)
         except OSError as error:  # it goes on without
             log.error("not remembered", attempt=self.id, error=str(error))

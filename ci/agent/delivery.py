@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 import trio
 
-from ci import blocking, logfile
+from ci import blocking
 from ci.agent.client import UNKNOWN_PATH
 from ci.agent.line import Line
 from ci.agent.output import Log, Output
@@ -72,7 +72,7 @@ class Delivery:
         while not over.is_set():
             with trio.move_on_after(FOLLOW_S):
                 await over.wait()
-            size = logfile.size(self._output.path)
+            size = await self._output.look()
             if size != seen and not over.is_set():
                 seen = size
                 # Only what is there now: a fast command would keep us from seeing its end.
@@ -81,7 +81,7 @@ class Delivery:
     async def finish(self, outcome: Outcome) -> None:
         """Send the rest of the log and the result. Raises GivenUp."""
         while True:
-            size = logfile.size(self._output.path)
+            size = await self._output.look()
             if outcome.log_size is not None:
                 size = min(size, outcome.log_size)
             log = await blocking.run(self._output.whole, size)

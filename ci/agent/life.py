@@ -128,7 +128,7 @@ class Life:
         return replace(
             outcome,
             duration_s=max(0.0, self._tools.runner.now() - self._ticket.accepted_at),
-            log_size=logfile.size(self._folder.log),
+            log_size=await self._output.look(),
             commit=self.commit,
         )
 

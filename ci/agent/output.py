@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ci import logfile
+from ci import blocking, logfile
 
 TAIL_SHARE: Final = 4  # one part in so many is the tail's: what failed first mostly stands above
 NEAR_SHARE: Final = 16  # a line end is near within one part in so many of the limit,
@@ -82,12 +82,21 @@ class Log:
         return digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Output:
     """The file that a command's output goes to, and how many bytes of it are kept."""
 
     path: Path
     limit: int
+    seen: int = 0  # bytes in the file when somebody last looked
+
+    async def look(self) -> int:
+        """Return the bytes in the file now. Raises OSError.
+
+        In a thread: a network's file may hang, and the agent must still say that it is there.
+        """
+        self.seen = await blocking.run(logfile.size, self.path)
+        return self.seen
 
     def so_far(self, size: int) -> Log:
         """Return what is sure to be delivered when `size` bytes are printed and more may come.

@@ -16,7 +16,7 @@ from typing import Any, Final
 import structlog
 import trio
 
-from ci import blocking, logfile
+from ci import blocking
 from ci.agent.output import Output
 
 LOOK_S: Final = 0.1  # between two looks; the fastest command prints some 200 MB meanwhile
@@ -37,7 +37,7 @@ async def serve_trimming(output: Output, attempt: str) -> None:
     freed, said = 0, False
     while True:
         try:
-            middle = output.middle(logfile.size(output.path))
+            middle = output.middle(await output.look())
             begin = max(freed, middle.start)
             if middle.stop - begin >= STEP_BYTES:
                 await blocking.run(punch_hole, output.path, begin, middle.stop - begin)

@@ -27,16 +27,21 @@ async def watch(folder: Folder, silence_s: float | None, stop: Callable[[Reason]
     said, the better.
     """
     limit_s = math.inf if silence_s is None else silence_s
-    size, since = _size(folder.log), trio.current_time()
+    size, since = await blocking.run(_size, folder.log), trio.current_time()
     while trio.current_time() - since < limit_s:
         await trio.sleep(min(limit_s / POLLS, MAX_POLL_S))
-        if missing := await blocking.run(lambda: folder.missing(started=True)):
+        missing, grown = await blocking.run(_look, folder)
+        if missing:
             log.error("folder removed", attempt=folder.path.name, path=str(missing))
             stop(Reason.INTERNAL)
             return
-        if (grown := _size(folder.log)) != size:
+        if grown != size:
             size, since = grown, trio.current_time()
     stop(Reason.SILENCE)
+
+
+def _look(folder: Folder) -> tuple[Path | None, int]:
+    return folder.missing(started=True), _size(folder.log)
 
 
 def _size(path: Path) -> int:

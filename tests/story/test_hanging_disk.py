@@ -57,6 +57,26 @@ async def test_behind_too_many_changes_people_are_told_to_come_again(
     assert (await _health(world)).status_code == 200
 
 
+async def test_an_agent_whose_disk_hangs_in_mid_build_is_not_lost(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Whoever waits for a word on its log waits; it still says that it is there."""
+    await world.start_server()
+    await world.start_agent(8081)
+    number = await world.submit("echo one; sleep 100; echo two")
+    await world.wait_build(number, Status.RUNNING)
+    await trio.sleep(1)
+    world.agent_life(8081).slow = {"size": 600}
+    await trio.sleep(300)
+    assert await world.log(number) == b"one\n"
+    (view,) = await world.server.agents()
+    assert view.state is AgentState.ONLINE
+    world.agent_life(8081).slow = {}
+    view_after = await world.wait_build(number)
+    assert (view_after.build.status, len(view_after.attempts)) == (Status.SUCCESS, 1)
+    assert await world.log(number) == b"one\ntwo\n"
+
+
 async def test_an_agent_whose_disk_hangs_refuses_at_once(
     world: World, autojump_clock: MockClock
 ) -> None:
