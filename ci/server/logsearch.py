@@ -7,7 +7,7 @@ the work. All who look for something do so one slice at a time, whatever number 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -18,7 +18,7 @@ from ci.errorlines import find_errors
 from ci.server.logs import Logs
 from ci.server.views import LogHit, LogHits
 
-SLICE_BYTES: Final = 512 << 10  # looked at in some 1 ms for a text, 4 ms for errors
+SLICE_BYTES: Final = 1 << 20  # read and looked at in some 2 ms
 SEARCH_BYTES: Final = 256 << 20  # in one request, about half a second; then the reader goes on
 # Bytes looked at for the first error when a page asks: so much a page can wait for. The next look
 # goes on from there.
@@ -44,11 +44,11 @@ def find_text(wanted: str, data: bytes) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a slice brought, and where the next one begins."""
+    """What a slice brought, and which part of the log was looked at."""
 
     hits: list[LogHit]
-    offset: int
-    line: int
+    begin: int
+    end: int
 
 
 class LogSearch:
@@ -68,23 +68,21 @@ class LogSearch:
         """
         hits: list[LogHit] = []
         size = self._logs.size(id)
-        begin = offset = await self._logs.line_begin(id, line + 1)
-        now_at = line + 1
-        while offset is not None and begin is not None and offset - begin < bound:
-            data = await self._logs.read(id, offset, SLICE_BYTES)
-            if not data:
-                break
-            work = partial(_look, data, _finder(text), offset, now_at, size=size, most=most)
-            found = await blocking.run(work, limiter=self._turn)
+        begin = await self._logs.line_begin(id, line + 1)
+        if begin is None:
+            return LogHits((), None)
+        offset = begin
+        while offset - begin < bound:
+            found = await self._look(id, text, offset, offset + SLICE_BYTES, size, most=most)
             # A line that is longer than a slice is looked at in several.
             hits += [hit for hit in found.hits if not hits or hit.line != hits[-1].line]
             if len(hits) >= most:
                 return LogHits(tuple(hits[:most]), hits[most - 1].line)
-            offset, now_at = found.offset, found.line
+            offset = found.end
             if offset >= size:
                 return LogHits(tuple(hits), None)
         # Of a line that is longer than the bound the rest is left out, or nobody would get past it.
-        return LogHits(tuple(hits), None if offset is None else max(now_at - 1, line + 1))
+        return LogHits(tuple(hits), max(await self._logs.lines_before(id, offset), line + 1))
 
     async def before(self, id: str, text: str | None, line: int) -> LogHits:
         """Find the last line before `line`, looking at no more than about `SEARCH_BYTES`."""
@@ -92,19 +90,11 @@ class LogSearch:
         end = await self._logs.line_begin(id, line)
         start = end = size if end is None else end
         while end > 0 and start - end < SEARCH_BYTES:
-            low = max(0, end - SLICE_BYTES)
-            data = await self._logs.read(id, low, end - low)
-            if not data:
-                break
-            skip = data.find(b"\n") + 1 if low else 0
-            skip = 0 if skip == len(data) else skip
-            first = await self._logs.lines_before(id, low + skip) + 1
-            work = partial(_look, data[skip:], _finder(text), low + skip, first, size=end)
-            found = await blocking.run(work, limiter=self._turn)
+            found = await self._look(id, text, max(0, end - SLICE_BYTES), end, end, upwards=True)
             if found.hits:
                 return LogHits((found.hits[-1],), found.hits[-1].line)
-            end, line = low + skip, first
-        return LogHits((), line if end > 0 else None)
+            end = found.begin
+        return LogHits((), await self._logs.lines_before(id, end) + 1 if end > 0 else None)
 
     async def first_error(self, id: str) -> LogHits:
         """Return the first line that looks like an error, of a log that has ended; remembered.
@@ -120,34 +110,63 @@ class LogSearch:
             del self._known[next(iter(self._known))]
         return known
 
+    async def _look(
+        self,
+        id: str,
+        text: str | None,
+        begin: int,
+        end: int,
+        size: int,
+        *,
+        most: int | None = None,
+        upwards: bool = False,
+    ) -> _Found:
+        """Look at a slice, in a thread; lines are counted only where something was found."""
+
+        def look() -> _Found:
+            data = self._logs.read_now(id, begin, end - begin)
+            return _look(data, _finder(text), begin, size, most=most, upwards=upwards)
+
+        found = await blocking.run(look, limiter=self._turn)
+        if not found.hits:
+            return found
+        first = await self._logs.lines_before(id, found.begin) + 1
+        return replace(found, hits=[replace(hit, line=first + hit.line) for hit in found.hits])
+
 
 def _finder(text: str | None) -> Find:
     return find_errors if text is None else partial(find_text, text)
 
 
 def _look(
-    data: bytes, find: Find, offset: int, line: int, *, size: int, most: int | None = None
+    data: bytes, find: Find, begin: int, size: int, *, most: int | None, upwards: bool
 ) -> _Found:
-    """Look through the whole lines of a slice that begins at `offset`, with that line.
+    """Look through the whole lines of a slice that begins at `begin`; its first line is line 0.
 
-    `size` is the log's: there the last line ends.
+    `size` is the log's: there the last line ends. Who looks `upwards` has its beginning later.
     """
+    if not data:  # the log is shorter, or gone
+        return _Found([], 0, size)
+    if upwards and begin > 0:
+        skip = data.find(b"\n") + 1
+        skip = 0 if skip == len(data) else skip
+        data, begin = data[skip:], begin + skip
     end = len(data)
-    if offset + end < size:
+    if begin + end < size:
         end = data.rfind(b"\n") + 1 or max(end - OVERLAP_BYTES, 1)
     plain = escapes.strip(data[:end])
     hits: list[LogHit] = []
-    counted, behind = 0, 0
-    for begin, stop in find(plain):
-        if begin < behind:
+    line, counted, behind = 0, 0, 0
+    for place, stop in find(plain):
+        if place < behind:
             continue  # one in each line is enough
-        line += plain.count(b"\n", counted, begin)
-        counted = begin
-        hits.append(_hit(plain, begin, stop, line))
+        line += plain.count(b"\n", counted, place)
+        counted = place
+        hits.append(_hit(plain, place, stop, line))
         behind = plain.find(b"\n", stop)
         if behind < 0 or len(hits) == most:
             break
-    return _Found(hits, offset + end, line + plain.count(b"\n", counted))
+    return _Found(hits, begin, begin + end)
 
 
 def _hit(plain: bytes, begin: int, stop: int, line: int) -> LogHit:

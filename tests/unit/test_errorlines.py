@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.errorlines import find_errors, is_error
+from ci.errorlines import find_errors
 
 ERRORS = """\
 main.c:12:5: error: expected ';' before 'return'
@@ -65,22 +65,33 @@ Building Exceptions module
 @pytest.mark.parametrize("line", ERRORS)
 def test_what_programs_print_when_they_fail_looks_like_an_error(line: str) -> None:
     """One example of each, as it is printed."""
-    assert is_error(line.encode())
+    assert find_in(line.encode()) == [line.encode()]
 
 
 @pytest.mark.parametrize("line", FINE)
 def test_talk_about_errors_is_none(line: str) -> None:
     """Counts of none, names of files, what the shell is about to do."""
-    assert not is_error(line.encode())
+    assert find_in(line.encode()) == []
 
 
-@given(st.lists(st.sampled_from([*ERRORS, *FINE, "", "error", "É: error: ü", "x" * 50])))
-def test_the_quick_way_finds_the_same_lines(lines: list[str]) -> None:
-    """Hints only leave out lines that are none."""
-    data = "\n".join(lines).encode()
-    slow, position = [], 0
-    for line in data.split(b"\n"):
-        if is_error(line):
-            slow.append((position, position + len(line)))
-        position += len(line) + 1
-    assert list(find_errors(data)) == slow
+@given(
+    st.lists(st.sampled_from([*ERRORS, *FINE, "", "error", "É: error: ü", "x" * 50])),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_each_line_is_judged_by_itself(lines: list[str], line_end: str) -> None:
+    """Wherever it stands, whatever stands before and after it, and however lines end."""
+    text = line_end.join(lines).encode()
+    alone = [line for line in text.split(b"\n") if find_in(line)]
+    assert find_in(text) == alone
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_can_be_looked_through(data: bytes) -> None:
+    """A command may print what is no text."""
+    assert all(b"\n" not in line for line in find_in(data + b"\nerror: x\n" + data))
+    assert b"error: x" in find_in(data + b"\nerror: x\n" + data)
+
+
+def find_in(data: bytes) -> list[bytes]:
+    """Return the lines that were found."""
+    return [data[begin:end] for begin, end in find_errors(data)]
