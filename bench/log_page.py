@@ -2,9 +2,10 @@
 
     python bench/log_page.py --megabytes 500
 
-A build that has ended gets a log of that length, and the server is started anew, so that it knows
-nothing of it. Then its page is asked for at several places, each with the time until its first
-byte; and a text that stands near the end is looked for, while somebody else asks for the list.
+A build that has ended gets a log of that length, and the server is started anew: its page is asked
+for while nobody has ever counted its lines, and once more after another start, each with the time
+until its first byte; then at several places. A text that stands near the end, and errors, are
+looked for while somebody else asks for the list.
 Prints one line of JSON: milliseconds.
 """
 
@@ -63,7 +64,10 @@ def run(site: Site, megabytes: int) -> dict[str, Any]:
     server.stop()
     server.start()
     page = f"/build/{number}"
-    cold = first_byte_ms(server, page)
+    never_counted = first_byte_ms(server, page)
+    server.stop()
+    server.start()
+    after_start = first_byte_ms(server, page)
     rare = RARE.decode().replace(" ", "+")
     looking = {
         "text": f"{page}?q={rare}",
@@ -74,7 +78,8 @@ def run(site: Site, megabytes: int) -> dict[str, Any]:
     return {
         "megabytes": megabytes,
         "lines": lines,
-        "page_after_start": cold,
+        "page_never_counted": never_counted,
+        "page_after_start": after_start,
         "page": typical(server, page),
         "line_in_the_middle": typical(server, f"{page}?line={lines // 2}"),
         "first_line": typical(server, f"{page}?line=1"),

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from ci import logfile
 from ci.model import ATTEMPT_ID
-from ci.server.logs import BUILDS_PER_FOLDER, LOG
-from ci.server.logtimes import TIMES
+from ci.server.logs import BESIDE, BUILDS_PER_FOLDER, LOG
 from ci.server.store.audit import Audit, Finding, KeptLog
 
 _STEP_DIGITS = 15  # those of an attempt's build without the last three: see ATTEMPT_ID
@@ -83,8 +82,8 @@ def _judge(audit: Audit, path: Path, step: int, kept: Mapping[str, KeptLog]) -> 
         status = path.lstat()
     except FileNotFoundError:
         status = None
-    if path.suffix == TIMES and path.stem in kept:
-        return None  # it says when a log came; without it, or without its log, nothing is lost
+    if path.suffix in BESIDE and path.stem in kept:
+        return None  # without it, or without its log, nothing is lost
     id = path.name.removesuffix(".log")
     if id not in kept or id == path.name:
         return None if status is None else _stray(audit, path, step)
@@ -127,7 +126,7 @@ def _stray(audit: Audit, path: Path, step: int) -> Finding:
     """Say what a file is that belongs to no attempt."""
     what = str(path)
     parts = ATTEMPT_ID.fullmatch(path.stem)
-    if parts is None or path.suffix not in (LOG, TIMES):
+    if parts is None or path.suffix not in (LOG, *BESIDE):
         return Finding(what, "is no log of an attempt", "remove it if it is not yours")
     number = int(parts[1])
     if number // BUILDS_PER_FOLDER != step:

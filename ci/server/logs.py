@@ -14,11 +14,13 @@ import structlog
 from ci import blocking, logfile
 from ci.errors import GivenUp, LogGap, StoreFailed
 from ci.model import ATTEMPT_ID
+from ci.server.linemarks import LINES, STEP_BYTES, marks_path
 from ci.server.lines import LineCounts
 from ci.server.logtimes import TIMES, Notes, note, read_notes, times_path
 
 BUILDS_PER_FOLDER = 1000
 LOG = ".log"  # how the name of a log ends
+BESIDE = (TIMES, LINES)  # … and of what is kept beside it, without which nothing is lost
 _COUNTED_LOGS = 256  # logs whose line counts are remembered: those that grow, or are on a page
 
 log = structlog.get_logger()
@@ -56,7 +58,7 @@ class Logs:
         """
         path = self._path(id)
         with _failing_as_store():
-            times_path(path).unlink(missing_ok=True)
+            _remove_beside(path)
             if not path.exists():
                 return
             size = logfile.size(path)
@@ -71,7 +73,9 @@ class Logs:
         """
         with _failing_as_store():
             size = await blocking.run(_append, self._path(id), offset, data, at_ms)
-        self._counts(id).add(offset, data)
+        counts = self._counts(id)
+        counts.add(offset, data)
+        await counts.save()
         return size
 
     async def read(self, id: str, offset: int, limit: int) -> bytes:
@@ -96,19 +100,22 @@ class Logs:
         """
         with _failing_as_store():
             try:
-                return await blocking.run(_seal, self._path(id), inline, size, sha256)
+                sealed = await blocking.run(_seal, self._path(id), inline, size, sha256)
             except LogGap as gap:
                 if gap.size == 0:
                     self._lines.pop(id, None)
                 raise
+        if sealed.size >= STEP_BYTES:
+            await self._counts(id).finish(sealed.size)
+        return sealed
 
     async def lines_before(self, id: str, offset: int) -> int:
         """Count the line ends in the first `offset` bytes; each byte is counted only once."""
-        return await self._counts(id).before(self._path(id), offset)
+        return await self._counts(id).before(offset)
 
     async def line_begin(self, id: str, line: int) -> int | None:
         """Find the offset at which a line begins; None when the log has no such line (yet)."""
-        return await self._counts(id).begin(self._path(id), line, self.size(id))
+        return await self._counts(id).begin(line, self.size(id))
 
     async def times(self, id: str) -> Notes:
         """Return when the bytes of a log arrived, as far as it was noted."""
@@ -139,7 +146,8 @@ class Logs:
 
     def _counts(self, id: str) -> LineCounts:
         """Return the line counts of a log; those that were asked for longest ago are forgotten."""
-        counts = self._lines[id] = self._lines.pop(id, LineCounts())
+        counts = self._lines.pop(id, None) or LineCounts(self._path(id))
+        self._lines[id] = counts
         if len(self._lines) > _COUNTED_LOGS:
             del self._lines[next(iter(self._lines))]
         return counts
@@ -176,7 +184,7 @@ def _files(folder: Path) -> list[LogFile]:
                 continue
             if dot + kind == LOG:
                 found[id] = LogFile(id, int(parts[1]), entry.stat().st_size)
-            elif dot + kind == TIMES:  # also of a log that somebody removed by hand
+            elif dot + kind in BESIDE:  # also of a log that somebody removed by hand
                 found.setdefault(id, LogFile(id, int(parts[1]), 0))
     return list(found.values())
 
@@ -199,8 +207,13 @@ def _append(path: Path, offset: int, data: bytes, at_ms: int | None) -> int:
 
 
 def _remove(path: Path) -> None:
-    times_path(path).unlink(missing_ok=True)  # first: what is left of a log is found by its name
+    _remove_beside(path)  # first: what is left of a log is found by its name
     path.unlink(missing_ok=True)
+
+
+def _remove_beside(path: Path) -> None:
+    times_path(path).unlink(missing_ok=True)
+    marks_path(path).unlink(missing_ok=True)
 
 
 def _seal(path: Path, inline: bytes | None, size: int | None, sha256: str | None) -> Sealed:
@@ -215,6 +228,6 @@ def _seal(path: Path, inline: bytes | None, size: int | None, sha256: str | None
     # A process that outlived the build may have printed more, and of that nothing was said.
     said = whole if size in (None, found) else logfile.sha256(path, size)
     if sha256 not in (None, said):
-        path.unlink(missing_ok=True)  # not what was printed: take it again from the start
+        _remove(path)  # not what was printed: take it again from the start
         raise LogGap(0)
     return Sealed(found, whole)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ci.errors import GivenUp, LogGap
-from ci.server.lines import STEP_BYTES
+from ci.server.linemarks import STEP_BYTES, marks_path
 from ci.server.logs import Logs, Sealed
 
 
@@ -67,3 +67,36 @@ async def test_a_log_that_was_thrown_away_is_counted_anew(tmp_path: Path) -> Non
         await logs.seal("1.1.1", None, 4, "0" * 64)
     await logs.append("1.1.1", 0, b"abc\n")
     assert await logs.lines_before("1.1.1", 4) == 1
+
+
+async def test_the_next_life_of_the_server_finds_what_was_counted(tmp_path: Path) -> None:
+    """While a log grows, and when it has ended; also where a life began in its midst."""
+    text = b"x\n" * STEP_BYTES
+    whole = 2 * len(text)
+    first = Logs(tmp_path)
+    await first.append("1.1.1", 0, text)
+    path = first._path("1.1.1")
+    assert len(marks_path(path).read_bytes()) == 24
+    second = Logs(tmp_path)
+    await second.append("1.1.1", len(text), text)
+    await second.seal("1.1.1", None, None, None)
+    path.write_bytes(bytes(whole))
+    assert await Logs(tmp_path).lines_before("1.1.1", whole) == whole // 2
+
+
+async def test_counts_go_with_their_log(tmp_path: Path) -> None:
+    """When it is removed, thrown away, or stands where a new attempt's has to begin."""
+    logs = Logs(tmp_path)
+    text = b"x\n" * STEP_BYTES
+    marks = marks_path(logs._path("1.1.1"))
+    await logs.append("1.1.1", 0, text)
+    assert marks.exists()
+    with pytest.raises(LogGap):
+        await logs.seal("1.1.1", None, None, "0" * 64)
+    assert not marks.exists()
+    await logs.append("1.1.1", 0, text)
+    assert [file.id for file in await logs.files(marks.parent)] == ["1.1.1"]
+    logs._path("1.1.1").unlink()  # by hand; then what is beside it is still found
+    assert [file.id for file in await logs.files(marks.parent)] == ["1.1.1"]
+    logs.begin("1.1.1")
+    assert list(marks.parent.iterdir()) == []
