@@ -14,7 +14,7 @@ from quart.typing import ResponseReturnValue
 from ci.errors import Busy, Conflict, NotFound, Rejected, RequestError, StoreFailed
 from ci.model import Status
 from ci.server.views import BuildView, LogHits
-from ci.web import as_json, log_page, logview, parts, query, takehome, timeline
+from ci.web import as_json, log_page, logtail, logview, parts, query, takehome, timeline
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
 from ci.web.filters import known_part
@@ -166,17 +166,17 @@ async def _head_part(number: int) -> Response:
 async def _log_part(number: int) -> Response:
     """Send what was added to the log, or the log anew where it can't be continued."""
     core = the_core()
-    tail = logview.read_tail()
+    tail = logtail.read_tail()
     reading = replace(read_reading("mark"), attempt=None)  # only the latest one's log has a tail
     version = parts.stamp(core, parts.NEVER, number)
     current = parts.is_current(core, number)
     log = await core.log(number)
-    if not logview.is_out_of_date(tail, log) and not logview.has_news(tail, log, current=current):
+    if not logtail.is_out_of_date(tail, log) and not logtail.has_news(tail, log, current=current):
         return parts.no_news(version, number, log)
     # The build first: when it has ended, the log that is asked for after it is the whole log.
     view = await core.build(number)
     log = await core.log(number)
-    if logview.is_out_of_date(tail, log):
+    if logtail.is_out_of_date(tail, log):
         shown = await _open_log(core, view, version, reading)
         return await parts.send_part("_log.html", replaces="#log", **shown)
     ended = view.build.status.ended

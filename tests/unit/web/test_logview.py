@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.server.views import LogView
-from ci.web import logview
+from ci.web.logtail import has_news
 from ci.web.logview import WINDOW_BYTES, WINDOW_LINES, LogShown, continue_log, open_log
-from ci.web.text import Place
 from tests.fakes.core import FakeCore
 
 ID = "1.1.1"
@@ -124,16 +121,16 @@ def test_a_tail_shows_each_byte_once(pieces: list[bytes]) -> None:
         for piece in pieces:
             core.print(ID, piece)
             log = LogView(ID, len(core._logs[ID]), growing=True)
-            assert logview.has_news(shown.tail, log, current=True) == bool(piece)
+            assert has_news(shown.tail, log, current=True) == bool(piece)
             shown = await continue_log(core, shown.tail, log, ended=False, version="v")
             assert shown.live
             made += shown.rows
         log = LogView(ID, len(data), growing=False)
-        assert logview.has_news(shown.tail, log, current=True)
+        assert has_news(shown.tail, log, current=True)
         shown = await continue_log(core, shown.tail, log, ended=True, version="v")
         assert not shown.live
         assert shown.pending is None
-        assert not logview.has_news(shown.tail, log, current=True)
+        assert not has_news(shown.tail, log, current=True)
         whole = await open_log(core, log, ended=True, version="v")
         assert made + shown.rows == whole.rows
 
@@ -160,27 +157,3 @@ async def test_only_the_words_at_the_cut_are_no_output() -> None:
     begin = cut + words.index(b"\n") + 1
     second = await open_log(core_with(data), log, begin=begin, ended=True, version="v")
     assert [row.ours for row in second.rows][:2] == [True, False]
-
-
-def test_a_page_learns_that_its_log_is_cut_and_that_it_is_over() -> None:
-    """It begins anew then, once each time: what stands above the log has changed."""
-    tail = logview.Tail(ID, 9, growing=True, place=Place(), start=0, shown=0, version="v")
-    assert logview.is_out_of_date(tail, LogView(ID, 9, growing=True, cut=5))
-    tail = replace(tail, cut=True)
-    assert not logview.is_out_of_date(tail, LogView(ID, 9, growing=True, cut=5))
-    assert logview.is_out_of_date(tail, LogView(ID, 9, growing=False, cut=5))
-
-
-def test_a_page_that_lags_or_has_grown_too_long_begins_anew() -> None:
-    """So does one whose attempt was given up for another."""
-    tail = logview.Tail(ID, 0, growing=True, place=Place(), start=0, shown=0, version="v")
-    assert not logview.is_out_of_date(tail, LogView(ID, 1000, growing=True))
-    assert logview.is_out_of_date(tail, LogView("1.1.2", 0, growing=True))
-    assert logview.is_out_of_date(tail, LogView(ID, 10**9, growing=True))
-
-
-def test_between_attempts_the_state_of_the_build_is_news() -> None:
-    """Before the first attempt and after a lost one the page says what the build waits for."""
-    tail = logview.Tail(None, 0, growing=True, place=Place(), start=0, shown=0, version="1")
-    assert not logview.has_news(tail, LogView(None, 0, growing=True), current=True)
-    assert logview.has_news(tail, LogView(None, 0, growing=True), current=False)

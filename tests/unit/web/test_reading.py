@@ -8,7 +8,8 @@ from html import unescape
 import httpx
 import pytest
 
-from ci.web.logview import ABOVE_LINES, MAX_BEHIND_BYTES, WINDOW_LINES
+from ci.web.logtail import MAX_BEHIND_BYTES
+from ci.web.logview import ABOVE_LINES, WINDOW_LINES
 from ci.web.reading import Reading
 from tests.fakes.core import FakeCore
 from tests.unit.web.checks import ask, check, poll
