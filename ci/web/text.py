@@ -207,6 +207,8 @@ _DELETE = "\x7f"
 
 
 def _text_html(text: str, style: Style) -> tuple[Markup, Style]:
+    if style is PLAIN and _SPECIAL.search(text) is None:  # most lines: a third of a page's time
+        return Markup(escape(text, quote=False)), style  # noqa: S704 - it went through escape()
     shown = ""
     # A carriage return starts the line again: what was written last stays.
     for segment in text.split("\r"):
