@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 import trio
@@ -24,8 +24,11 @@ from ci.wire.job import Job
 from ci.wire.registration import AttemptState
 
 DELIVERY_LIMIT_S: Final = 10.0  # an agent that stops tries this long; its next start goes on
-REMEMBERED: Final = 1000  # ended attempts; a request for one of them is a late repetition
+# Of each: attempts that have ended, and those that were refused. A request for one is a late one.
+REMEMBERED: Final = 1000
 COOKIE_BYTES: Final = 16  # nobody guesses it, no two are alike
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -46,6 +49,7 @@ class Attempts:
         self._nursery = nursery
         self._attempts: dict[str, Attempt] = {}
         self._done: dict[tuple[str, str], None] = {}  # by id and lease mark
+        self._refused: dict[tuple[str, str], str] = {}  # the same; in which words
         self._changed = trio.Event()
 
     @property
@@ -66,8 +70,21 @@ class Attempts:
 
         Raises Conflict when there is no free slot, or no room on the disk, or when the machine is
         short of something, or when the request has been on its way since before this agent was
-        started.
+        started. What one of our servers was refused is refused for ever: it may have given the
+        build to another agent since, and this may be an earlier request that comes late.
         """
+        key = job.id, job.lease_mark
+        if key in self._refused:
+            raise Conflict(self._refused[key])
+        try:
+            await self._take(job)
+        except Conflict as refusal:
+            if job.protocol > 0:
+                self._refused[key] = refusal.message
+                _forget_oldest(self._refused)
+            raise
+
+    async def _take(self, job: Job) -> None:
         room = self._tools.room
         if job.id not in self._attempts:
             await room.look()
@@ -154,8 +171,7 @@ class Attempts:
         del self._attempts[attempt.id]
         if accepted:
             self._done[attempt.id, attempt.job.lease_mark] = None
-        if len(self._done) > REMEMBERED:
-            del self._done[next(iter(self._done))]
+            _forget_oldest(self._done)
         self._change()
 
     async def _announce_end(self, attempt: Attempt) -> None:
@@ -169,6 +185,11 @@ class Attempts:
     async def _wait_until(self, holds: Callable[[], bool]) -> None:
         while not holds():
             await self._changed.wait()
+
+
+def _forget_oldest(remembered: dict[tuple[str, str], T]) -> None:
+    if len(remembered) > REMEMBERED:
+        del remembered[next(iter(remembered))]
 
 
 def _is_other(job: Job, lease_mark: str) -> bool:

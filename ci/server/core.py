@@ -262,17 +262,21 @@ class Server:
         return await self._store.page(wanted)
 
     async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
-        """Return everything about each of some builds, with as many queries as for one."""
-        attempts = await self._store.attempts_of([build.number for build in builds])
-        waiting = [build.number for build in builds if build.status is Status.WAITING]
+        """Return everything about each of some builds, as they are now, in as many queries as one.
+
+        Of one that was removed since it was read there are no attempts.
+        """
+        whole = await self._store.whole([build.number for build in builds])
+        read = [whole.get(build.number, (build, [])) for build in builds]
+        waiting = [build.number for build, _ in read if build.status is Status.WAITING]
         sight = await self._outlook.look() if waiting else None
         places = self._store.places(waiting)  # last of all: nobody is answered an old place
         found = []
-        for build in builds:
+        for build, attempts in read:
             view = BuildView(
-                self._with_log_size(build, attempts[build.number]),
-                tuple(attempts[build.number]),
-                phase=self._phase(build, attempts[build.number]),
+                self._with_log_size(build, attempts),
+                tuple(attempts),
+                phase=self._phase(build, attempts),
             )
             if sight is not None and (place := places.get(build.number)) is not None:
                 waiting_for, starts_in_s = sight.of(place)

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from trio.testing import MockClock
 
 from ci.errors import StoreFailed
-from ci.model import AgentState, Status
+from ci.model import AgentState
 from tests.story.world import SERVER, World
 
 
@@ -130,7 +130,7 @@ async def test_an_agent_counts_too(world: World, autojump_clock: MockClock) -> N
     assert agent["agent_checkout_seconds_count"] == 1
     assert agent["agent_delivery_retries_total{what=result}"] == 2
     number = await world.submit("sleep 100")
-    await world.wait_build(number, Status.RUNNING)
+    await world.wait_count(world.machine().started, 2)
     await world.server.cancel(number)
     await trio.sleep(30)
     agent = await read(world, "agent:8081")

@@ -14,6 +14,7 @@ from quart import Response, jsonify
 from trio.testing import MockClock
 
 from ci.model import AgentState, Reason, Status
+from ci.server.views import BuildFilter
 from ci.wire.registration import read_registration
 from tests.story.world import World
 
@@ -160,6 +161,21 @@ async def test_a_hand_over_that_is_never_answered(world: World, autojump_clock: 
     await world.wait_count(other.taken, limit_s=60)
     await other.finish(other.taken[0])
     assert (await world.wait_build(number)).build.status is Status.SUCCESS
+
+
+async def test_no_build_runs_without_an_attempt(world: World, autojump_clock: MockClock) -> None:
+    """One that is put back between two looks is shown as it is at the second."""
+    await world.start_server()
+    agent = world.agent()
+    agent.refuses = True
+    world.network.delays["/build"] = 1.0
+    await agent.register()
+    number = await world.submit()
+    await world.wait_build(number, Status.RUNNING)
+    (build,) = (await world.server.builds(BuildFilter())).builds
+    await world.wait_build(number, Status.WAITING)
+    (view,) = await world.server.views([build])
+    assert (view.build.status, view.attempts) == (Status.WAITING, ())
 
 
 async def test_a_server_error_in_answer_to_build(world: World, autojump_clock: MockClock) -> None:

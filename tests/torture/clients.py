@@ -6,8 +6,8 @@ again; one that may have arrived is not, for a build is made for each that arriv
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from threading import Thread
 from typing import Final
 
 import httpx
@@ -44,15 +44,17 @@ class Client:
         for one in plan.submissions:
             if one.client == number:
                 self._schedule.at(one.at_s, partial(self._submit, one))
-        self._thread = Thread(target=self._schedule.run)
+        self._pool = ThreadPoolExecutor(1)
+        self._work: Future[None]
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._work = self._pool.submit(self._schedule.run)
 
     def wait(self) -> None:
-        """Return when all was asked for."""
-        self._thread.join()
+        """Return when all was asked for. Raises what it has failed with."""
+        self._pool.shutdown()
+        self._work.result()
         self._http.close()
 
     def stop(self) -> None:

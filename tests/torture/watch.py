@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from threading import Event, Thread
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 from typing import Any, Final
 
 import httpx
@@ -30,16 +31,18 @@ class Watch:
         self._pids: dict[str, list[int]] = defaultdict(list)
         self._http = httpx.Client(base_url=stage.server.url, trust_env=False, timeout=_ANSWER_S)
         self._stop = Event()
-        self._thread = Thread(target=self._run)
+        self._pool = ThreadPoolExecutor(1)
+        self._work: Future[None]
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._work = self._pool.submit(self._run)
 
     def stop(self) -> None:
-        """End."""
+        """End. Raises what it has failed with."""
         self._stop.set()
-        self._thread.join()
+        self._pool.shutdown()
+        self._work.result()
         self._http.close()
 
     def _run(self) -> None:

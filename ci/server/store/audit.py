@@ -23,7 +23,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from ci.errors import StoreDamaged, StoreError
 from ci.model import ATTEMPT_ID, MAX_ATTEMPTS, TRY_AGAIN, Reason, Status, attempt_id
 from ci.server.store import removal
-from ci.server.store.database import FILE_NAME
+from ci.server.store.database import FILE_NAME, snapshot
 from ci.server.store.removal import EndedBuild, newest_number
 from ci.server.store.tables import SCHEMA, attempts, builds, jobs, tallies
 from ci.server.store.values import unreadable_values
@@ -164,14 +164,11 @@ class Audit:
 
     def findings(self) -> Iterator[Finding]:
         """Read everything but the logs, as it is at one moment."""
-        self._connection.exec_driver_sql("BEGIN")
-        try:
+        with snapshot(self._connection):
             self.newest = newest_number(self._connection)
             for step in self.steps():
                 yield from self._step(step)
             yield from self._tally_findings()
-        finally:
-            self._connection.exec_driver_sql("COMMIT")
 
     def steps(self) -> list[int]:
         """Return the steps in which there are builds, the first one as 0."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select
 
 from ci.model import JOB_NAME, Attempt, Build, BuildRequest, Status
+from ci.server.store.database import snapshot
 from ci.server.store.rows import to_attempt, to_build
 from ci.server.store.tables import IS_WAITING, attempts, builds, jobs
 
@@ -62,6 +63,19 @@ def get(connection: Connection, number: int) -> Build | None:
     """Return a build, or None."""
     row = connection.execute(select(builds).where(builds.c.number == number)).first()
     return to_build(row) if row else None
+
+
+def whole(
+    connection: Connection, numbers: Collection[int]
+) -> dict[int, tuple[Build, list[Attempt]]]:
+    """Return builds with their attempts, oldest first, as they were at one moment.
+
+    Else one that is put back in between would run, and have no attempt.
+    """
+    with snapshot(connection):
+        rows = connection.execute(select(builds).where(builds.c.number.in_(numbers))).all()
+        tries = attempts_of(connection, numbers)
+    return {build.number: (build, tries[build.number]) for build in map(to_build, rows)}
 
 
 def attempts_of(connection: Connection, numbers: Collection[int]) -> dict[int, list[Attempt]]:

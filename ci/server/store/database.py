@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,6 +68,18 @@ def open_database(folder: Path) -> Database:
             ) from error
         opened.pop_all()  # it is the caller's now
         return database
+
+
+@contextmanager
+def snapshot(connection: Connection) -> Iterator[None]:
+    """Let all queries of a reading connection see the same moment: each alone sees its own."""
+    connection.exec_driver_sql("BEGIN")
+    try:
+        yield
+    finally:
+        file = connection.connection.driver_connection
+        if file is not None and file.in_transaction:  # a disk that failed has ended it
+            connection.exec_driver_sql("COMMIT")
 
 
 def _connection(path: Path, opened: ExitStack, *, writes: bool) -> Connection:

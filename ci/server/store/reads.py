@@ -50,9 +50,9 @@ class Reads:
         """Return those of up to some thousand numbers whose builds were there and are no more."""
         return await self._read(lambda c: removal.removed(c, numbers))
 
-    async def attempts_of(self, numbers: Collection[int]) -> dict[int, list[Attempt]]:
-        """Return the attempts of each build, oldest first."""
-        return await self._read(lambda c: builds.attempts_of(c, numbers))
+    async def whole(self, numbers: Collection[int]) -> dict[int, tuple[Build, list[Attempt]]]:
+        """Return builds with their attempts, oldest first, as they are at one moment."""
+        return await self._read(lambda c: builds.whole(c, numbers))
 
     async def attempt(self, id: str) -> Attempt | None:
         """Return an attempt, or None."""

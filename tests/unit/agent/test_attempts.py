@@ -85,6 +85,32 @@ async def test_what_an_earlier_life_took_is_still_taken(stage: Stage) -> None:
         assert len(stage.machine.started) <= 1
 
 
+async def test_what_was_refused_is_not_taken_when_it_comes_again(stage: Stage) -> None:
+    """An earlier request for it that comes late: its build may be with another agent by now."""
+    async with stage.agent() as (_, http):
+        for id in ("1.1.1", "2.1.1"):
+            await http.post("/build", json=job(id, "sleep 2"))
+        refused = await http.post("/build", json=job("3.1.1", lease_mark="1"))
+        assert refused.status_code == 409
+        await stage.server.wait_result(2)
+        late = await http.post("/build", json=job("3.1.1", lease_mark="1"))
+        assert (late.status_code, late.text) == (409, refused.text)
+        fresh = await http.post("/build", json=job("3.1.1", lease_mark="2"))
+        assert fresh.status_code == 202
+        await stage.server.wait_result(3)
+        assert len(stage.machine.started) == 3
+
+
+async def test_a_server_of_others_may_ask_again_what_was_refused(stage: Stage) -> None:
+    """It has one id for a build, and no other way."""
+    async with stage.agent() as (_, http):
+        for id in ("1", "2"):
+            await http.post("/build", json=job(id, "sleep 2", protocol=0))
+        assert (await http.post("/build", json=job("3", protocol=0))).status_code == 409
+        await stage.server.wait_result(2)
+        assert (await http.post("/build", json=job("3", protocol=0))).status_code == 202
+
+
 async def test_slots_are_counted(stage: Stage) -> None:
     """One more than the slots is refused; an ended build whose result waits takes none."""
     async with stage.agent() as (_, http):
@@ -95,7 +121,7 @@ async def test_slots_are_counted(stage: Stage) -> None:
         assert "slot" in refused.json()["error"]["message"]
         stage.server.down = True
         await trio.sleep(3)
-        assert (await http.post("/build", json=job("3.1.1"))).status_code == 202
+        assert (await http.post("/build", json=job("3.1.2"))).status_code == 202
         await trio.sleep(1)
         status = (await http.get("/status")).json()
         assert {state["state"] for state in status["attempts"]} == {"delivering"}

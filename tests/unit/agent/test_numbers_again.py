@@ -6,7 +6,7 @@ import trio
 
 from tests.fakes.stage import Stage, job
 
-OLD, NEW = "20300101T000000.000001", "20300102T000000.000001"
+OLD, NEW, NEWER = (f"2030010{day}T000000.000001" for day in (1, 2, 3))
 
 
 async def test_a_late_build_ends_nothing_that_is_newer(stage: Stage) -> None:
@@ -28,7 +28,8 @@ async def test_a_newer_build_ends_what_the_server_has_forgotten(stage: Stage) ->
         new = job(command="echo new", lease_mark=NEW)
         assert (await http.post("/build", json=new)).status_code == 409
         await trio.sleep(5)
-        assert (await http.post("/build", json=new)).status_code == 202
+        again = new | {"lease_mark": NEWER}  # the server leases it anew
+        assert (await http.post("/build", json=again)).status_code == 202
         assert (await stage.server.wait_result())["log"] == "new\n"
 
 
@@ -59,7 +60,8 @@ async def test_a_late_answer_to_a_registration_ends_nothing_that_is_newer(stage:
         new = job(command="sleep 10; echo new", lease_mark=NEW)
         assert (await http.post("/build", json=new)).status_code == 409
         await trio.sleep(1)
-        assert (await http.post("/build", json=new)).status_code == 202
+        again = new | {"lease_mark": NEWER}
+        assert (await http.post("/build", json=again)).status_code == 202
         with trio.fail_after(60):
             assert (await stage.server.wait_result())["log_size"] == len("new\n")
     assert len(stage.server.registrations) > 1

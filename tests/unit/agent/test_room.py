@@ -89,7 +89,7 @@ async def test_without_room_no_build_is_taken(stage: Stage) -> None:
         assert stage.server.registrations[-1]["available"] is False
         stage.machine.free = 105 * MB
         assert (await http.get("/status")).json()["problem"] == ""
-        assert (await http.post("/build", json=job())).status_code == 202
+        assert (await http.post("/build", json=job("1.1.2"))).status_code == 202
         assert (await stage.server.wait_result())["status"] == "success"
 
 
@@ -142,5 +142,5 @@ async def test_a_disk_that_does_not_answer_has_no_room(stage: Stage) -> None:
             assert refused.status_code == 409
             assert "can't be looked at (no answer within 2 s)" in problem
         stage.machine.looks_s = 0
-        assert (await http.post("/build", json=job())).status_code == 202
+        assert (await http.post("/build", json=job("1.1.2"))).status_code == 202
         assert (await stage.server.wait_result())["status"] == "success"

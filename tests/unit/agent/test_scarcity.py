@@ -92,4 +92,4 @@ async def test_meanwhile_nothing_new_is_taken(stage: Stage) -> None:
         await stage.server.wait_result()
         await trio.sleep(HOLD_S)
         assert (await http.get("/status")).json()["problem"] == ""
-        assert (await http.post("/build", json=job("2.1.1"))).status_code == 202
+        assert (await http.post("/build", json=job("2.1.2"))).status_code == 202

@@ -283,7 +283,7 @@ async def test_a_lease_that_was_not_taken_is_undone(tmp_path: Path) -> None:
         build = await store.build(1)
         assert build is not None
         assert (build.status, build.agent, build.started_at) == (Status.WAITING, None, None)
-        assert await store.attempts_of([1]) == {1: []}
+        assert await store.whole([1, 2]) == {1: (build, [])}
         with pytest.raises(GivenUp):
             await store.end(first.id, GOOD, delivered=True)
         assert (await lease(store)).id == "1.1.2"

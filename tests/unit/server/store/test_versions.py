@@ -36,9 +36,9 @@ async def test_each_change_is_seen_by_the_builds_own_page(tmp_path: Path, change
             await store.accept(REQUEST)
         await lease(store)
         before = {each: store.version_of(each) for each in (number, other)}
-        shown = await store.build(number), await store.attempts_of([number])
+        shown = await store.whole([number])
         await do(store)
-        assert (await store.build(number), await store.attempts_of([number])) != shown
+        assert await store.whole([number]) != shown
         assert store.version_of(number) != before[number]
         assert store.version_of(other) == before[other]
 
