@@ -58,7 +58,9 @@ from ci.server.views import (
     LogHits,
     LogView,
     Neighbours,
+    WhyRed,
 )
+from ci.server.why import Explainer
 from ci.wire.job import command_problem
 from ci.wire.registration import Registration, write_welcome
 from ci.wire.result import Result
@@ -152,6 +154,7 @@ class Server:
         self._fleet = fleet
         self._logs = logs
         self._search = LogSearch(logs)
+        self._explainer = Explainer(store, logs)
         self._room = room
         self._durations = durations
         self._outlook = Outlook(store, fleet, room, durations=durations, now=now)
@@ -390,6 +393,13 @@ class Server:
         Looks at a piece only: `next` is None when all was looked at, else ask again.
         """
         return await self._search.first_error(attempt)
+
+    async def why_red(self, number: int) -> WhyRed:
+        """Compare the log of a build that went wrong with that of the last green one like it.
+
+        That takes up to some seconds for long logs. Raises NotFound.
+        """
+        return await self._explainer.explain(await self.build(number))
 
     # Agents, as people see them
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ci.model import Agent, AgentState, Attempt, Build, Status
+from ci.newlines import NewLine, News
 
 DEFAULT_LIMIT = 50  # builds on one page
 MAX_LIMIT = 500
@@ -62,6 +63,7 @@ class Neighbours:
     previous: int | None = None
     next: int | None = None
     last_green: int | None = None  # before it, of the same branch and command
+    green_elsewhere: int | None = None  # if there is none: of the same command on any branch
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,27 @@ class Refusal:
     build: int
     why: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LogNews:
+    """What is new in a log against that of a green build, and what of both was not looked at."""
+
+    news: News
+    missing: tuple[NewLine, ...]  # the first ones of the green log that did not come again
+    left_out: int  # bytes in its middle
+    green_left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class WhyRed:
+    """Why a build may have failed; `problem` says in a sentence why nobody knows, else empty."""
+
+    view: BuildView
+    green: BuildView | None = None  # the build that it is compared with
+    same_branch: bool = True
+    found: LogNews | None = None  # None if there is a problem
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

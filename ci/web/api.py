@@ -81,6 +81,12 @@ async def build_log(number: int) -> Response:
     return await raw_log(number)
 
 
+@api.get("/api/builds/<number:number>/why")
+async def why_red(number: int) -> Response:
+    """Tell what a build that went wrong printed that the last green one like it did not."""
+    return as_json.answer(as_json.why_red(await the_core().why_red(number)))
+
+
 @api.post("/api/builds/<number:number>/cancel")
 async def cancel_build(number: int) -> Response:
     """End a build now."""

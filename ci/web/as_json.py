@@ -7,9 +7,11 @@ from typing import Any
 
 from quart import Response
 
+from ci.escapes import strip
 from ci.model import Attempt
+from ci.newlines import NewLine
 from ci.repository import shown_url
-from ci.server.views import AgentUse, AgentView, BuildView, Health, Refusal
+from ci.server.views import AgentUse, AgentView, BuildView, Health, Refusal, WhyRed
 from ci.web.words import iso
 
 
@@ -74,6 +76,48 @@ def attempt(attempt: Attempt) -> dict[str, Any]:
         "log_size": attempt.log_size,
         "log_cut": attempt.log_cut,
     }
+
+
+def why_red(why: WhyRed) -> dict[str, Any]:
+    """Show what is new in the log of a build, or why that can't be told."""
+    found = why.found
+    return {
+        "number": why.view.build.number,
+        "problem": why.problem or None,
+        "green": None if why.green is None else why.green.build.number,
+        "same_branch": None if why.green is None else why.same_branch,
+        "news": None
+        if found is None
+        else {
+            "lines": found.news.lines,
+            "new": found.news.new,
+            "errors": found.news.errors,
+            "little_in_common": found.news.is_strange,
+            "runs": [[_new_line(line) for line in run] for run in found.news.runs],
+            "hidden": found.news.hidden,
+            "missing": found.news.missing,
+            "missing_lines": [
+                {"line": line.number, "text": _plain(line.text)} for line in found.missing
+            ],
+            "left_out": found.left_out,
+            "green_left_out": found.green_left_out,
+            "too_many_kinds": found.news.is_full,
+        },
+    }
+
+
+def _new_line(line: NewLine) -> dict[str, Any]:
+    return {
+        "line": line.number,
+        "text": _plain(line.text),
+        "new": line.is_new,
+        "error": line.is_error,
+        "alike": line.alike,
+    }
+
+
+def _plain(text: bytes) -> str:
+    return strip(text).decode("utf-8", "replace")
 
 
 def agent(view: AgentView, use: AgentUse) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ci.server.views import (
     LogHits,
     LogView,
     Neighbours,
+    WhyRed,
 )
 
 EXTENSION = "core"  # where an app keeps its core
@@ -115,6 +116,9 @@ class Core(Protocol):
 
     async def first_error(self, attempt: str) -> LogHits:
         """Find the first line that looks like an error, of a log that has ended."""
+
+    async def why_red(self, number: int) -> WhyRed:
+        """Say what a build that went wrong printed that the last green one like it did not."""
 
     async def agents(self) -> tuple[AgentView, ...]:
         """List the agents."""

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from quart import Blueprint, Response, redirect, url_for
 from quart.typing import ResponseReturnValue
 
-from ci.web import agents_page, badge, build_page, feed, list_page, log_page, parts
+from ci.web import agents_page, badge, build_page, feed, list_page, log_page, parts, why_page
 from ci.web.body import refuse_cross_site
 
 pages = Blueprint("pages", __name__)
@@ -24,6 +24,7 @@ pages.post("/build/<number:number>/front")(build_page.move_to_front)
 pages.post("/build/<number:number>/rerun")(build_page.rerun_build)
 pages.get("/build/<number:number>/log")(build_page.build_log)
 pages.get("/build/<number:number>/find")(log_page.find_in_log)
+pages.get("/build/<number:number>/why")(why_page.why_red)
 
 pages.get("/agents")(agents_page.agents)
 pages.get("/agents/<path:name>")(agents_page.agent)

@@ -19,6 +19,7 @@ from ci.model import (
     commit_problem,
     note_problem,
 )
+from ci.newlines import NewLine, compare
 from ci.server.views import (
     AgentUse,
     AgentView,
@@ -28,9 +29,11 @@ from ci.server.views import (
     Health,
     LogHit,
     LogHits,
+    LogNews,
     LogView,
     Neighbours,
     Refusal,
+    WhyRed,
 )
 
 OF_AGENTS = 0  # in the place of a build's number
@@ -52,6 +55,7 @@ class FakeCore:
         self.look_lines = 10_000  # that one question looks at when a text is wanted
         self.looked_to: int | None = None  # how far each page was looked for
         self.queries = 0  # how often anything was asked that costs a look into a store
+        self.whys: dict[int, WhyRed] = {}  # by build: what is said in the place of a comparison
         self._version = 1
         self._changed = {OF_AGENTS: 0}  # by the number of the build: the version since then
         self._views: dict[int, BuildView] = {}
@@ -279,6 +283,24 @@ class FakeCore:
     async def first_error(self, attempt: str) -> LogHits:
         """Look for it in all of the log."""
         return await self.find_after(attempt, None, 0, 1)
+
+    async def why_red(self, number: int) -> WhyRed:
+        """Compare with the last green one before it, of whatever branch and command."""
+        if number in self.whys:
+            return self.whys[number]
+        view = await self.build(number)
+        if view.build.status not in (Status.FAILURE, Status.ERROR):
+            return WhyRed(view, problem="It is not red.")
+        near = await self.neighbours(view.build)
+        if near.last_green is None:
+            return WhyRed(view, problem="No earlier build was green.")
+        green = self._views[near.last_green]
+        other = self._logs[green.attempts[-1].id]
+        news = compare([self._logs[view.attempts[-1].id]], [other])
+        lines = other.split(b"\n")
+        missing = tuple(NewLine(line, lines[line - 1]) for line in news.missing_lines)
+        same_branch = green.build.branch == view.build.branch
+        return WhyRed(view, green, same_branch, LogNews(news, missing, 0, 0))
 
     def _hits(self, lines: list[str], before: int, text: str | None) -> tuple[LogHit, ...]:
         wanted = "error:" if text is None else text

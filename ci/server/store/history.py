@@ -29,6 +29,12 @@ _OF_KIND: Final = text(
     " ORDER BY number DESC LIMIT :limit"
 )
 
+_GREEN_OF_COMMAND: Final = text(
+    "SELECT number, command FROM builds INDEXED BY builds_green WHERE repository = :repository"
+    " AND substr(command, 1, 200) = :command AND status = 'success' AND number < :before"
+    " ORDER BY number DESC LIMIT :limit"
+)
+
 
 def durations(connection: Connection, kind: Kind, limit: int) -> list[float]:
     """Return how many seconds the last `limit` green builds of a kind took, the newest first.
@@ -87,12 +93,26 @@ def neighbours(connection: Connection, build: Build) -> Neighbours:
         near.append(builds.c.branch == branch)
     before = select(func.max(builds.c.number)).where(*near, builds.c.number < build.number)
     after = select(func.min(builds.c.number)).where(*near, builds.c.number > build.number)
+    green = last_green(connection, build, branch)
     return Neighbours(
         branch,
         connection.execute(before).scalar(),
         connection.execute(after).scalar(),
-        last_green(connection, build, branch),
+        green,
+        green_elsewhere(connection, build) if green is None else None,
     )
+
+
+def green_elsewhere(connection: Connection, build: Build) -> int | None:
+    """Find the last green build before one that did the same on any branch."""
+    values = {
+        "repository": build.repository,
+        "command": build.command[:MAX_KIND_CHARS],
+        "before": build.number,
+        "limit": SAME_BEGINNING,
+    }
+    rows = connection.execute(_GREEN_OF_COMMAND, values)
+    return next((row.number for row in rows if row.command == build.command), None)
 
 
 def last_green(connection: Connection, build: Build, branch: str) -> int | None:

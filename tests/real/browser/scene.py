@@ -22,6 +22,14 @@ SECTIONS: Final = (
     "echo ::group::Install; seq 5; echo ::endgroup::; echo ::group::Test; "
     "printf '\\033[32mok\\033[0m 1\\n'; echo 'error: 2 is not 3'; echo ::endgroup::; exit 1"
 )
+# Green on `main`; elsewhere many lines of all kinds are new.
+STRANGE: Final = (
+    "grep -q 'return round' till.py && echo fine && exit; "
+    f"echo {LONG_WORD}; printf '\\033[41mred\\033[0m\\n'; "
+    "for a in a b c d e f g h i j k l m n o p q r s t u v w x y z; do "
+    "for b in a b c d e f g h i j k l; do echo word-$a$b; done; done; "
+    "seq 900 | sed 's/^/again /'; echo 'error: 2 is not 3'; exit 1"
+)
 LISTS: Final = {
     "list": "/",
     "failures": "/?status=failure",
@@ -37,8 +45,9 @@ BUILDS: Final = (
     "green", "red", "error", "right-to-left", "long-words", "big-log", "canceled", "running",
     "waiting", "sections",
 )  # fmt: skip
+WHY: Final = {"why": "red", "why-strange": "strange", "why-not": "error"}
 EMPTY: Final = {"empty": "/", "empty-agents": "/agents"}
-PAGES: Final = (*LISTS, *BUILDS, *EMPTY)
+PAGES: Final = (*LISTS, *BUILDS, *WHY, *EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,7 @@ def open_scene(site: Site, earlier: int) -> Scene:
     empty.start()
     addresses = {name: server.url + path for name, path in LISTS.items()}
     addresses |= {name: f"{server.url}/build/{numbers[name]}" for name in BUILDS}
+    addresses |= {name: f"{server.url}/build/{numbers[build]}/why" for name, build in WHY.items()}
     addresses |= {name: empty.url + path for name, path in EMPTY.items()}
     return Scene(site, server, addresses)
 
@@ -109,6 +119,8 @@ def _ended(server: Server) -> dict[str, int]:
         ),
         "big-log": ("till", "main", BIG_LOG),
         "sections": ("till", "main", SECTIONS),
+        "fine": ("till", "main", STRANGE),
+        "strange": ("till", "broken", STRANGE),
         "canceled": ("till", "main", "echo begun; sleep 1000"),
     }  # fmt: skip
     numbers = {

@@ -1,0 +1,264 @@
+"""The lines of a log that are new against another one: of a shape that the other does not have.
+
+Where a line stands does not matter, as tests that run side by side come in any order; nor does how
+often, except of what looks like an error. Memory is bounded whatever the logs are. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ci import escapes
+from ci.errorlines import find_errors
+from ci.lineshape import Shapes
+
+MAX_LINE_BYTES: Final = 2000  # of a line that are compared and shown; the rest is left out
+MAX_SHAPES: Final = 100_000  # that are told apart in one log: 20 MB; a usual one has some hundreds
+MOST_ERRORS: Final = 100  # of the new lines that look like an error are shown, the first ones …
+MOST_FIRST: Final = 150  # … of the others the first …
+MOST_LAST: Final = 100  # … and the last, since what went wrong stands at the end of most logs
+GAP_LINES: Final = 3  # between new lines that are shown with them, so that these can be understood
+MOST_MISSING: Final = 20  # of the lines that did not come again are told
+# When so much of a log is new, the two have little in common, and that is the news.
+STRANGE_SHARE: Final = 0.8
+STRANGE_LINES: Final = 10
+
+_WORD: Final = re.compile(rb"[A-Za-z\x80-\xff]")  # a line without any is never news by itself
+
+
+class Cutter:
+    """Cuts a log that comes piece by piece into lines, of which no more than the beginning."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def cut(self, data: bytes) -> list[bytes]:
+        """Return the lines that are complete now, as they were printed."""
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = _shortened(rest)
+        return [line if len(line) <= MAX_LINE_BYTES else _shortened(line) for line in lines]
+
+    def end(self) -> list[bytes]:
+        """Return the last line, if it has no end."""
+        rest, self._rest = self._rest, b""
+        return [rest] if rest else []
+
+
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    """A line to be shown, with its colours."""
+
+    number: int
+    text: bytes
+    is_new: bool = True  # or it only stands between new ones
+    is_error: bool = False  # whether it looks like one
+    alike: int = 0  # further lines of the same shape, which are not shown
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What came of a comparison."""
+
+    lines: int  # that were compared
+    new: int  # of them, whether they are shown or not
+    errors: int  # shapes of new lines that look like an error
+    runs: tuple[tuple[NewLine, ...], ...]  # lines that follow each other, in the log's order
+    hidden: int  # shapes of new lines that are not shown since there are too many
+    missing: int  # shapes that did not come again
+    missing_lines: tuple[int, ...]  # numbers of their first lines in the other log
+    is_full: bool  # whether there were more shapes than are told apart
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether the logs have so little in common that most news are none."""
+        return self.new >= STRANGE_LINES and self.new > STRANGE_SHARE * self.lines
+
+
+class Known:
+    """The lines of the log that one compares with."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        self.counts: dict[int, int] = {}  # how many lines there are of each shape, by its hash
+        self.firsts: dict[int, int] = {}  # the number of the first, of those that have a word
+        self.is_full = False
+        self._shapes = shapes
+
+    def add(self, number: int, lines: list[bytes]) -> None:
+        """Take lines, the first of which has this number."""
+        for at, shape in enumerate(self._shapes.of(_plain(lines)), number):
+            key = hash(shape)
+            count = self.counts.get(key, 0)
+            if count == 0:
+                if len(self.counts) >= MAX_SHAPES:
+                    self.is_full = True
+                    continue
+                if _WORD.search(shape):
+                    self.firsts[key] = at
+            self.counts[key] = count + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The first line of a new shape, and those between it and the one that was found before it."""
+
+    key: int
+    line: NewLine
+    above: tuple[tuple[int, NewLine], ...]  # with their keys
+
+
+class Comparison:
+    """Finds the new lines of a log."""
+
+    def __init__(self, known: Known, shapes: Shapes) -> None:
+        self._known = known
+        self._left = dict(known.counts)  # lines of each shape that have not come yet
+        self._shapes = shapes
+        self._times: dict[int, int] = {}  # how often each new shape has come
+        self._dull: set[int] = set()  # shapes that may come more often than in the other log
+        self._errors: list[_Found] = []
+        self._firsts: list[_Found] = []
+        self._lasts: deque[_Found] = deque(maxlen=MOST_LAST)
+        self._above: list[tuple[bytes, int]] = []  # the last lines so far, with their keys
+        self._next = 1  # the number of the line that follows these
+        self._previous = 0  # the number of the line that was found last
+        self._lines = self._new = self._error_shapes = 0
+        self._is_full = known.is_full
+
+    def add(self, number: int, lines: list[bytes]) -> None:
+        """Take lines, the first of which has this number."""
+        printed = _plain(lines)
+        shapes = self._shapes.of(printed)
+        keys = list(map(hash, shapes))
+        if number != self._next:
+            self._above = []  # some were left out
+        around = [*self._above, *zip(lines, keys, strict=True)]
+        above = len(self._above)
+        for index, key in enumerate(keys):
+            left = self._left.get(key)
+            if left:
+                self._left[key] = left - 1
+            elif key in self._times:
+                self._new += 1
+                self._times[key] += 1
+            elif left is None and _WORD.search(shapes[index]):
+                self._find(number + index, around, above + index, _is_error(printed[index]))
+            elif left == 0 and key not in self._dull:
+                if _is_error(printed[index]):
+                    self._find(number + index, around, above + index, True)
+                else:
+                    self._dull.add(key)
+        self._lines += len(lines)
+        self._next = number + len(lines)
+        self._above = around[-GAP_LINES:]
+
+    def _find(
+        self, number: int, around: list[tuple[bytes, int]], place: int, looks_like_error: bool
+    ) -> None:
+        """Note the first line of a new shape, which is at `place` of those around it."""
+        self._new += 1
+        if len(self._times) >= MAX_SHAPES:
+            self._is_full = True
+            return
+        text, key = around[place]
+        self._times[key] = 1
+        between = min(number - self._previous - 1, place)
+        self._previous = number
+        if between > GAP_LINES:
+            between = 0
+        above = tuple(
+            (other, NewLine(number - between + index, line, is_new=other not in self._left))
+            for index, (line, other) in enumerate(around[place - between : place])
+        )
+        found = _Found(key, NewLine(number, text, is_error=looks_like_error), above)
+        if looks_like_error:
+            self._error_shapes += 1
+        if looks_like_error and len(self._errors) < MOST_ERRORS:
+            self._errors.append(found)
+        elif len(self._firsts) < MOST_FIRST:
+            self._firsts.append(found)
+        else:
+            self._lasts.append(found)
+
+    def news(self) -> News:
+        """Say what came of it."""
+        shown = sorted(
+            [*self._errors, *self._firsts, *self._lasts], key=lambda found: found.line.number
+        )
+        counts = self._known.counts
+        missing = [
+            number for key, number in self._known.firsts.items() if self._left[key] == counts[key]
+        ]
+        return News(
+            lines=self._lines,
+            new=self._new,
+            errors=self._error_shapes,
+            runs=tuple(self._runs(shown)),
+            hidden=len(self._times) - len(shown),
+            missing=len(missing),
+            missing_lines=tuple(missing[:MOST_MISSING]),
+            is_full=self._is_full,
+        )
+
+    def _runs(self, shown: list[_Found]) -> Iterator[tuple[NewLine, ...]]:
+        """Put lines that follow each other together, and say at each how many more are like it."""
+        runs: list[list[tuple[int, NewLine]]] = []
+        for found in shown:
+            if not runs or runs[-1][-1][1].number + len(found.above) + 1 != found.line.number:
+                runs.append([])
+            else:
+                runs[-1] += found.above
+            runs[-1].append((found.key, found.line))
+        in_sight = Counter(key for run in runs for key, _ in run)
+        firsts = {found.line.number for found in shown}
+        for run in runs:
+            yield tuple(
+                replace(line, alike=self._times[key] - in_sight[key])
+                if line.number in firsts
+                else line
+                for key, line in run
+            )
+
+
+def compare(log: Iterable[bytes], other: Iterable[bytes]) -> News:
+    """Find what is new in a log that comes in pieces against another one."""
+    shapes = Shapes()
+    known = Known(shapes)
+    for number, lines in _numbered(other):
+        known.add(number, lines)
+    comparison = Comparison(known, shapes)
+    for number, lines in _numbered(log):
+        comparison.add(number, lines)
+    return comparison.news()
+
+
+def _numbered(pieces: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
+    cutter, number = Cutter(), 1
+    for piece in pieces:
+        lines = cutter.cut(piece)
+        yield number, lines
+        number += len(lines)
+    yield number, cutter.end()
+
+
+def _is_error(line: bytes) -> bool:
+    return any(True for _ in find_errors(line))
+
+
+def _shortened(line: bytes) -> bytes:
+    """Leave out what is too long, and what a terminal would have written over by then."""
+    if len(line) <= MAX_LINE_BYTES:
+        return line
+    return line[line.rstrip(b"\r").rfind(b"\r") + 1 :][:MAX_LINE_BYTES]
+
+
+def _plain(lines: list[bytes]) -> list[bytes]:
+    """Make of lines what one reads: without escape sequences, and as they stood at last."""
+    whole = escapes.strip(b"\n".join(lines))
+    plain = whole.split(b"\n") if lines else []
+    if b"\r" in whole:
+        return [line.rstrip(b"\r \t").rpartition(b"\r")[2] for line in plain]
+    return plain

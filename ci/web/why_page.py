@@ -1,0 +1,57 @@
+"""Why red: the lines of a build that went wrong that the last green build like it did not print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from quart import Response
+
+from ci.newlines import NewLine, News
+from ci.web import parts
+from ci.web.core import the_core
+from ci.web.text import PLAIN, line_html
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Lines that follow each other, and how many before them are no news."""
+
+    lines: tuple[NewLine, ...]
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The news in the order in which they are read: what looks like an error comes first."""
+
+    errors: list[Run]
+    others: list[Run]
+    first_error: NewLine | None
+
+
+async def why_red(number: int) -> Response:
+    """Show what is new in a build's log, or say why that can't be told."""
+    found = await the_core().why_red(number)
+    shown = None if found.found is None else arrange(found.found.news)
+    return await parts.send_page("why.html", why=found, shown=shown, line_of=line_of)
+
+
+def arrange(news: News) -> Shown:
+    """Put the runs that have something which looks like an error before the others."""
+    with_error = [any(line.is_error for line in run) for run in news.runs]
+    errors = [run for run, wrong in zip(news.runs, with_error, strict=True) if wrong]
+    others = [run for run, wrong in zip(news.runs, with_error, strict=True) if not wrong]
+    first = next((line for run in errors for line in run if line.is_error), None)
+    return Shown(_with_gaps(errors), _with_gaps(others), first)
+
+
+def line_of(text: bytes) -> Markup:
+    """Make HTML of a line: its own colours, whatever the lines above it have set."""
+    return line_html(text, PLAIN)[0]
+
+
+def _with_gaps(runs: Sequence[tuple[NewLine, ...]]) -> list[Run]:
+    ends = [0, *(run[-1].number for run in runs)]
+    return [Run(run, run[0].number - end - 1) for run, end in zip(runs, ends, strict=False)]

@@ -1,0 +1,134 @@
+"""Why red: what is new since the last green build, and what looks like an error before the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from ci.model import Status
+from ci.server.views import LogNews
+from tests.fakes.core import FakeCore
+from tests.unit.web.checks import ask, check
+
+GREEN = b"begin\nDownloaded 3 packages in 1.2s\na\nb\nc\nall 12 tests passed\nbye\n"
+RED = (
+    b"begin\nDownloaded 14 packages in 3.4s\nwarning: <b>old</b>\na\nb\nc\nall 12 tests passed\n"
+    b"\x1b[31merror: 2 is not 3\x1b[0m\n  in test_sum\n"
+)
+
+
+async def build(
+    client: httpx.AsyncClient, core: FakeCore, log: bytes, status: Status, branch: str = "main"
+) -> int:
+    """Let a build end that has printed this; its number."""
+    answer = await ask(client)
+    number = int(answer.headers["Location"].partition("#")[0].rpartition("/")[2])
+    core.describe(number, commit_hash=f"{number:040x}", subject=f"Commit {number}", branch=branch)
+    core.print(core.start(number), log)
+    core.end(number, status, exit_code=0 if status is Status.SUCCESS else 1)
+    return number
+
+
+async def test_new_lines_are_shown_with_links_into_the_log(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """What looks like an error before the rest; with colours, and never as markup."""
+    await build(client, core, GREEN, Status.SUCCESS)
+    await build(client, core, RED, Status.FAILURE)
+    html = check(await client.get("/build/2/why"))
+    assert "3 of 9 lines are new since #1" in html
+    error = '<div class="line marked" id="L8"><a href="/build/2?line=8#L8">8</a>'
+    assert error + '<span><span class="f1">error: 2 is not 3</span></span></div>' in html
+    assert html.index("error: 2 is not 3") < html.index("warning: &lt;b&gt;old&lt;/b&gt;")
+    assert "Downloaded" not in html
+    assert 'id="L5"' not in html
+    assert "Only in #1" in html
+    assert '<a href="/build/1?line=7#L7">7</a><span>bye</span>' in html
+    assert "git log 000000000000..000000000000" in html
+
+
+async def test_a_failed_build_leads_there(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """With one click from the top of its page; one that is green, or has no green one, does not."""
+    await build(client, core, RED, Status.FAILURE)
+    await build(client, core, GREEN, Status.SUCCESS)
+    await build(client, core, RED, Status.ERROR)
+    assert "What is new" not in check(await client.get("/build/1"))
+    assert "What is new" not in check(await client.get("/build/2"))
+    html = check(await client.get("/build/3"))
+    assert '<a href="/build/3/why">What is new since #2, the last green</a>' in html
+
+
+async def test_lines_alike_are_shown_once_and_counted(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """So that a thousand of them hide nothing."""
+    await build(client, core, GREEN, Status.SUCCESS)
+    await build(client, core, b"retry 1 of it\n" * 1_235, Status.FAILURE)
+    html = check(await client.get("/build/2/why"))
+    assert "<small>and 1,234 like it</small>" in html
+    assert "None of them looks like an error." in html
+    assert "little in common" in html
+
+
+async def test_a_log_without_news_says_so(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """And what did not come: a build that was ended by a limit hung there."""
+    await build(client, core, GREEN, Status.SUCCESS)
+    await build(client, core, GREEN[: GREEN.index(b"bye")], Status.ERROR)
+    html = check(await client.get("/build/2/why"))
+    assert "It has printed nothing that #1" in html
+    assert "What is new" not in html
+    assert "<span>bye</span>" in html
+
+
+@pytest.mark.parametrize("status", [Status.SUCCESS, Status.CANCELED])
+async def test_why_there_is_no_comparison_is_said(
+    client: httpx.AsyncClient, core: FakeCore, status: Status
+) -> None:
+    """On the page and to programs."""
+    await build(client, core, GREEN, status)
+    assert "It is not red." in check(await client.get("/build/1/why"))
+    answer = (await client.get("/api/builds/1/why")).json()
+    assert answer == {
+        "number": 1, "problem": "It is not red.", "green": None, "same_branch": None, "news": None,
+    }  # fmt: skip
+    assert (await client.get("/build/9/why")).status_code == 404
+    assert (await client.get("/api/builds/9/why")).status_code == 404
+
+
+async def test_another_branch_is_named(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Where the own one was never green."""
+    await build(client, core, GREEN, Status.SUCCESS, branch="main")
+    await build(client, core, RED, Status.FAILURE, branch="topic")
+    html = check(await client.get("/build/2/why"))
+    assert "That was on another branch, main: on topic none was green before." in html
+
+
+async def test_what_was_not_compared_is_said(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Of long logs, and of logs with more kinds of lines than are told apart."""
+    await build(client, core, GREEN, Status.SUCCESS)
+    await build(client, core, RED, Status.FAILURE)
+    why = await core.why_red(2)
+    assert why.found is not None
+    news = replace(why.found.news, is_full=True, hidden=3, missing=40)
+    core.whys[2] = replace(why, found=LogNews(news, why.found.missing, 5_000_000, 7_000_000))
+    html = check(await client.get("/build/2/why"))
+    assert "5.0 MB in the middle of this log and 7.0 MB in the middle of that of #1" in html
+    assert "3 more kinds of new lines are not shown." in html
+    assert "more kinds of lines than can be told apart" in html
+    assert "and 39 more" in html
+
+
+async def test_programs_are_told_the_same(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """With plain text, and all that the page says."""
+    await build(client, core, GREEN, Status.SUCCESS)
+    await build(client, core, RED, Status.FAILURE)
+    answer = (await client.get("/api/builds/2/why")).json()
+    assert (answer["number"], answer["green"], answer["same_branch"]) == (2, 1, True)
+    news = answer["news"]
+    lines = [line for run in news["runs"] for line in run]
+    assert {"line": 8, "text": "error: 2 is not 3", "new": True, "error": True, "alike": 0} in lines
+    assert news["missing_lines"] == [{"line": 7, "text": "bye"}]
+    assert (news["lines"], news["new"], news["errors"], news["hidden"]) == (9, 3, 1, 0)
+    assert (news["little_in_common"], news["left_out"], news["too_many_kinds"]) == (False, 0, False)
