@@ -175,14 +175,18 @@ class Server:
         self._shown = Unhurried(lambda: store.version)
         self.stopping = trio.Event()
 
-    def version(self, number: int | None = None) -> str:
+    def version(self, number: int | None = None, *, at_once: bool = False) -> str:
         """Return a word that changes soon after anything that a page shows may have changed.
 
-        With a number, at once, and after anything that the page of that build shows. For one far
-        back in line its place counts in steps, or each build that begins anywhere would make all
-        pages anew. Bytes that are added to a log do not count: a log is asked for by its offset.
+        With `at_once` it changes at once, also in haste. So it does with a number, and then after
+        anything that the page of that build shows. For one far back in line its place counts in
+        steps, or each build that begins anywhere would make all pages anew. Bytes that are added
+        to a log do not count: a log is asked for by its offset.
         """
-        store = self._shown.look() if number is None else self._version_of(number)
+        if number is not None:
+            store = self._version_of(number)
+        else:
+            store = f"{self._store.version if at_once else self._shown.look()}"
         trouble = "" if self.trouble() is None else "-trouble"
         return f"{self._life}-{store}-{self._fleet.changes}{trouble}"
 

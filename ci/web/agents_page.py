@@ -17,11 +17,12 @@ from quart.typing import ResponseReturnValue
 
 from ci.errors import Conflict, NotFound
 from ci.server.views import AgentView, BuildFilter
-from ci.web import parts, sparkline, strip
+from ci.web import parts, sparkline
 from ci.web.body import read_form
 from ci.web.core import Core, the_core
 from ci.web.filters import Filters
 from ci.web.rows import the_rows
+from ci.web.strip import the_strip
 
 DEFAULT_PORT: Final = 80  # what a browser leaves out
 LAST_BUILDS: Final = 10  # on the page of an agent; a link leads to all of them
@@ -81,8 +82,7 @@ async def _one(core: Core, name: str) -> dict[str, Any]:
         "filters": filters,
         "more": page.next is not None,
         "rows": await the_rows(core, filters, page.builds),
-        "strip": strip.strip(await core.results(filters.wanted, strip.COUNT)),
-        "bars": strip,
+        "strip": await the_strip(core, filters.wanted),
     }
 
 

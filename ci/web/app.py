@@ -30,6 +30,8 @@ from ci.web.shared import EXTENSION as SHARED_EXTENSION
 from ci.web.shared import Shared
 from ci.web.static import EXTENSION as STATIC_EXTENSION
 from ci.web.static import read_folder, static
+from ci.web.strip import EXTENSION as STRIPS_EXTENSION
+from ci.web.strip import keep_strips
 
 TOP: Final = Path(ci.__file__).parent.parent  # `templates/` and `static/` lie beside the package
 
@@ -61,6 +63,7 @@ def create_app(
     shared = app.extensions[SHARED_EXTENSION] = Shared(time.monotonic())
     templates = app.extensions[TEMPLATES_EXTENSION] = read_templates(TOP / "templates")
     app.extensions[ROWS_EXTENSION] = keep_rows(templates)
+    app.extensions[STRIPS_EXTENSION] = keep_strips(templates)
     app.extensions[STATIC_EXTENSION] = read_folder(TOP / "static")
     app.url_map.converters["number"] = NumberConverter
     app.url_map.merge_slashes = False  # a redirect would turn a POST into a GET

@@ -37,10 +37,10 @@ class Core(Protocol):
     def repositories(self) -> Mapping[str, str]:
         """Name to URL, the default one first."""
 
-    def version(self, number: int | None = None) -> str:
-        """Say a word that changes when anything but log bytes may have changed.
+    def version(self, number: int | None = None, *, at_once: bool = False) -> str:
+        """Say a word that changes soon after anything but log bytes may have changed, or at once.
 
-        With a number, anything about that build, whether there is one or not.
+        With a number, at once after anything about that build, whether there is one or not.
         """
 
     def trouble(self) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from markupsafe import Markup
 from quart import Response, url_for
 from quart.typing import ResponseReturnValue
 
@@ -14,13 +15,14 @@ from ci.errors import Busy, Rejected, StoreFailed
 from ci.model import Status
 from ci.repository import shown_url
 from ci.server.views import BuildFilter, BuildPage
-from ci.web import parts, query, strip, words
+from ci.web import parts, query, words
 from ci.web.body import read_form
 from ci.web.build_page import to_build
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
 from ci.web.filters import Filters
 from ci.web.rows import the_rows
+from ci.web.strip import the_strip
 
 
 async def index() -> Response:
@@ -28,11 +30,9 @@ async def index() -> Response:
     core = the_core()
     wanted = query.build_filter()
     if parts.wanted_part() is None:
-        filled = query.form()
-        shown = await _list(core, wanted)
-        if filled:  # else, without JavaScript, what is edited would be lost
-            shown["refresh_s"] = None
-        return await parts.send_page("index.html", **_form(core, filled), **shown, error=None)
+        return await parts.send_shared_page(
+            "index.html", core, partial(_page, core, wanted, query.form())
+        )
     moment = partial(parts.stamp, core, parts.EACH_LOOK)
     if parts.is_current(core):
         return parts.no_news(moment())
@@ -62,6 +62,14 @@ async def new_build() -> ResponseReturnValue:
     return to_build(build.number)
 
 
+async def _page(core: Core, wanted: BuildFilter, filled: Mapping[str, str]) -> dict[str, Any]:
+    """Say what the whole page shows."""
+    shown = _form(core, filled) | await _list(core, wanted) | {"error": None}
+    if "command" in filled or "commit" in filled:  # else, without JavaScript, edits would be lost
+        shown["refresh_s"] = None
+    return shown
+
+
 def _names(core: Core) -> list[str]:
     """Name the repositories as readers may see them; the core knows them by these names, too."""
     return [shown_url(name) for name in core.repositories]
@@ -84,7 +92,7 @@ def _form(core: Core, filled: Mapping[str, str]) -> dict[str, Any]:
 async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
     """Say what the list shows."""
     ticking, resting = parts.stamps(core, parts.EACH_LOOK)
-    wanted, page = await _page(core, wanted)
+    wanted, page = await _builds(core, wanted)
     filters = Filters(url_for("pages.index"), wanted)
     running = any(build.status is Status.RUNNING for build in page.builds)
     unfinished = any(not build.status.ended for build in page.builds)
@@ -97,7 +105,6 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
         "agents": words.conditions(agents),
         "pauses": words.pauses(agents),
         "strip": await _strip(core, wanted),
-        "bars": strip,
         "several": len(core.repositories) > 1,
         "names": _names(core),
         "v": ticking if running else resting,
@@ -105,15 +112,14 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
     }
 
 
-async def _strip(core: Core, wanted: BuildFilter) -> strip.Strip | None:
+async def _strip(core: Core, wanted: BuildFilter) -> Markup | None:
     """Draw how the last builds ended; those of several repositories together say nothing."""
     if len(core.repositories) > 1 and not (wanted.repository or wanted.agent):
         return None
-    results = await core.results(wanted, strip.COUNT)
-    return strip.strip(results) if results else None
+    return await the_strip(core, wanted)
 
 
-async def _page(core: Core, wanted: BuildFilter) -> tuple[BuildFilter, BuildPage]:
+async def _builds(core: Core, wanted: BuildFilter) -> tuple[BuildFilter, BuildPage]:
     """Return the page, and what was wanted: at the top it is the newest builds, a page full."""
     page = await core.builds(wanted)
     if wanted.after is None or page.newer is not None:

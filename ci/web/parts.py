@@ -77,6 +77,22 @@ async def send_page(template: str, status: int = 200, **context: Any) -> Respons
     return _finish(Response(render(template, whole=True, **context), status))
 
 
+async def send_shared_page(
+    template: str, core: Core, context: Callable[[], Awaitable[dict[str, Any]]]
+) -> Response:
+    """Send a whole page that is the same for all, made once for each state, and each look."""
+
+    async def make() -> str:
+        return render(template, whole=True, **await context())
+
+    def moment() -> str:
+        # Not the stamp of parts, which may lag: who has just changed something sees it.
+        ticks = int(core.now().timestamp()) // EACH_LOOK
+        return f"{core.version(at_once=True)}.{ticks}"
+
+    return _finish(Response(await the_shared().page(moment, make)))
+
+
 async def send_part(template: str, *, replaces: str | None = None, **context: Any) -> Response:
     """Send one part; with `replaces` it takes the place of that element, not of the asking one."""
     response = _finish(Response(_part(template, context)))

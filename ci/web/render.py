@@ -6,10 +6,13 @@ threads. Ours never wait for anything, so they are rendered plainly, which takes
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from quart import current_app, request, url_for
 
 from ci.repository import shown_url
@@ -42,6 +45,22 @@ def read_templates(folder: Path) -> Environment:
         words=words,
     )
     return templates
+
+
+def keep_made(
+    templates: Environment, template: str, name: str, most: int
+) -> Callable[[Hashable], Markup]:
+    """Return what makes a piece of a page of what it shows, unless it has made the same one lately.
+
+    The template knows it by `name`; the last `most` pieces are kept.
+    """
+
+    @lru_cache(most)
+    def make(shown: Hashable) -> Markup:
+        html = templates.get_template(template).render({name: shown}).strip()
+        return Markup(html)  # noqa: S704  the template has escaped all that is not ours
+
+    return make
 
 
 def render(template: str, **context: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
 from jinja2 import Environment
@@ -17,6 +16,7 @@ from ci.server.views import BuildView
 from ci.web import words
 from ci.web.core import Core
 from ci.web.filters import Filters
+from ci.web.render import keep_made
 
 EXTENSION: Final = "rows"  # where an app keeps what makes them
 MAX_ROWS: Final = 2000  # that are kept: 40 lists of 50 lines, some 3 kB each
@@ -39,13 +39,7 @@ class Row:
 
 def keep_rows(templates: Environment) -> Callable[[Row], Markup]:
     """Return what makes a line, unless it has made the same one lately."""
-
-    @lru_cache(MAX_ROWS)
-    def make(row: Row) -> Markup:
-        html = templates.get_template("_row.html").render(row=row).strip()
-        return Markup(html)  # noqa: S704  the template has escaped all that is not ours
-
-    return make
+    return keep_made(templates, "_row.html", "row", MAX_ROWS)
 
 
 async def the_rows(core: Core, filters: Filters, builds: Sequence[Build]) -> list[Markup]:

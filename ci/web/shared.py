@@ -65,7 +65,23 @@ class Shared:
 
         `moment` stamps what is shown now: two answers with the same stamp are the same.
         """
-        address, asked = _present_address(), self._makings
+        return await self._made(_present_address(), moment, make, number)
+
+    async def page(self, moment: Callable[[], str], make: Callable[[], Awaitable[str]]) -> str:
+        """Return the whole page at this request's address in the same way.
+
+        What asks for parts is not answered with it, whatever its address is.
+        """
+        return await self._made(f"whole {request.full_path}", moment, make)
+
+    async def _made(
+        self,
+        address: str,
+        moment: Callable[[], str],
+        make: Callable[[], Awaitable[str]],
+        number: int | None = None,
+    ) -> str:
+        asked = self._makings
         async with self._turns.turn(address):  # or all who ask meanwhile would make it, too
             known, present = self._known.get(address), moment()
             # What was begun after we asked shows all that we asked for. If each insisted on the

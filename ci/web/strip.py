@@ -1,20 +1,30 @@
 """The last results of a list as a strip of bars, the newest on the right: how they ended, how long.
 
 A bar is as high as its build took long. How it ended is said by colour and by form: a failure has
-a cross under it, an error a triangle, and what was canceled is only an outline. Pure; a template
-draws it.
+a cross under it, an error a triangle, and what was canceled is only an outline. The same results
+are drawn once.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from jinja2 import Environment
+from markupsafe import Markup
+from quart import current_app
+
 from ci.model import Build, Status
+from ci.server.views import BuildFilter
+from ci.web.core import Core
+from ci.web.render import keep_made
 from ci.web.words import duration
+
+EXTENSION: Final = "strips"  # where an app keeps what draws them
+MAX_STRIPS: Final = 200  # that are kept, of some 6 kB each
 
 COUNT: Final = 30  # builds; the drawing is as wide when there are fewer, so that nothing moves
 # In pixels, which are the drawing's units, so that all bars fit into the smallest phone's window.
@@ -46,6 +56,24 @@ class Strip:
     bars: tuple[Bar, ...]
     words: str
     usual_s: float | None  # the median of the green ones
+
+    # What the drawing measures.
+    step = STEP
+    width = WIDTH
+    tallest = TALLEST
+    height = HEIGHT
+
+
+def keep_strips(templates: Environment) -> Callable[[Strip], Markup]:
+    """Return what draws a strip, unless it has drawn the same one lately."""
+    return keep_made(templates, "_strip.html", "strip", MAX_STRIPS)
+
+
+async def the_strip(core: Core, wanted: BuildFilter) -> Markup | None:
+    """Draw the results of a list in the app that serves the present request; None without any."""
+    results = await core.results(wanted, COUNT)
+    draw: Callable[[Strip], Markup] = current_app.extensions[EXTENSION]
+    return draw(strip(results)) if results else None
 
 
 def strip(results: Iterable[Build]) -> Strip:

@@ -48,6 +48,7 @@ class FakeCore:
         self.clock: datetime | None = START
         self.healthy = True
         self.in_trouble: str | None = None
+        self.in_haste = False  # changes come so fast that open pages are told of none
         self.full = False  # as many builds wait as may
         self.typical: dict[str, float] = {}  # by command: how many seconds it usually takes
         self.meanwhile: list[Callable[[], object]] = []  # what happens while a log is waited for
@@ -73,9 +74,9 @@ class FakeCore:
         """Those of all builds, in order."""
         return tuple(sorted(self._views))
 
-    def version(self, number: int | None = None) -> str:
-        """Count the changes, or those that the page of one build shows."""
-        changes = self._version
+    def version(self, number: int | None = None, *, at_once: bool = False) -> str:
+        """Count the changes, or those that the page of one build shows; in haste they lag."""
+        changes = self._version if at_once or not self.in_haste else 0
         if number is not None:
             changes = max(self._changed.get(number, 0), self._changed[OF_AGENTS])
         return f"v{changes}{'-trouble' if self.in_trouble else ''}"

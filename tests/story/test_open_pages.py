@@ -70,3 +70,16 @@ async def test_what_runs_is_not_made_anew_for_others(
     agent.down()
     await world.wait_state(AgentState.LOST)
     assert world.server.version(number) != before
+
+
+async def test_who_asks_anew_is_told_at_once(world: World, autojump_clock: MockClock) -> None:
+    """Also while so much happens that open pages are told of it only now and then."""
+    await world.start_server()
+    server = world.server
+    words, lagging = [], []
+    for _ in range(5):
+        await world.submit()
+        words.append(server.version(at_once=True))
+        lagging.append(server.version())
+    assert len(set(words)) == 5
+    assert len(set(lagging)) < 5

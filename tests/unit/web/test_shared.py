@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import trio
@@ -96,6 +97,42 @@ class Maker:
         """Ask as a reader does."""
         async with QuartTrio(__name__).test_request_context(address):
             assert len(await self.shared.part(lambda: moment, self)) == self.chars
+
+
+async def test_a_whole_page_is_made_once_for_each_state(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """For all who come; at once for who has just changed something, also in haste."""
+    for path in ("/", "/?status=waiting"):
+        first = (await client.get(path)).text
+        queries = core.queries
+        assert (await client.get(path)).text == first
+        assert core.queries == queries
+        core.in_haste = True
+        await change(core)
+        assert (await client.get(path)).text != first
+        core.in_haste = False
+    assert core.clock is not None
+    core.clock += timedelta(minutes=1)
+    assert "1 min ago" in (await client.get("/")).text
+
+
+async def test_a_form_that_is_filled_in_is_nobody_elses(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Nor does its page load itself; what asks for a part gets no page that was made before."""
+    await change(core)
+    edited = await client.get("/?command=mine")
+    assert 'value="mine"' in edited.text
+    assert 'http-equiv="refresh"' not in edited.text
+    plain = await client.get("/")
+    assert 'value="mine"' not in plain.text
+    assert 'http-equiv="refresh"' in plain.text
+    [name] = core.repositories
+    filtered = await client.get("/", params={"repository": name})
+    assert 'http-equiv="refresh"' in filtered.text, "a filter is no edit"
+    part = await client.get("/?part=builds", headers=HTMX)
+    assert "<html" not in part.text
 
 
 async def test_readers_who_ask_at_once_share_one_making() -> None:
