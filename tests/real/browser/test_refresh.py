@@ -24,6 +24,8 @@ def test_the_list_refreshes_by_itself(server: Server, page: Page, tmp_path: Path
     go.touch()
     expect(row).to_contain_text("failure")
     assert page.input_value("#command") == "half written", "a refresh leaves the form alone"
+    page.get_by_role("link", name=f"#{number} failure").click()
+    expect(page).to_have_url(f"{server.url}/build/{number}")
 
 
 def test_a_line_comes_to_the_screen_by_itself(server: Server, page: Page, tmp_path: Path) -> None:

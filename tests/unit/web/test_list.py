@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html import unescape
 
 import httpx
@@ -150,5 +151,9 @@ async def test_a_running_line_has_a_bar(client: httpx.AsyncClient, core: FakeCor
     core.clock = core.clock.replace(second=52)
     answer = await client.get(poll(page.text, "builds"), headers=HTMX)
     assert 'max="100.0" value="30"' in answer.text
+    core.typical = {"make test": 1e6}
+    core.clock += timedelta(days=1)
+    answer = await client.get(poll(page.text, "builds"), headers=HTMX)
+    assert 'max="1000000.0" value="86430"' in answer.text
     core.end(1, Status.SUCCESS, exit_code=0)
     assert "<progress" not in check(await client.get("/"))
