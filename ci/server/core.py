@@ -273,6 +273,8 @@ class Server:
 
         Of one that was removed since it was read there are no attempts.
         """
+        if not builds:
+            return ()
         whole = await self._store.whole([build.number for build in builds])
         read = [whole.get(build.number, (build, [])) for build in builds]
         waiting = [build.number for build, _ in read if build.status is Status.WAITING]
