@@ -197,3 +197,13 @@ def test_an_empty_store_has_an_empty_list(tmp_path: Path) -> None:
             assert (page.builds, page.next, page.newer, page.looked_to) == ((), None, None, None)
     finally:
         database.close()
+
+
+@pytest.mark.parametrize("text", ["%", "_", "/", "50%", "a_b", "//", "/%", "\\"])
+def test_a_text_means_itself(connection: Connection, text: str) -> None:
+    """Whatever the database makes of such characters."""
+    for number, command in ((50, f"say {text} twice"), (51, "say 50x, axb and nothing else")):
+        changed = builds.update().where(builds.c.number == number)
+        connection.execute(changed.values(command=command))
+    found = listing.page(connection, BuildFilter(text=text)).builds
+    assert [build.number for build in found] == [50]
