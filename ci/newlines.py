@@ -12,11 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ci import escapes
 from ci.errorlines import find_errors
 from ci.lineshape import Shapes
+from ci.plainlines import Cutter, plain
 
-MAX_LINE_BYTES: Final = 2000  # of a line that are compared and shown; the rest is left out
 MAX_SHAPES: Final = 100_000  # that are told apart in one log: 20 MB; a usual one has some hundreds
 MOST_ERRORS: Final = 100  # of the new lines that look like an error are shown, the first ones …
 MOST_FIRST: Final = 150  # … of the others the first …
@@ -28,24 +27,6 @@ STRANGE_SHARE: Final = 0.8
 STRANGE_LINES: Final = 10
 
 _WORD: Final = re.compile(rb"[A-Za-z\x80-\xff]")  # a line without any is never news by itself
-
-
-class Cutter:
-    """Cuts a log that comes piece by piece into lines, of which no more than the beginning."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def cut(self, data: bytes) -> list[bytes]:
-        """Return the lines that are complete now, as they were printed."""
-        *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = _shortened(rest)
-        return [line if len(line) <= MAX_LINE_BYTES else _shortened(line) for line in lines]
-
-    def end(self) -> list[bytes]:
-        """Return the last line, if it has no end."""
-        rest, self._rest = self._rest, b""
-        return [rest] if rest else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +70,7 @@ class Known:
 
     def add(self, number: int, lines: list[bytes]) -> None:
         """Take lines, the first of which has this number."""
-        for at, shape in enumerate(self._shapes.of(_plain(lines)), number):
+        for at, shape in enumerate(self._shapes.of(plain(lines)), number):
             key = hash(shape)
             count = self.counts.get(key, 0)
             if count == 0:
@@ -130,7 +111,7 @@ class Comparison:
 
     def add(self, number: int, lines: list[bytes]) -> None:
         """Take lines, the first of which has this number."""
-        printed = _plain(lines)
+        printed = plain(lines)
         shapes = self._shapes.of(printed)
         keys = list(map(hash, shapes))
         if number != self._next:
@@ -246,19 +227,3 @@ def _numbered(pieces: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
 
 def _is_error(line: bytes) -> bool:
     return any(True for _ in find_errors(line))
-
-
-def _shortened(line: bytes) -> bytes:
-    """Leave out what is too long, and what a terminal would have written over by then."""
-    if len(line) <= MAX_LINE_BYTES:
-        return line
-    return line[line.rstrip(b"\r").rfind(b"\r") + 1 :][:MAX_LINE_BYTES]
-
-
-def _plain(lines: list[bytes]) -> list[bytes]:
-    """Make of lines what one reads: without escape sequences, and as they stood at last."""
-    whole = escapes.strip(b"\n".join(lines))
-    plain = whole.split(b"\n") if lines else []
-    if b"\r" in whole:
-        return [line.rstrip(b"\r \t").rpartition(b"\r")[2] for line in plain]
-    return plain

@@ -12,7 +12,8 @@ import trio
 
 from ci import blocking
 from ci.lineshape import Shapes
-from ci.newlines import Comparison, Cutter, Known, NewLine
+from ci.newlines import Comparison, Known, NewLine
+from ci.plainlines import Cutter
 from ci.server.logs import Logs
 from ci.server.views import LogNews
 
@@ -60,7 +61,7 @@ class Comparisons:
         other_left_out = await self._feed(other, known)
         comparison = Comparison(known, shapes)
         left_out = await self._feed(id, comparison)
-        news = comparison.news()
+        news = await blocking.run(comparison.news)
         missing = [NewLine(line, await self._text(other, line)) for line in news.missing_lines]
         return LogNews(news, tuple(missing), left_out, other_left_out)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from quart import Response
 
-from ci.escapes import strip
 from ci.model import Attempt
 from ci.newlines import NewLine
+from ci.plainlines import plain
 from ci.repository import shown_url
 from ci.server.views import AgentUse, AgentView, BuildView, Health, Refusal, WhyRed
 from ci.web.words import iso
@@ -97,7 +97,7 @@ def why_red(why: WhyRed) -> dict[str, Any]:
             "hidden": found.news.hidden,
             "missing": found.news.missing,
             "missing_lines": [
-                {"line": line.number, "text": _plain(line.text)} for line in found.missing
+                {"line": line.number, "text": _shown(line.text)} for line in found.missing
             ],
             "left_out": found.left_out,
             "green_left_out": found.green_left_out,
@@ -109,15 +109,15 @@ def why_red(why: WhyRed) -> dict[str, Any]:
 def _new_line(line: NewLine) -> dict[str, Any]:
     return {
         "line": line.number,
-        "text": _plain(line.text),
+        "text": _shown(line.text),
         "new": line.is_new,
         "error": line.is_error,
         "alike": line.alike,
     }
 
 
-def _plain(text: bytes) -> str:
-    return strip(text).decode("utf-8", "replace")
+def _shown(text: bytes) -> str:
+    return plain([text])[0].decode("utf-8", "replace")
 
 
 def agent(view: AgentView, use: AgentUse) -> dict[str, Any]:
