@@ -83,7 +83,11 @@ async def test_who_is_just_being_asked_is_heard_to_the_end(
     await world.wait_state(AgentState.ONLINE)
     world.network.delays["/build"] = 4
     await world.submit()
-    await world.wait_build(1, Status.RUNNING)
+
+    async def asked() -> bool:
+        return any(path == "/build" for _, path, _ in world.network.requests)
+
+    await world.wait_for(asked)
     await world.server.cancel(1)
     assert (await world.server.build(1)).build.status is Status.CANCELED
     await world.wait_count(agent.canceled, limit_s=10)
