@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-KNOWN_BYTES: Final = 8 << 20  # of lines, and of words, that are remembered
+KNOWN_BYTES: Final = 16 << 20  # of memory for lines that are remembered, and as many for words
+_ENTRY_BYTES: Final = 200  # of memory that one of them takes beside its own bytes, about
 
 _DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
 
@@ -41,13 +42,18 @@ _RUN: Final = re.compile(
 _MANY: Final = re.compile(rb"#{2,}")
 
 # Between words.
-_DAY: Final = (
-    rb"(?:(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?"
-    rb"|Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
-    rb"|Sep(?:t|tember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
+_DAYS: Final = (
+    *("Mon", "Tue", "Tues", "Wed", "Thu", "Thurs", "Fri", "Sat", "Sun"),
+    *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    *("Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug", "Sep", "Sept", "Oct", "Nov", "Dec"),
+    *("January", "February", "March", "April", "May", "June", "July", "August"),
+    *("September", "October", "November", "December"),
 )
+_DAY: Final = rb"(?:" + b"|".join(day.encode() for day in sorted(_DAYS, key=len)[::-1]) + rb")"
+_DAY_WORDS: Final = frozenset(day.encode() + end for day in _DAYS for end in (b"", b","))
+_BEFORE: Final = re.compile(rb"(?:(?<![\w#])(?:" + _DAY + rb",? )++)(?<!/tmp/)(?<!/shm/)#")
 _TOGETHER: Final = re.compile(
-    rb"(?:(?<![\w#])(?:" + _DAY + rb",? )++)?(?<!/tmp/)(?<!/shm/)#"
+    rb"(?<!/tmp/)(?<!/shm/)#"
     rb"(?:[, /-]{1,2}(?:#|"
     + _UNIT
     + rb"|"
@@ -70,9 +76,10 @@ _COUNTS: Final = re.compile(
     rb"|(?<![^ (\[\"'])(?:get|head|post|put|patch|delete|http/0(?:\.0)?\"?) 000(?![^ ])"
     rb"|(?<![0.])(?<!/work/)0{1,4}\.0{1,4}\.0{1,3}(?!\w|[.:/-]0))"
 )
-_MAY_COUNT: Final = (
-    b".0", b" 000", b"fail", b"error", b"broken", b"crashed", b"killed", b"aborted", b"timed",
-    b"problem", b"exit", b"code", b"status", b"returned", b"signal",
+_MAY_COUNT: Final = (  # a line without any of these has no such number
+    b"fail", b"error", b"broken", b"crashed", b"killed", b"aborted", b"timed out", b"problem",
+    b"exit", b"code", b"status", b"returned", b"signal", b"http/0", b"get 000", b"head 000",
+    b"post 000", b"put 000", b"patch 000", b"delete 000",
 )  # fmt: skip
 # Such a number is made of 1, which nothing takes out, while the rest is taken out.
 _ZEROS: Final = re.compile(rb"0+")
@@ -107,11 +114,20 @@ class Shapes:
     def _learn(self, bare: bytes) -> tuple[bytes, _Places]:
         """Find out the shape of a line whose digits are all 0, and where numbers count in it."""
         tidy, numbers = _count(b" ".join(bare.split()))
-        words = self._words
-        shape = b" ".join([words.get(word) or self._learn_word(word) for word in tidy.split()])
+        words = tidy.split()
+        known = self._words
+        shape = b" ".join(
+            [
+                word if word.isalpha() else known.get(word) or self._learn_word(word)
+                for word in words
+            ]
+        )
         if b"#" in shape:
-            shape = _BRACKET.sub(lambda found: found[0].strip(), _TOGETHER.sub(b"#", shape))
-        self._lines_room -= len(bare)
+            shape = _TOGETHER.sub(b"#", shape)
+            if not _DAY_WORDS.isdisjoint(words):
+                shape = _BEFORE.sub(b"#", shape)
+            shape = _BRACKET.sub(lambda found: found[0].strip(), shape)
+        self._lines_room -= 2 * len(bare) + _ENTRY_BYTES
         if self._lines_room < 0:
             self._lines.clear()
             self._lines_room = self._room
@@ -129,7 +145,7 @@ class Shapes:
         shape = _MANY.sub(b"#", _RUN.sub(b"#", shape))
         if b"/tmp/" in shape or b"/dev/shm/" in shape:
             shape = _TEMPORARY.sub(b"#", shape)
-        self._words_room -= len(word)
+        self._words_room -= 2 * len(word) + _ENTRY_BYTES
         if self._words_room < 0:
             self._words.clear()
             self._words_room = self._room
@@ -140,13 +156,17 @@ class Shapes:
 def _count(tidy: bytes) -> tuple[bytes, _Places]:
     """Make the numbers that count of 1 instead of 0, and say where they are."""
     small = tidy.lower()
-    if b"0" not in small or not any(hint in small for hint in _MAY_COUNT):
+    if b"0" not in small or not (
+        small.count(b".0") > 1 or any(hint in small for hint in _MAY_COUNT)
+    ):
         return tidy, ()
     places = tuple(
         slice(*number.span())
         for count in _COUNTS.finditer(tidy)
         for number in _ZEROS.finditer(tidy, *count.span())
     )
+    if not places:
+        return tidy, ()
     return _COUNTS.sub(lambda count: count[0].replace(b"0", b"1"), tidy), places
 
 
