@@ -157,7 +157,10 @@ class Server:
         self._explainer = Explainer(store, logs)
         self._room = room
         self._durations = durations
-        self._outlook = Outlook(store, fleet, room, durations=durations, now=now)
+        self._shown = Unhurried(lambda: store.version)
+        self._outlook = Outlook(
+            store, fleet, room, durations=durations, version=self._shown, now=now
+        )
         self._usage = Usage(store, now)
         self._journal = journal
         self._intake = Intake(
@@ -172,7 +175,6 @@ class Server:
             now=now,
         )
         self._life = secrets.token_hex(4)
-        self._shown = Unhurried(lambda: store.version)
         self.stopping = trio.Event()
 
     def version(self, number: int | None = None, *, at_once: bool = False) -> str:

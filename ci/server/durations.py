@@ -16,7 +16,9 @@ from ci.server.store.store import Store
 COUNTED: Final = (
     20  # builds of a kind: enough that one slow one does not count, few enough to follow
 )
-MAX_KINDS: Final = 1000  # in memory; those asked for first go first
+# In memory; those asked for first go first. An outlook asks for all that it foresees, each time: if
+# these were more, each would have gone when it is asked for again.
+MAX_KINDS: Final = 4000
 MAX_NEWS: Final = 500  # ended builds that nobody has asked about; then all is read anew
 
 

@@ -1,6 +1,7 @@
 """Outlook: what each build that waits waits for, and when it will start.
 
-It is made once for each state of store and fleet, however many pages are open.
+It is made once for each state of store and fleet, however many pages are open, and twice a second
+while builds come and go all the time.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import trio
+
 from ci.model import Attempt, Kind
 from ci.server import forecast, waiting
 from ci.server.durations import Durations
 from ci.server.fleet import Fleet
 from ci.server.room import Room
 from ci.server.store.store import Store
+from ci.server.unhurried import Unhurried
 from ci.server.views import AgentView
 
 FORESEEN: Final = 1000  # builds in line; who is behind them is told only after whom he starts
@@ -55,6 +59,7 @@ class Outlook:
         room: Room,
         *,
         durations: Durations,
+        version: Unhurried,
         now: Callable[[], datetime],
     ) -> None:
         self._store = store
@@ -62,6 +67,9 @@ class Outlook:
         self._room = room
         self._durations = durations
         self._now = now
+        # That of the pages: one that is told of a change is shown what is seen after it.
+        self._version = version
+        self._making = trio.Lock()  # or all who ask meanwhile would make it, too
         self._seen_at: tuple[object, ...] = ()
         self._sight: Sight
 
@@ -85,13 +93,14 @@ class Outlook:
 
     async def look(self) -> Sight:
         """Return what is seen ahead now."""
-        now, short = self._now(), self._room.look() is not None
-        tick = now.timestamp() // TICK_S
-        moment = (self._store.version, self._fleet.changes, tick, short)
-        if moment != self._seen_at:
-            self._sight = await self._make(now, short=short)
-            self._seen_at = moment
-        return self._sight
+        async with self._making:
+            now, short = self._now(), self._room.look() is not None
+            tick = now.timestamp() // TICK_S
+            moment = (self._version.look(), self._fleet.changes, tick, short)
+            if moment != self._seen_at:
+                self._sight = await self._make(now, short=short)
+                self._seen_at = moment
+            return self._sight
 
     async def _make(self, now: datetime, *, short: bool) -> Sight:
         agents = await self.agents()

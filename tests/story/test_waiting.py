@@ -9,6 +9,7 @@ from trio.testing import MockClock
 
 from ci.model import AgentState, Status
 from ci.server.forecast import MINUTE
+from ci.server.unhurried import STEP_S
 from tests.fakes.agent import FakeAgent
 from tests.story.world import World
 
@@ -53,6 +54,7 @@ async def test_who_waits_is_told_place_reason_and_time(
 
     numbers = [await world.submit() for _ in range(5)]
     await world.wait_count(agent.taken, 3)
+    await trio.sleep(STEP_S)
     busy = "both slots of agent agent-9001 are busy (#2, #3)"
     assert await _said(world, numbers[2]) == Said(
         f"Next in line; {busy}; starts in about 4 min.", USUAL_S, 1
