@@ -16,7 +16,8 @@ echo "     " >"$1/exit" && exec 5<>"$1/exit" && echo $$ >"$1/pid" || exit
 cd -- "$2" || exit
 # The shell's own words, such as "Terminated", are not the command's: they don't go to the log.
 exec 3>&1 4>&2 >/dev/null 2>&1
-# A shell that may start no process ends at once. That is no end of the command, which has not begun.
+# A shell that may start no process ends: dash at once, bash after 15 s of trying. That is no end of
+# the command, which has not begun.
 begun=
 trap '[ "$begun" ] || echo never >&5' EXIT
 (exec sh -c -- "$3" >&3 2>&4 3>&- 4>&- 5>&-)
