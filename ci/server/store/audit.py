@@ -21,8 +21,9 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.elements import ColumnElement
 
 from ci.errors import StoreDamaged, StoreError
-from ci.model import ATTEMPT_ID, MAX_ATTEMPTS, TRY_AGAIN, Reason, Status, attempt_id
+from ci.model import ATTEMPT_ID, Status, attempt_id
 from ci.server.store import removal
+from ci.server.store.audit_rows import build_problems, time_problems
 from ci.server.store.database import FILE_NAME, snapshot
 from ci.server.store.removal import EndedBuild, newest_number
 from ci.server.store.tables import SCHEMA, attempts, builds, jobs, tallies
@@ -38,7 +39,6 @@ _COUNT_AGAIN = (  # no build is wrong, so no back-up is needed
 )
 _NOT_ALLOWED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY}
 _IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_TRY_AGAIN = frozenset(map(str, TRY_AGAIN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +237,9 @@ class Audit:
             what = f"build {build.number}"
             if not 0 < build.number <= self.newest:
                 yield Finding(what, f"the last number that was given is {self.newest}", _EDITED)
-            for problem in _build_problems(build, jobs_of[build.number], tries):
+            for problem in build_problems(build, jobs_of[build.number], tries):
                 yield Finding(what, problem, _EDITED)
-            for problem in _time_problems(build, tries):
+            for problem in time_problems(build, tries):
                 yield Finding(what, problem, _CLOCK, damage=False)
 
 
@@ -250,82 +250,3 @@ def _counted(
     key = (table.c.repository, table.c.repository_url, table.c.status)
     rows = connection.execute(select(*key, count).group_by(*key))
     return {(repository, url, status): found for repository, url, status, found in rows}
-
-
-def _build_problems(
-    build: Row[Any], jobs: Sequence[Row[Any]], tries: Sequence[Row[Any]]
-) -> Iterator[str]:
-    """Say what does not fit together in one build with its jobs and attempts."""
-    if build.status not in set(Status):
-        yield f"has the status {build.status!r}, which there is not"
-        return
-    yield from _end_problems("it", build)
-    if [job.job for job in jobs] != [1]:
-        yield f"has {len(jobs)} jobs where it must have one, number 1"
-        return
-    (job,) = jobs
-    if job.status != build.status:
-        yield f"is {build.status}, but its job is {job.status}"
-    for one in tries:
-        if one.id != attempt_id(build.number, one.job, one.try_number) or one.job != job.job:
-            yield f"has an attempt {one.id!r}, which is not how attempts of it are called"
-        if one.status not in set(Status) - {Status.WAITING}:
-            yield f"attempt {one.id} has the status {one.status!r}, which no attempt has"
-        else:
-            yield from _end_problems(f"attempt {one.id}", one)
-            yield from _log_problems(one)
-    if tries and tries[-1].try_number > job.tries:
-        yield f"has attempt {tries[-1].id}, but only {job.tries} were begun"
-    yield from _order_problems(build, tries)
-
-
-def _end_problems(who: str, row: Row[Any]) -> Iterator[str]:
-    """Compare a status with what belongs to an end."""
-    ended = Status(row.status).ended
-    if row.reason is not None and row.reason not in set(Reason):
-        yield f"{who} has the reason {row.reason!r}, which there is not"
-    if ended and (row.finished_at is None or row.reason is None):
-        yield f"{who} has ended ({row.status}), but when or why is not said"
-    if not ended and (row.finished_at is not None or row.reason is not None):
-        yield f"{who} is {row.status}, but an end is noted"
-
-
-def _log_problems(one: Row[Any]) -> Iterator[str]:
-    """Compare a status with whether the log may still grow."""
-    if one.log_open and one.status not in (Status.RUNNING, Status.CANCELED):
-        yield f"attempt {one.id} has ended ({one.status}), but its log is said to grow"
-    if one.log_open and one.log_size is not None:
-        yield f"the log of attempt {one.id} is said to grow, but its last size is noted"
-    if not one.log_open and one.status == Status.RUNNING:
-        yield f"attempt {one.id} is running, but its log is said to be over"
-
-
-def _order_problems(build: Row[Any], tries: Sequence[Row[Any]]) -> Iterator[str]:
-    """Compare the status of a build with those of its attempts, oldest first."""
-    lost = [one for one in tries if one.status == Status.ERROR and one.reason in _TRY_AGAIN]
-    last = tries[-1] if tries else None
-    for one in tries[:-1]:
-        if one not in lost:
-            yield f"attempt {one.id} is {one.status}, and yet another one followed"
-    if len(lost) > MAX_ATTEMPTS:
-        yield f"{len(lost)} of its attempts were lost, and {MAX_ATTEMPTS} end a build"
-    if build.status in (Status.WAITING, Status.CANCELED):
-        fits = last is None or last in lost or last.status == build.status
-    else:
-        fits = last is not None and last.status == build.status
-    if not fits:
-        now = f"its last attempt {last.id} is {last.status}" if last else "it has no attempt"
-        yield f"is {build.status}, but {now}"
-    elif (
-        last and build.status == last.status != Status.CANCELED and build.log_size != last.log_size
-    ):
-        yield f"has a log of {build.log_size} bytes, its last attempt one of {last.log_size}"
-
-
-def _time_problems(build: Row[Any], tries: Sequence[Row[Any]]) -> Iterator[str]:
-    """Say where an end lies before its beginning."""
-    for who, row in [("it", build), *((f"attempt {one.id}", one) for one in tries)]:
-        times = [build.created_at, row.started_at, row.finished_at]
-        known = [time for time in times if time is not None]
-        if known != sorted(known):
-            yield f"{who} was asked for, begun and ended in another order than that"
