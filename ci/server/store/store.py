@@ -17,11 +17,12 @@ from ci.errors import Busy
 from ci.model import Agent, Attempt, Build, BuildRequest, CommitInfo, Kind, Lease, Outcome, Status
 from ci.server.journal import Journal
 from ci.server.metrics import Metrics
-from ci.server.store import agents, attempts, builds, line, removal
+from ci.server.store import agents, attempts, builds, ends, leases, line, removal
 from ci.server.store.agents import Saved
-from ci.server.store.attempts import Canceled, Ended, PutBack
 from ci.server.store.damage import Damage
 from ci.server.store.database import Database, open_database
+from ci.server.store.ends import Canceled, Ended
+from ci.server.store.leases import PutBack
 from ci.server.store.line import Waits
 from ci.server.store.reads import Reads
 from ci.server.store.tables import health
@@ -143,7 +144,7 @@ class Store(Reads):
                 self._news.over(id, False)
 
         await self._writer.run(
-            lambda c: attempts.cancel(c, number, self._now()), then=tell, most=MAX_ORDERS
+            lambda c: ends.cancel(c, number, self._now()), then=tell, most=MAX_ORDERS
         )
 
     async def move_to_front(self, number: int) -> None:
@@ -173,7 +174,7 @@ class Store(Reads):
                 self._line.remove(lease.build.number)
 
         return await self._writer.run(
-            lambda c: attempts.lease(c, agent, self._now(), has_peers=has_peers), then=tell
+            lambda c: leases.lease(c, agent, self._now(), has_peers=has_peers), then=tell
         )
 
     async def put_back(self, id: str) -> None:
@@ -187,7 +188,7 @@ class Store(Reads):
                 self._journal.put_back(back.number, id)
                 self._wait(back.waits)
 
-        await self._writer.run(lambda c: attempts.put_back(c, id), then=tell)
+        await self._writer.run(lambda c: leases.put_back(c, id), then=tell)
 
     async def end(self, id: str, outcome: Outcome, *, delivered: bool) -> Ended:
         """End an attempt, or the log of a canceled one.
@@ -217,7 +218,7 @@ class Store(Reads):
                 self._wait(ended.again)
 
         return await self._writer.run(
-            lambda c: attempts.end(c, id, outcome, self._now()),
+            lambda c: ends.end(c, id, outcome, self._now()),
             then=tell,
             most=MAX_AGENT_ORDERS if delivered else None,
         )
