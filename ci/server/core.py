@@ -6,22 +6,16 @@ any two steps, never leaves a thing half done.
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
-import structlog
 import trio
 
 from ci.config import ServerConfig
-from ci.disk import free_bytes
 from ci.errors import Busy, NotFound, Rejected
 from ci.model import (
     MAX_NUMBER,
     Agent,
-    Attempt,
     Build,
     BuildRequest,
     Kind,
@@ -29,23 +23,18 @@ from ci.model import (
     commit_problem,
     note_problem,
 )
-from ci.server.client import AgentClient, Http
 from ci.server.durations import Durations
 from ci.server.fleet import Fleet
+from ci.server.following import Following
 from ci.server.intake import Intake
 from ci.server.journal import Journal
 from ci.server.logs import Logs
 from ci.server.logsearch import LogSearch
 from ci.server.lookout import Lookout
-from ci.server.metrics import Metrics
 from ci.server.outlook import Outlook
-from ci.server.queue import Queue
-from ci.server.retention import Retention
-from ci.server.room import FreeBytes, Room
-from ci.server.rules import Rules
-from ci.server.store.store import News, Store, open_store
-from ci.server.store.tables import SCHEMA
-from ci.server.supervision import Supervision
+from ci.server.room import Room
+from ci.server.showing import Showing
+from ci.server.store.store import Store
 from ci.server.unhurried import Unhurried
 from ci.server.usage import Usage
 from ci.server.views import (
@@ -66,69 +55,6 @@ from ci.wire.registration import Registration, write_welcome
 from ci.wire.result import Result
 
 MAX_PRIORITY = 1000  # both ways from 0, the usual one
-PLACES_BY_ONE = 20  # the first in line, whose pages are told of each step ahead
-PLACE_BITS = 4  # of the others' places: their pages are told of each eighth or sixteenth of the way
-LOOK_AT_LOG_S = 0.25  # between two looks for somebody who follows a log; a page asks each second
-LOG_LOOKS = 40  # in vain, 10 s; who follows then asks for the build, which ends without a log, too
-
-log = structlog.get_logger()
-
-
-def utc_now() -> datetime:
-    """The time of day, in UTC."""
-    return datetime.now(UTC)
-
-
-@asynccontextmanager
-async def open_server(
-    config: ServerConfig,
-    http: Http,
-    now: Callable[[], datetime] = utc_now,
-    free_bytes: FreeBytes = free_bytes,
-) -> AsyncIterator[Server]:
-    """Open the store and ask all known agents what they run; leave the block to stop.
-
-    `http` is used for every call to an agent, `free_bytes` asks the disk. Raises StoreError.
-    """
-
-    def dial(agent: Agent) -> AgentClient:
-        return AgentClient(http, agent.host, agent.port, config.agent_token)
-
-    journal = Journal(Metrics())
-    async with open_store(config.data_dir, now, journal) as store, trio.open_nursery() as nursery:
-        logs = Logs(config.data_dir / "logs")
-        queue = Queue(store, logs.begin)
-        refused = journal.metrics.disk_refusals.inc
-        room = Room(config.data_dir, config.min_free_bytes, free_bytes, refused)
-        supervision = Supervision(
-            store=store,
-            queue=queue,
-            config=config,
-            dial=dial,
-            now=now,
-            journal=journal,
-            room=room,
-        )
-        fleet = Fleet(
-            nursery, store, supervision, now, max_agents=config.max_agents, journal=journal
-        )
-        durations = Durations(store)
-        store.tell(News(waiting=queue.wake, over=fleet.over, green=durations.note))
-        await fleet.start()
-        found = await store.unfinished()
-        log.info(
-            "store opened",
-            data=str(config.data_dir),
-            schema=SCHEMA,
-            waiting=found[Status.WAITING],
-            running=found[Status.RUNNING],
-            agents=len(fleet.members),
-        )
-        nursery.start_soon(Retention(store, logs, Rules.of(config), now).serve_rules, room)
-        yield Server(
-            config, store, fleet, logs, room, durations=durations, now=now, journal=journal
-        )
-        nursery.cancel_scope.cancel()
 
 
 class Server:
@@ -157,10 +83,9 @@ class Server:
         self._explainer = Explainer(store, logs)
         self._room = room
         self._durations = durations
-        self._shown = Unhurried(lambda: store.version)
-        self._outlook = Outlook(
-            store, fleet, room, durations=durations, version=self._shown, now=now
-        )
+        shown = Unhurried(lambda: store.version)
+        self._outlook = Outlook(store, fleet, room, durations=durations, version=shown, now=now)
+        self._showing = Showing(store, fleet, logs, room, outlook=self._outlook, shown=shown)
         self._usage = Usage(store, now)
         self._journal = journal
         self._intake = Intake(
@@ -174,36 +99,20 @@ class Server:
             metrics=journal.metrics,
             now=now,
         )
-        self._life = secrets.token_hex(4)
         self.stopping = trio.Event()
+        self._following = Following(logs, self.build, self.version, self.stopping)
 
     def version(self, number: int | None = None, *, at_once: bool = False) -> str:
         """Return a word that changes soon after anything that a page shows may have changed.
 
         With `at_once` it changes at once, also in haste. So it does with a number, and then after
-        anything that the page of that build shows. For one far back in line its place counts in
-        steps, or each build that begins anywhere would make all pages anew. Bytes that are added
-        to a log do not count: a log is asked for by its offset.
+        anything that the page of that build shows.
         """
-        if number is not None:
-            store = self._version_of(number)
-        else:
-            store = f"{self._store.version if at_once else self._shown.look()}"
-        trouble = "" if self.trouble() is None else "-trouble"
-        return f"{self._life}-{store}-{self._fleet.changes}{trouble}"
-
-    def _version_of(self, number: int) -> str:
-        place = self._store.places([number]).get(number)
-        if place is None:
-            return f"{number}:{self._store.version_of(number)}"
-        if place <= PLACES_BY_ONE:
-            return f"{self._shown.look()}"  # others decide what it waits for
-        step = 1 << place.bit_length() - PLACE_BITS
-        return f"{number}:{self._store.version_of(number)}:{place // step * step}"
+        return self._showing.version(number, at_once=at_once)
 
     def trouble(self) -> str | None:
         """Say in a sentence for every page what keeps builds from being taken or kept, or None."""
-        return self._room.look() or self._store.problem
+        return self._showing.trouble()
 
     # Builds
 
@@ -275,27 +184,7 @@ class Server:
 
         Of one that was removed since it was read there are no attempts.
         """
-        if not builds:
-            return ()
-        whole = await self._store.whole([build.number for build in builds])
-        read = [whole.get(build.number, (build, [])) for build in builds]
-        waiting = [build.number for build, _ in read if build.status is Status.WAITING]
-        sight = await self._outlook.look() if waiting else None
-        places = self._store.places(waiting)  # last of all: nobody is answered an old place
-        found = []
-        for build, attempts in read:
-            view = BuildView(
-                self._with_log_size(build, attempts),
-                tuple(attempts),
-                phase=self._phase(build, attempts),
-            )
-            if sight is not None and (place := places.get(build.number)) is not None:
-                waiting_for, starts_in_s = sight.of(place)
-                view = replace(
-                    view, queue_position=place, waiting_for=waiting_for, starts_in_s=starts_in_s
-                )
-            found.append(view)
-        return tuple(found)
+        return await self._showing.views(builds)
 
     async def neighbours(self, build: Build) -> Neighbours:
         """Return the builds that one goes to from another one."""
@@ -326,21 +215,7 @@ class Server:
 
         Raises NotFound.
         """
-        view = await self.build(number)
-        attempts = view.attempts
-        if attempt is not None:
-            attempts = tuple(each for each in attempts if each.id == attempt)
-            if not attempts:
-                raise NotFound(f"build {number} has no such attempt", field="attempt")
-        if not attempts:
-            return LogView(None, 0, growing=not view.build.status.ended)
-        last = attempts[-1]
-        # Asked before the size, so that a log which is not growing is complete.
-        growing = last.log_open
-        size = self._logs.size(last.id)
-        # Known before the words themselves arrive, so that they never look like output.
-        cut = last.log_cut if last.log_cut is not None and last.log_cut < size else None
-        return LogView(last.id, size, growing=growing, cut=cut)
+        return await self._following.log(number, attempt)
 
     def log_size(self, attempt: str) -> int:
         """Return how many bytes there are now of an attempt's log."""
@@ -351,21 +226,7 @@ class Server:
 
         Returns `seen` when nothing has come for a while, or the server stops. Raises NotFound.
         """
-        version = None
-        for _ in range(LOG_LOOKS):
-            if self.stopping.is_set():
-                break
-            # A look into the store only when something has changed there.
-            if version != self.version(number) or self._has_grown(seen):
-                version = self.version(number)
-                log = await self.log(number)
-                if log != seen:
-                    return log
-            await trio.sleep(LOOK_AT_LOG_S)
-        return seen
-
-    def _has_grown(self, seen: LogView) -> bool:
-        return seen.attempt is not None and self._logs.size(seen.attempt) != seen.size
+        return await self._following.wait(number, seen)
 
     def is_stopping(self) -> bool:
         """Whether the server is about to end: whoever waits for something goes now."""
@@ -490,17 +351,6 @@ class Server:
         Raises GivenUp, LogGap when bytes of its log are missing, Rejected, StoreFailed, Busy.
         """
         await self._intake.finish(result)
-
-    def _with_log_size(self, build: Build, attempts: Sequence[Attempt]) -> Build:
-        """Say how much there is of a log whose size the store was not told: it may still grow."""
-        if build.log_size is not None or not attempts:
-            return build
-        return replace(build, log_size=self._logs.size(attempts[-1].id))
-
-    def _phase(self, build: Build, attempts: Sequence[Attempt]) -> str | None:
-        if build.status is not Status.RUNNING or not attempts:
-            return None
-        return self._fleet.phase(attempts[-1])
 
     def _find_repository(self, wanted: str | None) -> tuple[str, str]:
         """Return name and URL of a configured repository."""

@@ -30,8 +30,9 @@ from ci.listen import is_loopback, open_listener
 from ci.program import keep_what_lasts
 from ci.serve import serve_app
 from ci.server.api import create_blueprint
+from ci.server.assembly import open_server
 from ci.server.client import dial_http
-from ci.server.core import Server, open_server
+from ci.server.core import Server
 from ci.server.requests import count_quick, count_requests
 from ci.web.app import create_app
 

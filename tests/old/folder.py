@@ -15,7 +15,7 @@ import httpx
 from markupsafe import escape
 
 from ci.config import ServerConfig
-from ci.server.core import open_server
+from ci.server.assembly import open_server
 from ci.server.run import create_server_app
 from ci.server.store.database import FILE_NAME
 from tests.fakes.asgi import AppTransport

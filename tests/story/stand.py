@@ -20,7 +20,8 @@ import trio
 from ci.config import ServerConfig
 from ci.errors import RequestError
 from ci.model import AgentState
-from ci.server.core import Server, open_server
+from ci.server.assembly import open_server
+from ci.server.core import Server
 from ci.server.store.database import FILE_NAME, open_database
 from ci.server.views import BuildFilter
 from tests.story.hand_loop import HandLoop

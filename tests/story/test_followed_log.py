@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from ci.model import AgentState
-from ci.server.core import LOG_LOOKS, LOOK_AT_LOG_S
+from ci.server.following import LOG_LOOKS, LOOK_AT_LOG_S
 from ci.server.views import LogView
 from tests.fakes.agent import FakeAgent
 from tests.story.world import World

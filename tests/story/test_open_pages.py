@@ -6,7 +6,7 @@ import trio
 from trio.testing import MockClock
 
 from ci.model import AgentState, Status
-from ci.server.core import PLACES_BY_ONE
+from ci.server.showing import PLACES_BY_ONE
 from ci.server.unhurried import STEP_S
 from tests.story.world import World
 

@@ -18,7 +18,8 @@ from ci import blocking
 from ci.agent.agent import Agent, open_agent
 from ci.config import AgentConfig, ServerConfig
 from ci.model import AgentState, Status
-from ci.server.core import Server, open_server
+from ci.server.assembly import open_server
+from ci.server.core import Server
 from ci.server.run import create_server_app
 from ci.server.views import BuildView
 from tests.fakes.agent import FakeAgent

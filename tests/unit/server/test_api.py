@@ -14,7 +14,8 @@ import trio
 
 from ci.config import ServerConfig
 from ci.model import Status
-from ci.server.core import Server, open_server
+from ci.server.assembly import open_server
+from ci.server.core import Server
 from ci.server.run import create_server_app
 from ci.wire.result import LOG_MARK_ROOM, MAX_LOG_CHUNK
 from tests.fakes.asgi import AppTransport

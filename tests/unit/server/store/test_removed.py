@@ -10,7 +10,7 @@ import pytest
 
 from ci.errors import StoreFailed
 from ci.model import BuildRequest
-from ci.server.core import utc_now
+from ci.server.assembly import utc_now
 from ci.server.store.database import FILE_NAME
 from ci.server.store.store import open_store
 

@@ -1,0 +1,87 @@
+"""How the parts of the server are put together, around its store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import structlog
+import trio
+
+from ci.config import ServerConfig
+from ci.disk import free_bytes
+from ci.model import Agent, Status
+from ci.server.client import AgentClient, Http
+from ci.server.core import Server
+from ci.server.durations import Durations
+from ci.server.fleet import Fleet
+from ci.server.journal import Journal
+from ci.server.logs import Logs
+from ci.server.metrics import Metrics
+from ci.server.queue import Queue
+from ci.server.retention import Retention
+from ci.server.room import FreeBytes, Room
+from ci.server.rules import Rules
+from ci.server.store.store import News, open_store
+from ci.server.store.tables import SCHEMA
+from ci.server.supervision import Supervision
+
+log = structlog.get_logger()
+
+
+def utc_now() -> datetime:
+    """The time of day, in UTC."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_server(
+    config: ServerConfig,
+    http: Http,
+    now: Callable[[], datetime] = utc_now,
+    free_bytes: FreeBytes = free_bytes,
+) -> AsyncIterator[Server]:
+    """Open the store and ask all known agents what they run; leave the block to stop.
+
+    `http` is used for every call to an agent, `free_bytes` asks the disk. Raises StoreError.
+    """
+
+    def dial(agent: Agent) -> AgentClient:
+        return AgentClient(http, agent.host, agent.port, config.agent_token)
+
+    journal = Journal(Metrics())
+    async with open_store(config.data_dir, now, journal) as store, trio.open_nursery() as nursery:
+        logs = Logs(config.data_dir / "logs")
+        queue = Queue(store, logs.begin)
+        refused = journal.metrics.disk_refusals.inc
+        room = Room(config.data_dir, config.min_free_bytes, free_bytes, refused)
+        supervision = Supervision(
+            store=store,
+            queue=queue,
+            config=config,
+            dial=dial,
+            now=now,
+            journal=journal,
+            room=room,
+        )
+        fleet = Fleet(
+            nursery, store, supervision, now, max_agents=config.max_agents, journal=journal
+        )
+        durations = Durations(store)
+        store.tell(News(waiting=queue.wake, over=fleet.over, green=durations.note))
+        await fleet.start()
+        found = await store.unfinished()
+        log.info(
+            "store opened",
+            data=str(config.data_dir),
+            schema=SCHEMA,
+            waiting=found[Status.WAITING],
+            running=found[Status.RUNNING],
+            agents=len(fleet.members),
+        )
+        nursery.start_soon(Retention(store, logs, Rules.of(config), now).serve_rules, room)
+        yield Server(
+            config, store, fleet, logs, room, durations=durations, now=now, journal=journal
+        )
+        nursery.cancel_scope.cancel()

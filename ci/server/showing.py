@@ -1,0 +1,108 @@
+"""What pages show of builds, and the word by which they notice that it has changed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ci.model import Attempt, Build, Status
+from ci.server.fleet import Fleet
+from ci.server.logs import Logs
+from ci.server.outlook import Outlook
+from ci.server.room import Room
+from ci.server.store.store import Store
+from ci.server.unhurried import Unhurried
+from ci.server.views import BuildView
+
+PLACES_BY_ONE = 20  # the first in line, whose pages are told of each step ahead
+PLACE_BITS = 4  # of the others' places: their pages are told of each eighth or sixteenth of the way
+
+
+class Showing:
+    """Builds as they are shown, from what store, fleet, logs and outlook know of them."""
+
+    def __init__(
+        self,
+        store: Store,
+        fleet: Fleet,
+        logs: Logs,
+        room: Room,
+        *,
+        outlook: Outlook,
+        shown: Unhurried,
+    ) -> None:
+        """`shown` is the version of the store that pages follow."""
+        self._store = store
+        self._fleet = fleet
+        self._logs = logs
+        self._room = room
+        self._outlook = outlook
+        self._shown = shown
+        self._life = secrets.token_hex(4)
+
+    def version(self, number: int | None = None, *, at_once: bool = False) -> str:
+        """Return a word that changes soon after anything that a page shows may have changed.
+
+        With `at_once` it changes at once, also in haste. So it does with a number, and then after
+        anything that the page of that build shows. For one far back in line its place counts in
+        steps, or each build that begins anywhere would make all pages anew. Bytes that are added
+        to a log do not count: a log is asked for by its offset.
+        """
+        if number is not None:
+            store = self._version_of(number)
+        else:
+            store = f"{self._store.version if at_once else self._shown.look()}"
+        trouble = "" if self.trouble() is None else "-trouble"
+        return f"{self._life}-{store}-{self._fleet.changes}{trouble}"
+
+    def _version_of(self, number: int) -> str:
+        place = self._store.places([number]).get(number)
+        if place is None:
+            return f"{number}:{self._store.version_of(number)}"
+        if place <= PLACES_BY_ONE:
+            return f"{self._shown.look()}"  # others decide what it waits for
+        step = 1 << place.bit_length() - PLACE_BITS
+        return f"{number}:{self._store.version_of(number)}:{place // step * step}"
+
+    def trouble(self) -> str | None:
+        """Say in a sentence for every page what keeps builds from being taken or kept, or None."""
+        return self._room.look() or self._store.problem
+
+    async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
+        """Return everything about each of some builds, as they are now, in as many queries as one.
+
+        Of one that was removed since it was read there are no attempts.
+        """
+        if not builds:
+            return ()
+        whole = await self._store.whole([build.number for build in builds])
+        read = [whole.get(build.number, (build, [])) for build in builds]
+        waiting = [build.number for build, _ in read if build.status is Status.WAITING]
+        sight = await self._outlook.look() if waiting else None
+        places = self._store.places(waiting)  # last of all: nobody is answered an old place
+        found = []
+        for build, attempts in read:
+            view = BuildView(
+                self._with_log_size(build, attempts),
+                tuple(attempts),
+                phase=self._phase(build, attempts),
+            )
+            if sight is not None and (place := places.get(build.number)) is not None:
+                waiting_for, starts_in_s = sight.of(place)
+                view = replace(
+                    view, queue_position=place, waiting_for=waiting_for, starts_in_s=starts_in_s
+                )
+            found.append(view)
+        return tuple(found)
+
+    def _with_log_size(self, build: Build, attempts: Sequence[Attempt]) -> Build:
+        """Say how much there is of a log whose size the store was not told: it may still grow."""
+        if build.log_size is not None or not attempts:
+            return build
+        return replace(build, log_size=self._logs.size(attempts[-1].id))
+
+    def _phase(self, build: Build, attempts: Sequence[Attempt]) -> str | None:
+        if build.status is not Status.RUNNING or not attempts:
+            return None
+        return self._fleet.phase(attempts[-1])
