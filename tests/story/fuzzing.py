@@ -88,7 +88,10 @@ FIELD_NAMES: Final = _field_names()
 
 words = st.one_of(st.sampled_from(WORDS), st.text(max_size=20))
 numbers = st.one_of(
-    st.integers(-2, 5), st.integers(), st.sampled_from([2**31, 2**53, 2**63, 10**400]), st.floats()
+    st.integers(-2, 5),
+    st.integers(),
+    st.sampled_from([2**31, 2**53, 2**63 - 1, 2**63, 10**400]),
+    st.floats(),
 )
 values = st.recursive(
     st.one_of(st.none(), st.booleans(), numbers, words),

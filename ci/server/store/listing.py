@@ -126,6 +126,7 @@ def _older(connection: Connection, search: _Search, before: int | None, limit: i
 
 
 def _newer(connection: Connection, search: _Search, after: int, limit: int) -> BuildPage:
+    after = min(after, search.newest)  # or the next one may be more than the store can hold
     high = min(search.newest, after + search.reach)
     rows = search.rows(connection, after + 1, high, limit + 1, upwards=True)
     found = tuple(map(to_build, rows[-limit:]))

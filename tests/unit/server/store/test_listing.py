@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, event, insert
 
-from ci.model import Build, Status
+from ci.model import MAX_NUMBER, Build, Status
 from ci.server.store import listing, removal
 from ci.server.store.database import open_database
 from ci.server.store.rows import to_build
@@ -113,6 +113,18 @@ def test_older_and_newer_lead_through_all(connection: Connection, wanted: BuildF
         up = [*page.builds, *up]
         after = page.newer
     assert up == expected
+
+
+@pytest.mark.parametrize("wanted", FILTERS, ids=str)
+def test_the_last_number_that_there_can_be_is_a_place_in_the_list(
+    connection: Connection, wanted: BuildFilter
+) -> None:
+    """Nothing is newer, and all is older."""
+    page = listing.page(connection, replace(wanted, after=MAX_NUMBER), LOOK)
+    assert (page.builds, page.newer) == ((), None)
+    newest = listing.page(connection, wanted, LOOK).builds
+    assert listing.page(connection, replace(wanted, before=page.next), LOOK).builds == newest
+    assert listing.page(connection, replace(wanted, before=MAX_NUMBER), LOOK).builds == newest
 
 
 @pytest.mark.parametrize("wanted", FILTERS, ids=str)
