@@ -17,26 +17,52 @@ import re2
 
 _PATTERNS: Final = (
     rb"(?m)(?:fatal |\b)[Ee](?:rror|RROR)(?:\[\w+\]| \w{1,10}\d+)?:"  # gcc, rustc, tsc, most others
-    rb"|\bERROR\b"  # Maven, Gradle, pytest
-    rb"|^[\w.]*(?:Error|Exception)(?::|\r*$)"  # ends a traceback of Python, Java, JavaScript
+    rb"|\bERROR\b|\[error\]"  # Maven, Gradle, pytest; sbt, actions of other systems
+    # Ends a traceback of Python, Java, JavaScript; Ruby and Elixir put the name in brackets.
+    rb"|^[ \t|]*[\w.:]*(?:Error|Exception)(?: \[\w+\])?(?::|\r*$)"
+    rb"|\([\w:]+Error\)\r*$|^\*\* \(\w+Error\)"
+    rb"|^[ \t]*Caused by:|^Exception in thread "
     rb"|^E   "  # pytest
     rb"|^Traceback \(most recent call last\)"
-    rb"|\bFAILED\b|^[ \t\r\f]*(?:--- )?FAIL\b"  # pytest, GoogleTest, unittest, Go, Jest
-    rb"|^not ok\b"  # TAP
+    rb"|\bFAILED\b|^[ \t\r\f]*(?:--- )?FAIL\b|[.:] FAIL\r*$"  # pytest, unittest, Go, Jest
+    rb"|\*\*\*(?:Failed|Exception|Timeout)\b"  # ctest
+    rb"|^[ \t]*not ok\b"  # TAP
+    rb"|^[ \t]*(?:\xe2\x9c[\x95-\x98]|\xc3\x97) "  # crosses: Jest, Mocha, Vitest, bats
+    rb"|^[ \t]*\xe2\x97\x8f .*(?: \xe2\x80\xba | failed )"  # Jest's bullet, and not of its console
     rb"|\b[Ff](?:atal|ATAL):"  # git
     rb"|^panic:|\bpanicked at\b"  # Go, Rust
     rb"|make(?:\[\d+\])?: \*\*\* "
-    rb"|\bnpm ERR!|^npm error\b"
-    rb"|##\[error\]|^::error"  # what actions of other systems print
+    rb"|\bnpm ERR!|^npm error\b|\bELIFECYCLE\b|^error Command failed\b"  # pnpm, yarn
+    rb"|^::error"  # what actions of other systems print
+    rb"|\bundefined reference to\b|\bld: cannot find\b|\bsymbol\(s\) not found\b"  # linkers
+    rb"|^CMake Error\b|^ninja: build stopped|\bBUILD FAILURE\b|^Execution failed for task\b"
+    rb"|^[^ :]+\.go:\d+:\d+: "  # Go's compiler
+    rb"|^[^ :]+:\d+:\d+: [A-Z]{1,4}\d{2,5}:? "  # flake8, ruff, pylint
+    rb"|^Found [1-9]\d* errors?\b"  # ruff, mypy, tsc
+    rb"|^E: |\bcurl: \(\d+\) |^Error response from daemon\b"  # apt, Docker
     rb"|: (?:command )?not found\r*$"  # the shell
+    rb"|: No such file or directory\r*$|\bPermission denied\b|\bNo space left on device\b"
+    rb"|\b[Oo]ut of memory\b|\bAssertion (?:[`'\"(].*)?failed\b"
     rb"|\bSegmentation fault\b|\(core dumped\)|^Killed\r*$"
 )
 _NO_ERROR: Final = re.compile(
-    rb"\b(?:0|[Nn]o) (?:errors?|ERRORS?|failures?|failed|FAILED)\b|\berrors?[:=] ?0\b"
-    rb"|\b(?:PASSED|XFAIL)\b|\.\.\. ok$"
-    rb"|^not ok\b.*# (?i:todo|skip)"  # TAP: it was known
+    rb"(?<!\d )\b(?:PASSED|XFAIL)\b|\.\.\. ok$"
+    rb"|^\s*ok\b|^\s*(?:\xe2\x9c[\x93\x94]|\xe2\x88\x9a) "  # it went well, whatever its name says
+    rb"|^\s*not ok\b.*# (?i:todo|skip)"  # TAP: it was known
+    rb"|^\s*(?:Compiling|Building|Checking|Testing|Running|Copying|Installing) error\b"  # a name
+    rb"|(?i:level)[\"']? ?[:=] ?[\"']?ERROR[\"',]*$"  # which lines are logged
     rb"|^\++ "  # the shell says what it is about to run (`set -x`)
 )
+# To count no errors is none, unless something else is counted beside them.
+_NONE: Final = re.compile(
+    rb"(?i:\b(?:0|no) (?:errors?|failures?|failed)\b|\b(?:errors?|failures?|failed)[:=] ?0\b)"
+)
+_SOME: Final = re.compile(
+    rb"(?i:\b[1-9]\d* (?:errors?|failures?|failed)\b"
+    rb"|\b(?:errors?|failures?|failed)[:=] ?[1-9])"
+)
+_TRACEBACK: Final = b"Traceback (most recent call last)"
+MOST_TRACEBACK_LINES: Final = 4000  # Python shows a thousand frames, in four lines each
 
 
 def _options() -> re2.Options:
@@ -52,13 +78,44 @@ _ERROR: Final = re2.compile(_PATTERNS, _options())
 def find_errors(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield begin and end of each line that looks like an error.
 
-    `data` is whole lines without escape sequences.
+    `data` is whole lines without escape sequences. Of a traceback it is the line that names the
+    exception, if that is there as well.
     """
     position = 0  # a line begins here
     while match := _ERROR.search(data, position):
         begin = data.rfind(b"\n", position, match.start()) + 1 or position
-        end = data.find(b"\n", match.start())
-        end = len(data) if end < 0 else end
-        if _NO_ERROR.search(data[begin:end].rstrip(b"\r")) is None:
+        end = _line_end(data, match.start())
+        if begins_traceback(data[begin:end]):
+            begin, end = _exception(data, begin, end)
+        if not _is_harmless(data[begin:end].rstrip(b"\r")):
             yield begin, end
         position = end + 1
+
+
+def begins_traceback(line: bytes) -> bool:
+    """Whether a line says only that something went wrong; what, is said further down."""
+    return line.startswith(_TRACEBACK)
+
+
+def _line_end(data: bytes, position: int) -> int:
+    end = data.find(b"\n", position)
+    return len(data) if end < 0 else end
+
+
+def _exception(data: bytes, begin: int, end: int) -> tuple[int, int]:
+    """Find the line that ends the traceback which begins with this one: the next not indented."""
+    stop = end
+    for _ in range(MOST_TRACEBACK_LINES):
+        start = stop + 1
+        stop = _line_end(data, start)
+        if not data.startswith((b" ", b"\t"), start):
+            is_end = start > end + 1 and data[start:stop].strip()
+            return (start, stop) if is_end else (begin, end)
+    return begin, end
+
+
+def _is_harmless(line: bytes) -> bool:
+    """Whether a line speaks of errors without being one."""
+    if _NONE.search(line) and not _SOME.search(line):
+        return True
+    return _NO_ERROR.search(line) is not None

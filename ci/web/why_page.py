@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from quart import Response
 
+from ci.errorlines import begins_traceback
 from ci.newlines import NewLine, News
 from ci.web import parts
 from ci.web.core import the_core
@@ -43,8 +44,13 @@ def arrange(news: News) -> Shown:
     with_error = [any(line.is_error for line in run) for run in news.runs]
     errors = [run for run, wrong in zip(news.runs, with_error, strict=True) if wrong]
     others = [run for run, wrong in zip(news.runs, with_error, strict=True) if not wrong]
-    first = next((line for run in errors for line in run if line.is_error), None)
+    first = _saying_most([line for line in errors[0] if line.is_error]) if errors else None
     return Shown(_with_gaps(errors), _with_gaps(others), first)
+
+
+def _saying_most(errors: list[NewLine]) -> NewLine:
+    """Choose the first of some errors; of a traceback the line that names the exception."""
+    return next((line for line in errors if not begins_traceback(line.text)), errors[0])
 
 
 def line_of(text: bytes) -> Markup:

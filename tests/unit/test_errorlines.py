@@ -18,7 +18,6 @@ ValueError: invalid literal for int() with base 10: 'x'
 java.lang.NullPointerException: Cannot invoke "Object.toString()"
 AssertionError
 E       assert 1 == 2
-Traceback (most recent call last):
 FAILED tests/test_money.py::test_sum - assert 3 == 4
 [  FAILED  ] Money.Sum (0 ms)
 FAILED (failures=1)
@@ -43,7 +42,48 @@ bash: buidl: command not found
 Segmentation fault (core dumped)
 Killed
 2026-11-21 14:03:22 ERROR worker died
-""".splitlines()
+time=2026-11-21T14:03:22Z level=ERROR msg="worker died"
+main.c:(.text+0x9): undefined reference to `foo'
+/usr/bin/ld: cannot find -lfoo: No such file or directory
+CMake Error at CMakeLists.txt:3 (find_package):
+ninja: build stopped: subcommand failed.
+[INFO] BUILD FAILURE
+bash: frob: No such file or directory
+cat: /etc/shadow: Permission denied
+Out of memory: Killed process 4711 (cc1plus) total-vm:8000000kB
+cc1plus: out of memory allocating 65536 bytes
+prog: main.c:4: main: Assertion `x' failed.
+Assertion failed: (x), function main, file main.c, line 4.
+Caused by: java.io.IOException: broken pipe
+Exception in thread "main" java.lang.IllegalStateException: no
+  AssertionError: 2 is not 3
+TypeError [ERR_INVALID_ARG_TYPE]: The "path" argument must be of type string
+app.rb:3:in `sum': no numbers (ArgumentError)
+** (RuntimeError) no numbers
+  ✕ adds up (3 ms)
+  × adds up
+ ✗ adds up
+✘ adds up
+✖ 3 problems (3 errors, 0 warnings)
+  ● sum › adds up
+  ● Test suite failed to run
+1 FAILED, 3 PASSED
+test_2 (test_money.Money.test_2) ... FAIL
+3/7 Test #3: money ....................***Failed    0.01 sec
+    not ok 2 - adds up
+src/money.py:12:80: E501 line too long (93 > 79 characters)
+src/money.py:1:8: F401 [*] `os` imported but unused
+src/money.py:1:0: C0114: Missing module docstring (missing-module-docstring)
+Found 3 errors.
+[error] money.scala:3:7: type mismatch;
+curl: (6) Could not resolve host: example.org
+E: Unable to locate package frob
+./main.go:5:2: undefined: money
+ ELIFECYCLE  Command failed with exit code 1.
+write error: No space left on device
+[ERROR] Tests run: 3, Failures: 1, Errors: 0, Skipped: 0
+FAILED (failures=1, errors=0)
+""".splitlines()  # noqa: RUF001 - programs print such signs
 FINE = """\
 0 errors, 3 warnings
 Finished with no errors.
@@ -59,6 +99,19 @@ not ok 4 - windows only # SKIP not on this system
 fail2ban is running
 errors.py copied
 Building Exceptions module
+Passed: 10, FAILED: 0
+FAILED: 0
+ERROR: 0
+ERROR=0
+LOG_LEVEL: ERROR
+log_level="ERROR"
+ok 3 - reports ERROR on bad input
+✓ throws Error: bad (2 ms)
+  ✔ throws Error: bad
+Compiling error: module
+    not ok 4 - later # TODO not yet
+  ● Console
+● nginx.service - a web server
 """.splitlines()
 
 
@@ -72,6 +125,32 @@ def test_what_programs_print_when_they_fail_looks_like_an_error(line: str) -> No
 def test_talk_about_errors_is_none(line: str) -> None:
     """Counts of none, names of files, what the shell is about to do."""
     assert find_in(line.encode()) == []
+
+
+TRACEBACK = b"""\
+Traceback (most recent call last):
+  File "money.py", line 4, in <module>
+    add(1)
+    ~~~^^^
+%b
+bye
+"""
+
+
+@pytest.mark.parametrize(
+    "line", [b"ValueError: 2 is not 3", b"subprocess.TimeoutExpired: 3 s", b"KeyboardInterrupt"]
+)
+def test_of_a_traceback_the_exception_is_told(line: bytes) -> None:
+    """Its last line, whatever that is called: the first one says only that something went wrong."""
+    assert find_in(TRACEBACK % line) == [line]
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+def test_a_traceback_that_was_cut_off_is_an_error_as_well(lines: int) -> None:
+    """Nobody knows the exception; so it is where it begins."""
+    begin = b"\n".join(TRACEBACK.split(b"\n")[:lines])
+    for end in (b"", b"\n", b"\n\n"):
+        assert find_in(begin + end) == [b"Traceback (most recent call last):"]
 
 
 @given(

@@ -49,6 +49,18 @@ async def test_new_lines_are_shown_with_links_into_the_log(
     assert "git log 000000000000..000000000000" in html
 
 
+async def test_of_a_traceback_the_exception_is_named(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """It is what went wrong; the lines above it are shown with it."""
+    await build(client, core, GREEN, Status.SUCCESS)
+    trace = b"Traceback (most recent call last):\n  in sum\nValueError: none\n"
+    await build(client, core, trace, Status.FAILURE)
+    html = check(await client.get("/build/2/why"))
+    assert 'looks like an error is line 3: <a href="/build/2?line=3#L3">' in html
+    assert 'id="L1"' in html
+
+
 async def test_a_failed_build_leads_there(client: httpx.AsyncClient, core: FakeCore) -> None:
     """With one click from the top of its page; one that is green, or has no green one, does not."""
     await build(client, core, RED, Status.FAILURE)
