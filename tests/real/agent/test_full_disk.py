@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from functools import partial
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -63,8 +63,8 @@ def test_with_little_room_it_takes_nothing(
     assert problem_of(agent).startswith(f"0.0 MB free in {agent.data}")
     disk.clear()
     assert problem_of(agent) == ""
-    assert build(agent, repository, "true") == 202
-    assert result_of(server)["status"] == "success"
+    assert build(agent, repository, "true", "1.1.2") == 202
+    assert result_of(server, "1.1.2")["status"] == "success"
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,15 @@ def test_killed_on_a_full_disk_it_starts_again(
 ) -> None:
     """In mid-fetch, with whatever lies around; when there is room it goes on by itself."""
     disk.fill(FILE_BYTES // 2)
-    for id in ("1.1.1", "2.1.1"):
-        ask = partial(build, agent, repository, "true", id)
-        wait_until(ask, "it is taken", until=lambda status: status == 202)
+    tries = count(1)
+
+    def ask() -> str | None:
+        id = f"1.1.{next(tries)}"  # what an agent has refused it refuses again
+        return id if build(agent, repository, "true", id) == 202 else None
+
+    for _ in range(2):
+        id = wait_until(ask, "it is taken")
+        assert id is not None
         time.sleep(0.05)
         agent.kill()
         agent.start()
