@@ -45,6 +45,7 @@ class News:
     """What came of a comparison."""
 
     lines: int  # that were compared
+    other_lines: int  # of the other log
     new: int  # of them, whether they are shown or not
     errors: int  # shapes of new lines that look like an error
     runs: tuple[tuple[NewLine, ...], ...]  # lines that follow each other, in the log's order
@@ -56,7 +57,8 @@ class News:
     @property
     def is_strange(self) -> bool:
         """Whether the logs have so little in common that most news are none."""
-        return self.new >= STRANGE_LINES and self.new > STRANGE_SHARE * self.lines
+        is_silent = not self.other_lines
+        return not is_silent and self.new >= STRANGE_LINES and self.new > STRANGE_SHARE * self.lines
 
 
 class Known:
@@ -65,6 +67,7 @@ class Known:
     def __init__(self, shapes: Shapes) -> None:
         self.counts: dict[int, int] = {}  # how many lines there are of each shape, by its hash
         self.firsts: dict[int, int] = {}  # the number of the first, of those that have a word
+        self.lines = 0
         self.is_full = False
         self._shapes = shapes
 
@@ -80,6 +83,7 @@ class Known:
                 if _WORD.search(shape):
                     self.firsts[key] = at
             self.counts[key] = count + 1
+        self.lines += len(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,7 @@ class Comparison:
         ]
         return News(
             lines=self._lines,
+            other_lines=self._known.lines,
             new=self._new,
             errors=self._error_shapes,
             runs=tuple(self._runs(shown)),

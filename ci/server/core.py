@@ -263,6 +263,10 @@ class Server:
         """
         return await self._search.first_error(attempt)
 
+    async def compared_with(self, view: BuildView) -> WhyRed:
+        """Say which green build one that went wrong can be compared with, without doing it."""
+        return await self._explainer.choose(view)
+
     async def why_red(self, number: int) -> WhyRed:
         """Compare the log of a build that went wrong with that of the last green one like it.
 

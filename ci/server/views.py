@@ -63,7 +63,6 @@ class Neighbours:
     previous: int | None = None
     next: int | None = None
     last_green: int | None = None  # before it, of the same branch and command
-    green_elsewhere: int | None = None  # if there is none: of the same command on any branch
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,8 @@ class WhyRed:
     view: BuildView
     green: BuildView | None = None  # the build that it is compared with
     same_branch: bool = True
-    found: LogNews | None = None  # None if there is a problem
+    newest: bool = True  # whether it is the last green one; the log of a newer one may be gone
+    found: LogNews | None = None  # None if there is a problem, or nobody has compared
     problem: str = ""
 
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from ci.model import Status
+from dataclasses import replace
+from typing import Final
+
+from ci.model import Reason, Status
 from ci.server.comparison import Comparisons
 from ci.server.logs import Logs
 from ci.server.store.store import Store
 from ci.server.views import BuildView, WhyRed
 
-_NOTHING_TO_EXPLAIN = {
+TRIED: Final = 5  # green builds: when so many have no log any more, the older ones have none either
+
+_NOTHING_TO_EXPLAIN: Final = {
     Status.WAITING: "It has not run yet.",
     Status.RUNNING: "It still runs.",
     Status.SUCCESS: "It is green.",
     Status.CANCELED: "It was canceled, so it did not say how it would have ended.",
 }
+# What is in the log of such a build is not of its command.
+_NEVER_RAN: Final = (Reason.CHECKOUT_FAILED, Reason.COMMAND_REFUSED)
+# Of such a build it is news, too, that it has printed nothing: the green log says where it hung.
+_RAN: Final = (Reason.EXITED, Reason.TIMEOUT, Reason.SILENCE)
 
 
 class Explainer:
@@ -26,39 +35,56 @@ class Explainer:
 
     async def explain(self, view: BuildView) -> WhyRed:
         """Say why a build may have failed. Cancellation: at each slice of a log."""
+        why = await self.choose(view)
+        if why.problem or why.green is None:
+            return why
+        logs = view.attempts[-1].id, why.green.attempts[-1].id
+        return replace(why, found=await self._comparisons.compare(*logs))
+
+    async def choose(self, view: BuildView) -> WhyRed:
+        """Say which green build to compare with, or why there is none."""
         status = view.build.status
         if status in _NOTHING_TO_EXPLAIN:
             return WhyRed(view, problem=_NOTHING_TO_EXPLAIN[status])
-        if problem := self._problem_of_log(view):
-            return WhyRed(view, problem=f"It {problem}.")
-        near = await self._store.neighbours(view.build)
-        green = await self._look_up(near.last_green or near.green_elsewhere)
-        if green is None:
+        if problem := self._problem(view):
+            return WhyRed(view, problem=problem)
+        of_branch, of_any = await self._store.greens(view.build)
+        candidates = list(dict.fromkeys([*of_branch, *of_any]))[:TRIED]
+        whole = await self._store.whole(candidates)
+        for number in candidates:
+            build, attempts = whole.get(number, (None, ()))
+            if build is None or not attempts:
+                continue  # it has been removed just now
+            green = BuildView(build, tuple(attempts))
+            if not self._has_log(green):
+                continue
+            why = WhyRed(view, green, number in of_branch, newest=number == candidates[0])
+            if self._is_silent(view) and self._is_silent(green):
+                return replace(why, problem=f"It has printed nothing, and nor had #{number}.")
+            return why
+        if not candidates:
             words = "No earlier build of this repository with the same command was green"
             return WhyRed(view, problem=f"{words}: there is nothing to compare with.")
-        same_branch = near.last_green is not None
-        if problem := self._problem_of_log(green):
-            number = green.build.number
-            words = f"The last green build like it, #{number}, {problem}."
-            return WhyRed(view, green, same_branch, problem=words)
-        logs = view.attempts[-1].id, green.attempts[-1].id
-        return WhyRed(view, green, same_branch, await self._comparisons.compare(*logs))
+        builds = " ".join(f"#{number}" for number in candidates)
+        words = "builds like it have no" if len(candidates) > 1 else "build like it has no"
+        return WhyRed(view, problem=f"The last green {words} log any more: {builds}.")
 
-    async def _look_up(self, number: int | None) -> BuildView | None:
-        """Return a build with its attempts, unless it has been removed just now."""
-        if number is None:
-            return None
-        whole = await self._store.whole([number])
-        if number not in whole:
-            return None
-        build, attempts = whole[number]
-        return BuildView(build, tuple(attempts))
-
-    def _problem_of_log(self, view: BuildView) -> str | None:
-        """Say what is the matter with the log of a build that has ended, or None."""
+    def _problem(self, view: BuildView) -> str | None:
+        """Say why the log of a build that went wrong can't be compared, or None."""
+        reason = view.build.reason
         if not view.attempts:
-            return "ended before an agent took it"
-        last = view.attempts[-1]
-        if self._logs.size(last.id):
-            return None
-        return "has printed nothing" if not last.log_size else "has no log any more"
+            return "It ended before an agent took it."
+        if reason in _NEVER_RAN:
+            return "Its command never ran, so there is nothing to compare."
+        if not self._has_log(view):
+            return "It has no log any more."
+        if reason not in _RAN and self._is_silent(view):
+            return "It has printed nothing, so there is nothing to compare."
+        return None
+
+    def _has_log(self, view: BuildView) -> bool:
+        """Whether all that it has printed is there; of some builds that is nothing."""
+        return not (view.attempts and view.attempts[-1].log_size and self._is_silent(view))
+
+    def _is_silent(self, view: BuildView) -> bool:
+        return not (view.attempts and self._logs.size(view.attempts[-1].id))

@@ -90,6 +90,7 @@ def why_red(why: WhyRed) -> dict[str, Any]:
         if found is None
         else {
             "lines": found.news.lines,
+            "green_lines": found.news.other_lines,
             "new": found.news.new,
             "errors": found.news.errors,
             "little_in_common": found.news.is_strange,

@@ -110,6 +110,7 @@ async def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[st
         "v": ticking if status is Status.RUNNING else resting,
         "refresh_s": None if is_over else parts.REFRESH_S,
         "first_error": await _first_error(core, view),
+        "why": await core.compared_with(view) if status in _WENT_WRONG else None,
     }
 
 

@@ -117,6 +117,9 @@ class Core(Protocol):
     async def first_error(self, attempt: str) -> LogHits:
         """Find the first line that looks like an error, of a log that has ended."""
 
+    async def compared_with(self, view: BuildView) -> WhyRed:
+        """Say which green build one that went wrong can be compared with, if any."""
+
     async def why_red(self, number: int) -> WhyRed:
         """Say what a build that went wrong printed that the last green one like it did not."""
 

@@ -289,19 +289,28 @@ class FakeCore:
         """Compare with the last green one before it, of whatever branch and command."""
         if number in self.whys:
             return self.whys[number]
-        view = await self.build(number)
+        why = await self.compared_with(await self.build(number))
+        view, green = why.view, why.green
+        if green is None:
+            return why
+        other = self._logs[green.attempts[-1].id]
+        news = compare([self._logs[view.attempts[-1].id]], [other])
+        lines = other.split(b"\n")
+        missing = tuple(NewLine(line, lines[line - 1]) for line in news.missing_lines)
+        return replace(why, found=LogNews(news, missing, 0, 0))
+
+    async def compared_with(self, view: BuildView) -> WhyRed:
+        """Choose the last green one before it, or what the test says."""
+        number = view.build.number
+        if number in self.whys:
+            return replace(self.whys[number], found=None)
         if view.build.status not in (Status.FAILURE, Status.ERROR):
             return WhyRed(view, problem="It is not red.")
         near = await self.neighbours(view.build)
         if near.last_green is None:
             return WhyRed(view, problem="No earlier build was green.")
         green = self._views[near.last_green]
-        other = self._logs[green.attempts[-1].id]
-        news = compare([self._logs[view.attempts[-1].id]], [other])
-        lines = other.split(b"\n")
-        missing = tuple(NewLine(line, lines[line - 1]) for line in news.missing_lines)
-        same_branch = green.build.branch == view.build.branch
-        return WhyRed(view, green, same_branch, LogNews(news, missing, 0, 0))
+        return WhyRed(view, green, green.build.branch == view.build.branch)
 
     def _hits(self, lines: list[str], before: int, text: str | None) -> tuple[LogHit, ...]:
         wanted = "error:" if text is None else text

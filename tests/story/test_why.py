@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,12 +26,18 @@ class Agent:
         self._agent = agent
 
     async def build(
-        self, log: str, exit_code: int | None = 0, *, branch: str = "main", command: str = "make"
+        self,
+        log: str,
+        exit_code: int | None = 0,
+        *,
+        branch: str = "main",
+        command: str = "make",
+        reason: str = "timeout",
     ) -> int:
         """Ask for a build, and end it; its number."""
         number = await self._world.submit(command)
         await self._world.wait_count(self._agent.taken, number)
-        more: dict[str, Any] = {} if exit_code is not None else {"reason": "timeout"}
+        more: dict[str, Any] = {} if exit_code is not None else {"reason": reason}
         commit = {"commit_hash": f"{number:040x}", "branch": branch}
         id = self._agent.taken[-1]
         answer = await self._agent.finish(id, exit_code=exit_code, log=log, **commit, **more)
@@ -44,6 +51,11 @@ async def start(world: World) -> Agent:
     agent = world.agent()
     await agent.register()
     return Agent(world, agent)
+
+
+def lose_log(world: World, number: int) -> None:
+    """Remove a log, as somebody does who needs room."""
+    (world.folder / "server" / "logs" / "000000" / f"{number}.1.1.log").unlink()
 
 
 def texts(why: WhyRed) -> list[bytes]:
@@ -97,6 +109,55 @@ async def test_a_build_that_was_ended_by_its_limit_tells_what_did_not_come(
     assert [(line.number, line.text) for line in why.found.missing] == [(3, b"three")]
 
 
+async def test_where_the_green_build_was_silent_all_lines_are_new(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """As tools are that print only what is wrong."""
+    agent = await start(world)
+    green = await agent.build("")
+    why = await world.server.why_red(await agent.build("money.py: too long\n", 1))
+    assert why.green is not None
+    assert (why.green.build.number, texts(why)) == (green, [b"money.py: too long"])
+
+
+async def test_where_the_red_build_was_silent_all_lines_are_missing(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """So one sees where it hung: before its first line."""
+    agent = await start(world)
+    await agent.build("one\ntwo\n")
+    why = await world.server.why_red(await agent.build("", None))
+    assert why.found is not None
+    assert [line.text for line in why.found.missing] == [b"one", b"two"]
+
+
+async def test_a_green_build_without_a_log_is_passed_over(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """The next older one that has its log is taken, and that it is not the last one is told."""
+    agent = await start(world)
+    older = await agent.build(GREEN)
+    for _ in range(2):
+        lose_log(world, await agent.build(GREEN))
+    red = await agent.build(RED, 1)
+    why = await world.server.why_red(red)
+    assert why.green is not None
+    assert (why.green.build.number, why.newest) == (older, False)
+    assert await world.server.compared_with(why.view) == replace(why, found=None)
+
+
+@pytest.mark.parametrize("reason", ["checkout_failed", "command_refused"])
+async def test_a_command_that_never_ran_is_compared_with_nothing(
+    world: World, autojump_clock: MockClock, reason: str
+) -> None:
+    """What is in its log is git's, and new in any case."""
+    agent = await start(world)
+    await agent.build(GREEN)
+    why = await world.server.why_red(await agent.build("fatal: no such ref\n", None, reason=reason))
+    assert (why.found, why.green) == (None, None)
+    assert "never ran" in why.problem
+
+
 async def test_what_can_not_be_told_is_said(world: World, autojump_clock: MockClock) -> None:
     """In a sentence: why there is no comparison."""
     agent = await start(world)
@@ -110,12 +171,15 @@ async def test_what_can_not_be_told_is_said(world: World, autojump_clock: MockCl
     assert "No earlier build" in await problem(lonely)
     green = await agent.build(GREEN)
     assert await problem(green) == "It is green."
-    assert "printed nothing" in await problem(await agent.build("", 1))
     red = await agent.build(RED, 1)
-    log = world.folder / "server" / "logs" / "000000" / f"{green}.1.1.log"
-    log.unlink()
-    words = f"The last green build like it, #{green}, has no log any more."
+    lose_log(world, green)
+    words = f"The last green build like it has no log any more: #{green}."
     assert await problem(red) == words
+    lose_log(world, red)
+    assert await problem(red) == "It has no log any more."
+    silent = await agent.build("", command="true")
+    words = f"It has printed nothing, and nor had #{silent}."
+    assert await problem(await agent.build("", 1, command="true")) == words
     waiting = await world.submit("make")
     await world.wait_build(waiting, Status.RUNNING)
     assert await problem(waiting) == "It still runs."

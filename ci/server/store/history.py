@@ -86,25 +86,35 @@ def ended_since(connection: Connection, since: datetime) -> list[tuple[str, date
 
 def neighbours(connection: Connection, build: Build) -> Neighbours:
     """Find the builds before and after one, and the last green one before it."""
-    # Until an agent has looked, the branch is what was asked for, if that is one at all.
-    branch = build.commit if build.branch is None else build.branch
+    branch = _branch_of(build)
     near = [builds.c.repository == build.repository]
     if branch:
         near.append(builds.c.branch == branch)
     before = select(func.max(builds.c.number)).where(*near, builds.c.number < build.number)
     after = select(func.min(builds.c.number)).where(*near, builds.c.number > build.number)
-    green = last_green(connection, build, branch)
     return Neighbours(
         branch,
         connection.execute(before).scalar(),
         connection.execute(after).scalar(),
-        green,
-        green_elsewhere(connection, build) if green is None else None,
+        next(iter(_greens_of_branch(connection, build, branch)), None),
     )
 
 
-def green_elsewhere(connection: Connection, build: Build) -> int | None:
-    """Find the last green build before one that did the same on any branch."""
+def greens(connection: Connection, build: Build) -> tuple[list[int], list[int]]:
+    """Find the last green builds before one that did the same, the newest first.
+
+    First those of its branch, then those of any.
+    """
+    of_branch = _greens_of_branch(connection, build, _branch_of(build))
+    return of_branch, _greens_of_command(connection, build)
+
+
+def _branch_of(build: Build) -> str:
+    """Return its branch: until an agent has looked, what was asked for, if that is one at all."""
+    return build.commit if build.branch is None else build.branch
+
+
+def _greens_of_command(connection: Connection, build: Build) -> list[int]:
     values = {
         "repository": build.repository,
         "command": build.command[:MAX_KIND_CHARS],
@@ -112,11 +122,10 @@ def green_elsewhere(connection: Connection, build: Build) -> int | None:
         "limit": SAME_BEGINNING,
     }
     rows = connection.execute(_GREEN_OF_COMMAND, values)
-    return next((row.number for row in rows if row.command == build.command), None)
+    return [row.number for row in rows if row.command == build.command]
 
 
-def last_green(connection: Connection, build: Build, branch: str) -> int | None:
-    """Find the last green build before one that did the same on a branch."""
+def _greens_of_branch(connection: Connection, build: Build, branch: str) -> list[int]:
     rows = connection.execute(
         select(builds.c.number, builds.c.command)
         .where(
@@ -130,7 +139,7 @@ def last_green(connection: Connection, build: Build, branch: str) -> int | None:
         .limit(SAME_BEGINNING)
     )
     # Not asked of the database, which would then leave the index for another one.
-    return next((row.number for row in rows if row.command == build.command), None)
+    return [row.number for row in rows if row.command == build.command]
 
 
 def _durations_of_repository(connection: Connection, repository: str, limit: int) -> list[float]:

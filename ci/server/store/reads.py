@@ -102,6 +102,10 @@ class Reads:
         """Return the builds that one goes to from another one."""
         return await self._read(lambda c: history.neighbours(c, build))
 
+    async def greens(self, build: Build) -> tuple[list[int], list[int]]:
+        """Return the last green builds before one that did the same: of its branch, and of any."""
+        return await self._read(lambda c: history.greens(c, build))
+
     async def page(self, wanted: BuildFilter) -> BuildPage:
         """Return a page of the builds that fit."""
         if listing.needs_look(wanted):

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from ci.model import Status
-from ci.server.views import LogNews
+from ci.server.views import LogNews, WhyRed
 from tests.fakes.core import FakeCore
 from tests.unit.web.checks import ask, check
 
@@ -82,6 +82,50 @@ async def test_lines_alike_are_shown_once_and_counted(
     assert "<small>and 1,234 like it</small>" in html
     assert "None of them looks like an error." in html
     assert "little in common" in html
+
+
+async def test_all_that_is_printed_after_a_silent_green_build_is_new(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """That the two have little in common says nothing then."""
+    await build(client, core, b"", Status.SUCCESS)
+    await build(client, core, b"money.py: too long\n" + RED * 3, Status.FAILURE)
+    html = check(await client.get("/build/2/why"))
+    assert "printed nothing: all that this one has printed is new." in html
+    assert "<span>money.py: too long</span>" in html
+    assert "little in common" not in html
+
+
+async def test_a_single_line_is_one_line(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """As one says it."""
+    await build(client, core, GREEN, Status.SUCCESS)
+    await build(client, core, b"oh no\n", Status.FAILURE)
+    assert "1 of 1 line is new since #1" in check(await client.get("/build/2/why"))
+
+
+async def test_an_older_green_build_is_not_called_the_last(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Where the log of a newer one is gone."""
+    await build(client, core, GREEN, Status.SUCCESS)
+    await build(client, core, RED, Status.FAILURE)
+    core.whys[2] = replace(await core.why_red(2), newest=False)
+    html = check(await client.get("/build/2"))
+    assert "What is new since #1, the last green with a log" in html
+    html = check(await client.get("/build/2/why"))
+    assert "since #1, the last green build that still has a log, with the same command" in html
+
+
+async def test_a_build_that_can_not_be_compared_has_no_link(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """To a page that could only say so."""
+    await build(client, core, GREEN, Status.SUCCESS)
+    await build(client, core, RED, Status.FAILURE)
+    problem = "Its command never ran."
+    core.whys[2] = WhyRed(await core.build(2), problem=problem)
+    assert "What is new" not in check(await client.get("/build/2"))
+    assert problem in check(await client.get("/build/2/why"))
 
 
 async def test_a_log_without_news_says_so(client: httpx.AsyncClient, core: FakeCore) -> None:
