@@ -49,7 +49,7 @@ async def agents() -> Response:
     }
     if parts.wanted_part() is not None:
         return await parts.send_part("_agents.html", **context)
-    return await parts.send_page("agents.html", **context, refresh_s=parts.REFRESH_S)
+    return await parts.send_page("agents.html", **context)
 
 
 async def agent(name: str) -> Response:
@@ -59,7 +59,7 @@ async def agent(name: str) -> Response:
     moment = partial(parts.stamp, core, parts.EACH_LOOK)
     if parts.wanted_part() is None:
         shown = await _one(core, name)
-        return await parts.send_page("agent.html", **shown, refresh_s=parts.REFRESH_S)
+        return await parts.send_page("agent.html", **shown)
     if parts.is_current(core):
         return parts.no_news(moment())
     return await parts.send_shared_part("_agent.html", moment, partial(_one, core, view.agent.name))

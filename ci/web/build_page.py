@@ -97,7 +97,6 @@ async def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[st
     """Say what the upper part of a build's page shows."""
     ticking, resting = stamps
     status = view.build.status
-    is_over = status.ended and not any(each.log_open for each in view.attempts)
     return {
         "near": await core.neighbours(view.build),
         "spans": timeline.spans(view, core.now()),
@@ -108,7 +107,6 @@ async def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[st
         "several": len(core.repositories) > 1,
         "now": core.now(),
         "v": ticking if status is Status.RUNNING else resting,
-        "refresh_s": None if is_over else parts.REFRESH_S,
         "first_error": await _first_error(core, view),
         "why": await core.compared_with(view) if status in _WENT_WRONG else None,
     }
@@ -140,13 +138,8 @@ async def _send_build(
     if error is None and begin is None and end is None:
         log["nothing_found"] = log_page.nothing_found(reading)
         log["hits"] = await log_page.list_hits(core, log["log"].tail.attempt, reading)
-        if log["hits"] is not None:
-            head["refresh_s"] = None  # what was found is read, not watched
-    if error is None:
-        return await parts.send_page("build.html", **(head | log), error=None)
-    # Without JavaScript the page must not load itself: its address takes no question.
-    shown = head | log | {"refresh_s": None, "error": error}
-    return await parts.send_page("build.html", error.http_status, **shown)
+    answer = HTTPStatus.OK if error is None else error.http_status
+    return await parts.send_page("build.html", answer, **(head | log), error=error)
 
 
 async def _head_part(number: int) -> Response:

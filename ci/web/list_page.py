@@ -54,8 +54,7 @@ async def new_build() -> ResponseReturnValue:
             "index.html",
             error.http_status,
             **_form(core, form),
-            # Without JavaScript the page must not load itself: what was filled in would be lost.
-            **(await _list(core, BuildFilter()) | {"refresh_s": None}),
+            **await _list(core, BuildFilter()),
             error=error,
         )
         return retry_later(page, error)
@@ -64,10 +63,7 @@ async def new_build() -> ResponseReturnValue:
 
 async def _page(core: Core, wanted: BuildFilter, filled: Mapping[str, str]) -> dict[str, Any]:
     """Say what the whole page shows."""
-    shown = _form(core, filled) | await _list(core, wanted) | {"error": None}
-    if "command" in filled or "commit" in filled:  # else, without JavaScript, edits would be lost
-        shown["refresh_s"] = None
-    return shown
+    return _form(core, filled) | await _list(core, wanted) | {"error": None}
 
 
 def _names(core: Core) -> list[str]:
@@ -95,7 +91,6 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
     wanted, page = await _builds(core, wanted)
     filters = Filters(url_for("pages.index"), wanted)
     running = any(build.status is Status.RUNNING for build in page.builds)
-    unfinished = any(not build.status.ended for build in page.builds)
     agents = await core.agents()
     return {
         "filters": filters,
@@ -108,7 +103,6 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
         "several": len(core.repositories) > 1,
         "names": _names(core),
         "v": ticking if running else resting,
-        "refresh_s": parts.REFRESH_S if unfinished else None,
     }
 
 

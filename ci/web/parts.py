@@ -25,7 +25,6 @@ EACH_SECOND: Final = 1
 EACH_LOOK: Final = 2  # the interval at which lists ask
 EACH_MINUTE: Final = 60
 NEVER: Final = 0  # a log says nothing of the kind
-REFRESH_S: Final = 5  # how often a page without JavaScript loads itself while something runs
 _STAMP = re.compile(r"(?P<version>.+)\.(?P<period>0|1|2|60)\.[0-9]+")
 CACHING: Final = {"Cache-Control": "no-cache", "Vary": "HX-Request"}
 

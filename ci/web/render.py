@@ -19,6 +19,7 @@ from ci.repository import shown_url
 from ci.web import words
 from ci.web.core import the_core
 from ci.web.linehtml import lines_html
+from ci.web.refresh import REFRESH_S, is_refreshing, own_address
 from ci.web.shared import pace
 from ci.web.static import static_url
 
@@ -36,7 +37,10 @@ def read_templates(folder: Path) -> Environment:
         undefined=StrictUndefined,
     )
     templates.globals.update(
+        REFRESH_S=REFRESH_S,
+        is_refreshing=is_refreshing,
         lines_html=lines_html,
+        own_address=own_address,
         pace=pace,
         request=request,
         shown_url=shown_url,

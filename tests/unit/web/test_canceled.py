@@ -14,12 +14,12 @@ async def test_it_loads_itself_until_the_log_is_at_its_end(
     await core.submit(repository=None, commit="main", command="make")
     core.print(core.start(1), b"begin\n")
     await core.cancel(1)
-    page = (await client.get("/build/1")).text
+    page = (await client.get("/build/1?refresh=1")).text
     assert 'http-equiv="refresh"' in page
     assert page.count("part=log") == 1
     assert "part=head" not in page
     core.close_log(1)
-    page = (await client.get("/build/1")).text
+    page = (await client.get("/build/1?refresh=1")).text
     assert 'http-equiv="refresh"' not in page
     assert "hx-get" not in page.partition('id="log"')[2]
     assert "did not arrive" not in page

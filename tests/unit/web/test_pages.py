@@ -47,18 +47,16 @@ async def test_a_wrong_form_is_shown_again(
     html = check(answer, 422)
     assert f"{field}: " in html
     assert "keep &lt;me&gt;" in html or field == "command"
-    assert 'http-equiv="refresh"' not in html
 
 
 async def test_a_full_queue_keeps_what_was_typed(client: httpx.AsyncClient, core: FakeCore) -> None:
-    """503 and when to try again, on the form; the page does not load itself over it."""
+    """503 and when to try again, on the form."""
     core.full = True
     answer = await ask(client, command="keep <me>")
     html = check(answer, 503)
     assert int(answer.headers["Retry-After"]) > 0
     assert "7 builds wait already" in html
     assert "keep &lt;me&gt;" in html
-    assert 'http-equiv="refresh"' not in html
     core.full = False
     await ask(client)
     core.full = True
@@ -85,7 +83,6 @@ async def test_run_again_that_is_refused_stays_on_the_page(
     assert html.count(words) == 1
     assert "printed" in html
     assert 'action="/build/1/rerun"' in html
-    assert 'http-equiv="refresh"' not in html
     assert not re.findall(r'(?:href|src|action|hx-get)="[^/#]', html), "no address depends on its"
     told = await client.get(poll(html, "head"), headers=HTMX)
     assert "It was not asked for again." not in told.text, "nor is it asked for again"
@@ -417,18 +414,6 @@ async def test_several_repositories_are_chosen_from() -> None:
         assert "two" in check(await client.get("/build/1"))
         html = check(await ask(client, repository="two", commit=""), 422)
         assert "<option selected>two" in html
-
-
-async def test_pages_without_javascript_load_themselves_while_something_runs(
-    client: httpx.AsyncClient, core: FakeCore
-) -> None:
-    """And rest when it has ended."""
-    await ask(client)
-    assert 'content="5; url=/build/1?"' in check(await client.get("/build/1"))
-    core.start(1)
-    core.end(1, Status.SUCCESS, exit_code=0)
-    for path in ("/", "/build/1"):
-        assert 'http-equiv="refresh"' not in check(await client.get(path))
 
 
 async def test_a_password_in_an_url_is_never_shown() -> None:
