@@ -29,7 +29,7 @@ from ci.server.following import Following
 from ci.server.intake import Intake
 from ci.server.journal import Journal
 from ci.server.logs import Logs
-from ci.server.logsearch import LogSearch
+from ci.server.logsearch import PAGE_LOOK_S, LogSearch
 from ci.server.lookout import Lookout
 from ci.server.outlook import Outlook
 from ci.server.room import Room
@@ -89,7 +89,14 @@ class Server:
         self._usage = Usage(store, now)
         self._journal = journal
         self._intake = Intake(
-            config.max_log_bytes, store, fleet, logs, room=room, journal=journal, now=now
+            config.max_log_bytes,
+            store,
+            fleet,
+            logs,
+            search=self._search,
+            room=room,
+            journal=journal,
+            now=now,
         )
         self._lookout = Lookout(
             store,
@@ -259,9 +266,11 @@ class Server:
     async def first_error(self, attempt: str) -> LogHits:
         """Return the first line that looks like an error, of a log that has ended.
 
-        Looks at a piece only: `next` is None when all was looked at, else ask again.
+        Looks for a moment only: `next` is None when all was looked at, else ask again.
         """
-        return await self._search.first_error(attempt)
+        with trio.move_on_after(PAGE_LOOK_S):
+            return await self._search.first_error(attempt)
+        return self._search.known_error(attempt)
 
     async def compared_with(self, view: BuildView) -> WhyRed:
         """Say which green build one that went wrong can be compared with, without doing it."""

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import trio
+
 from ci.errors import GivenUp, LogFull, Rejected, TooLarge
-from ci.model import Reason
+from ci.model import Outcome, Reason, Status
 from ci.server.fleet import Fleet
 from ci.server.journal import Journal
 from ci.server.logs import Logs
+from ci.server.logsearch import END_LOOK_BYTES, END_LOOK_S, LogSearch
 from ci.server.room import Room
 from ci.server.store.store import Store
 from ci.wire.result import LOG_MARK_ROOM, MAX_LOG_CHUNK, Result
@@ -32,6 +35,7 @@ class Intake:
         fleet: Fleet,
         logs: Logs,
         *,
+        search: LogSearch,
         room: Room,
         journal: Journal,
         now: Callable[[], datetime],
@@ -40,6 +44,7 @@ class Intake:
         self._store = store
         self._fleet = fleet
         self._logs = logs
+        self._search = search
         self._room = room
         self._journal = journal
         self._now = now
@@ -91,6 +96,7 @@ class Intake:
                     result.id, result.inline_log, outcome.log_size, result.log_sha256
                 )
                 outcome = replace(outcome, log_size=log.size, log_sha256=log.sha256)
+                await self._look_through(result.id, outcome)
             else:
                 outcome = replace(outcome, log_size=attempt.log_size)
             await self._store.end(result.id, outcome, delivered=True)
@@ -99,3 +105,13 @@ class Intake:
             self._fleet.over(result.id, True)  # late, but now its slot is free
             raise
         self._journal.metrics.log_bytes.inc(len(result.inline_log or b""))
+
+    async def _look_through(self, id: str, outcome: Outcome) -> None:
+        """Find the first error of a long log before anybody sees that the build is red.
+
+        Whoever waits for the end has it on the page then, and a reload tells nothing else.
+        """
+        went_wrong = outcome.status in (Status.FAILURE, Status.ERROR)
+        if went_wrong and (outcome.log_size or 0) > END_LOOK_BYTES:
+            with trio.move_on_after(END_LOOK_S):
+                await self._search.first_error(id)

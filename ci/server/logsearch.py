@@ -20,9 +20,11 @@ from ci.server.views import LogHit, LogHits
 
 SLICE_BYTES: Final = 1 << 20  # read and looked at in some 2 ms
 SEARCH_BYTES: Final = 256 << 20  # in one request, about half a second; then the reader goes on
-# Bytes looked at for the first error when a page asks: so much a page can wait for. The next look
-# goes on from there.
-LOOK_BYTES: Final = 4 << 20
+# What a page may wait for the first error: some 10 MB. The next look goes on from there.
+PAGE_LOOK_S: Final = 0.05
+# And what the end of a build may wait for it, so that its page has it at once: some 600 MB.
+END_LOOK_S: Final = 2.0
+END_LOOK_BYTES: Final = 4 << 20  # a shorter log is looked through when somebody looks at the page
 KNOWN_LOGS: Final = 1000  # whose first error is remembered
 OVERLAP_BYTES: Final = 4000  # of two slices within one line: longer than what is looked for
 BEFORE_CHARS: Final = 40  # shown of a line before what was found …
@@ -66,6 +68,14 @@ class LogSearch:
 
         Cancellation: at each slice.
         """
+        found = await self._after(id, text, line, most, bound=bound)
+        if text is None and id in self._known and self._known[id] == LogHits((), line):
+            self._remember(id, found)  # who followed the page's link has looked on
+        return found
+
+    async def _after(
+        self, id: str, text: str | None, line: int, most: int, *, bound: int
+    ) -> LogHits:
         hits: list[LogHit] = []
         size = self._logs.size(id)
         begin = await self._logs.line_begin(id, line + 1)
@@ -99,16 +109,24 @@ class LogSearch:
     async def first_error(self, id: str) -> LogHits:
         """Return the first line that looks like an error, of a log that has ended; remembered.
 
-        Looks only at a piece of the log; the next call goes on. `next` is None when that is over.
+        Looks as long as the caller lets it; the next call goes on. `next` is None when all was
+        looked at. Cancellation: at each slice.
         """
-        known = self._known.get(id, LogHits((), 0))
-        if not known.hits and known.next is not None:
-            known = await self.after(id, None, known.next, 1, bound=LOOK_BYTES)
+        known = self.known_error(id)
+        while not known.hits and known.next is not None:
+            known = await self._after(id, None, known.next, 1, bound=SLICE_BYTES)
+            self._remember(id, known)
+        return known
+
+    def known_error(self, id: str) -> LogHits:
+        """Return what is known of the first error; `next` is where nobody has looked yet."""
+        return self._known.get(id, LogHits((), 0))
+
+    def _remember(self, id: str, found: LogHits) -> None:
         self._known.pop(id, None)
-        self._known[id] = known
+        self._known[id] = LogHits(found.hits[:1], found.next)
         if len(self._known) > KNOWN_LOGS:
             del self._known[next(iter(self._known))]
-        return known
 
     async def _look(
         self,

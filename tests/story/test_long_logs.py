@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from ci.model import Status
+from ci.server.logsearch import END_LOOK_BYTES
 from ci.wire.result import LOG_MARK_ROOM
 from tests.story.world import World
 
@@ -137,3 +138,18 @@ async def test_no_wrong_place_of_a_cut_is_kept(world: World, autojump_clock: Moc
     assert await send(0, b"head, words", 6) == 200
     assert await send(11, b" and tail", 7) == 200
     assert (await world.server.build(number)).attempts[0].log_cut == 6
+
+
+async def test_the_first_error_of_a_long_log_is_known_when_the_build_has_ended(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """So the first look at its page has it, without a look into the log."""
+    await world.start_server()
+    await world.start_agent()
+    far = LONG * (END_LOOK_BYTES // len(LONG) * 2)
+    world.machine().first_output = far + b"error: it broke\n"
+    view = await world.wait_build(await world.submit("exit 3"))
+    id = view.attempts[0].id
+    (world.folder / "server" / "logs" / "000000" / f"{id}.log").unlink()
+    [hit] = (await world.server.first_error(id)).hits
+    assert (hit.line, hit.text) == (far.count(b"\n") + 1, "error: it broke")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
 from ci import blocking
 from ci.server.logs import Logs
-from ci.server.logsearch import LOOK_BYTES, SLICE_BYTES, LogSearch
+from ci.server.logsearch import SLICE_BYTES, LogSearch
 from ci.server.views import LogHit
 
 ID = "7.1.1"
@@ -109,17 +111,47 @@ async def test_a_log_that_is_gone_or_shorter_has_nothing(logs: Logs) -> None:
 
 
 async def test_the_first_error_is_looked_for_piece_by_piece_and_remembered(logs: Logs) -> None:
-    """A page waits for one piece only; when it is known, the log is not read again."""
-    far = filler(2 * LOOK_BYTES)
+    """Whoever may not wait any longer leaves; the next one goes on where he was."""
+    far = filler(12 * SLICE_BYTES)
     search = await write(logs, far + b"error: broken\nerror: again\n")
-    looks = 0
-    while not (found := await search.first_error(ID)).hits:
-        assert found.next is not None
-        looks += 1
-    assert looks >= 1
+    first, second = [await look_for_a_while(search) for _ in range(2)]
+    assert first is not None
+    assert second is not None
+    assert 0 < first < second
+    found = await search.first_error(ID)
     assert numbers(found.hits) == [far.count(b"\n") + 1]
     await logs.remove(ID)
-    assert (await search.first_error(ID)).hits == found.hits
+    assert await search.first_error(ID) == search.known_error(ID) == found
+
+
+async def test_who_looks_on_for_the_first_error_does_it_for_all(logs: Logs) -> None:
+    """What he finds is what the page tells then."""
+    far = filler(8 * SLICE_BYTES)
+    search = await write(logs, far + b"error: broken\nerror: again\n")
+    begun = await look_for_a_while(search)
+    assert begun is not None
+    await search.after(ID, "error", begun, 9)
+    assert search.known_error(ID).hits == ()
+    found = await search.after(ID, None, begun, 9)
+    assert numbers(search.known_error(ID).hits) == numbers(found.hits)[:1]
+    await search.after(ID, None, found.hits[0].line, 9)
+    assert numbers(search.known_error(ID).hits) == numbers(found.hits)[:1]
+
+
+async def look_for_a_while(search: LogSearch) -> int | None:
+    """Look for the first error and leave after a few slices; where the next one goes on."""
+    slices = 0
+
+    async def until_he_leaves(work: partial[Any]) -> Any:
+        nonlocal slices
+        slices += 1
+        if slices == 6:
+            scope.cancel()
+        return work()
+
+    with blocking.inline(until_he_leaves), trio.CancelScope() as scope:
+        await search.first_error(ID)
+    return search.known_error(ID).next
 
 
 async def test_a_reader_who_leaves_ends_the_search(logs: Logs) -> None:
