@@ -8,6 +8,11 @@ from weakref import WeakValueDictionary
 import trio
 
 
+async def give_way() -> None:
+    """Let other tasks have their turn in the midst of long work."""
+    await trio.lowlevel.checkpoint()
+
+
 class Turns:
     """A lock for each key, there as long as somebody holds it or waits for it."""
 

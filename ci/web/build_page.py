@@ -170,11 +170,13 @@ async def _log_part(number: int) -> Response:
     # The build first: when it has ended, the log that is asked for after it is the whole log.
     view = await core.build(number)
     log = await core.log(number)
-    if logtail.is_out_of_date(tail, log):
+    ended = view.build.status.ended
+    added = None
+    if not logtail.is_out_of_date(tail, log):
+        added = await logview.continue_log(core, tail, log, ended=ended, version=version)
+    if added is None:
         shown = await _open_log(core, view, version, reading)
         return await parts.send_part("_log.html", replaces="#log", **shown)
-    ended = view.build.status.ended
-    added = await logview.continue_log(core, tail, log, ended=ended, version=version)
     return await parts.send_part("_tail.html", **await _log(core, view, added, reading))
 
 

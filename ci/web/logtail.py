@@ -13,7 +13,8 @@ from quart import request
 from ci.errors import Rejected
 from ci.server.views import LogView
 from ci.web import query
-from ci.web.text import Place, Style, read_style
+from ci.web.style import Style, read_style
+from ci.web.text import Place
 
 # Bytes that a tail may lag behind before the page begins anew at the log's end: a command that
 # prints faster than this each second can't be read anyway.

@@ -11,16 +11,26 @@ from typing import Final
 from ci.errorlines import find_errors
 from ci.escapes import strip
 from ci.server.views import LogView
+from ci.turns import give_way
 from ci.web.core import Core
 from ci.web.logtail import Tail
-from ci.web.text import NOTHING, PLAIN, Place, Row, rows, unfinished
+from ci.web.style import PLAIN, style_after
+from ci.web.text import NOTHING, Place, Row, rows, unfinished
 from ci.wire.result import LOG_MARK_ROOM
 
-WINDOW_BYTES: Final = 256 << 10  # of one page; read and made into rows in some 20 ms
-WINDOW_LINES: Final = 2000  # of one page
+WINDOW_BYTES: Final = 256 << 10  # of one page
+WINDOW_LINES: Final = 2000  # of one page, and of what is added to one at a time
+# Bytes that are made into rows before other requests have their turn: less than a millisecond of
+# usual output, and some 15 of what is made to be slow.
+SLICE_BYTES: Final = 8 << 10
+# Lines that a page may lag behind before it begins anew at the log's end, like `MAX_BEHIND_BYTES`.
+MAX_BEHIND_LINES: Final = 4 * WINDOW_LINES
 # What is shown above a line that a link leads to: what led to it, and still a quick page.
 ABOVE_BYTES: Final = WINDOW_BYTES // 4
 ABOVE_LINES: Final = 500
+# Where it is looked for the colour in which a window begins. Who sets one that lasts longer gets it
+# only in what is read from there.
+LOOK_BACK_BYTES: Final = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +57,17 @@ class LogShown:
 
 async def continue_log(
     core: Core, tail: Tail, log: LogView, *, ended: bool, version: str
-) -> LogShown:
-    """Bring what was added since `tail`. `version` is a stamp from before `log` was asked."""
+) -> LogShown | None:
+    """Bring what was added since `tail`, or its first lines; None when it is too much to follow.
+
+    `version` is a stamp from before `log` was asked.
+    """
     data = await _read(core, log, tail.place.offset, log.size)
+    if data.count(b"\n") > MAX_BEHIND_LINES:
+        return None
+    data = _first_lines(data)
     ours = await _ours(core, log)
-    made, pending, after = _rows(log, data, tail.place, ours)
+    made, pending, after = await _rows(log, data, tail.place, ours)
     read_to = tail.place.offset + len(data)
     return LogShown(
         rows=made,
@@ -93,12 +109,9 @@ async def open_log(
         data = _first_lines(await _read(core, log, start, log.size))
     else:
         start, data = await _backwards(core, log, min(log.size if end is None else end, log.size))
-    lines, inside = 0, False
-    if log.attempt is not None and start > 0:
-        lines = await core.log_lines_before(log.attempt, start)
-        inside = await core.read_log(log.attempt, start - 1, 1) != b"\n"
     ours = await _ours(core, log)
-    made, pending, after = _rows(log, data, Place(start, lines + 1, PLAIN, inside), ours)
+    place = await _place(core, log, start, ours)
+    made, pending, after = await _rows(log, data, place, ours)
     if begin is None and (rest := unfinished(data[after.offset - start :], after)) and not pending:
         # What follows in the same line is in the window from which the reader came here.
         made.append(rest)
@@ -119,7 +132,7 @@ async def open_log(
             bool(ours),
             _open_section(made, None),
         ),
-        errors=_errors(made, data, lines + 1),
+        errors=_errors(made, data, place.line),
         live=at_end and (not ended or log.growing),
         earlier=start > 0,
         later=None if at_end else after.offset,
@@ -147,6 +160,18 @@ async def _backwards(
     return low + skip, data[skip:]
 
 
+async def _place(core: Core, log: LogView, start: int, ours: range) -> Place:
+    """Say what holds where a window begins: its line, and the colours that were set above it."""
+    if log.attempt is None or start == 0:
+        return Place()
+    lines = await core.log_lines_before(log.attempt, start)
+    # Behind our own words the command's colours are as at the log's beginning.
+    low = max(start - LOOK_BACK_BYTES, ours.stop if ours.stop <= start else 0)
+    above = await _read(core, log, low, start)
+    inside = not above.endswith(b"\n") if above else False
+    return Place(start, lines + 1, style_after(above, PLAIN), inside)
+
+
 def _first_lines(data: bytes) -> bytes:
     position = 0
     for _ in range(WINDOW_LINES):
@@ -171,11 +196,16 @@ async def _ours(core: Core, log: LogView) -> range:
     return range(log.cut, log.cut + size)
 
 
-def _rows(
+async def _rows(
     log: LogView, data: bytes, place: Place, ours: range
 ) -> tuple[list[Row], Row | None, Place]:
     """Make rows of `data`, and one of an unfinished line at the log's end."""
-    made, after = rows(data, place, ours)
+    made: list[Row] = []
+    after = place
+    for end in range(SLICE_BYTES, len(data) + SLICE_BYTES, SLICE_BYTES):
+        more, after = rows(data[after.offset - place.offset : end], after, ours)
+        made += more
+        await give_way()
     read_to = place.offset + len(data)
     if read_to < log.size:
         return made, None, after

@@ -12,7 +12,8 @@ from ci.errorlines import begins_traceback
 from ci.newlines import NewLine, News
 from ci.web import parts
 from ci.web.core import the_core
-from ci.web.text import PLAIN, line_html
+from ci.web.style import PLAIN
+from ci.web.text import line_html
 
 
 @dataclass(frozen=True, slots=True)

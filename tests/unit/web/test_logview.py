@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from ci.server.views import LogView
 from ci.web.logtail import has_news
-from ci.web.logview import WINDOW_BYTES, WINDOW_LINES, LogShown, continue_log, open_log
+from ci.web.logview import (
+    LOOK_BACK_BYTES,
+    MAX_BEHIND_LINES,
+    WINDOW_BYTES,
+    WINDOW_LINES,
+    LogShown,
+    continue_log,
+    open_log,
+)
 from tests.fakes.core import FakeCore
 
 ID = "1.1.1"
@@ -33,6 +41,13 @@ async def window(data: bytes, *, growing: bool = False, **place: int) -> LogShow
         ended=ended,
         version="v",
     )
+
+
+async def added(core: FakeCore, shown: LogShown, log: LogView, *, ended: bool = False) -> LogShown:
+    """What is added to a page that follows the log."""
+    more = await continue_log(core, shown.tail, log, ended=ended, version="v")
+    assert more is not None
+    return more
 
 
 def numbers(shown: LogShown) -> tuple[int | None, int | None]:
@@ -122,12 +137,12 @@ def test_a_tail_shows_each_byte_once(pieces: list[bytes]) -> None:
             core.print(ID, piece)
             log = LogView(ID, len(core._logs[ID]), growing=True)
             assert has_news(shown.tail, log, current=True) == bool(piece)
-            shown = await continue_log(core, shown.tail, log, ended=False, version="v")
+            shown = await added(core, shown, log)
             assert shown.live
             made += shown.rows
         log = LogView(ID, len(data), growing=False)
         assert has_news(shown.tail, log, current=True)
-        shown = await continue_log(core, shown.tail, log, ended=True, version="v")
+        shown = await added(core, shown, log, ended=True)
         assert not shown.live
         assert shown.pending is None
         assert not has_news(shown.tail, log, current=True)
@@ -157,3 +172,43 @@ async def test_only_the_words_at_the_cut_are_no_output() -> None:
     begin = cut + words.index(b"\n") + 1
     second = await open_log(core_with(data), log, begin=begin, ended=True, version="v")
     assert [row.ours for row in second.rows][:2] == [True, False]
+
+
+async def test_one_answer_has_no_more_lines_than_a_window() -> None:
+    """A burst comes in several answers, each line once; also when the build has ended meanwhile."""
+    core = core_with(b"")
+    shown = await open_log(core, LogView(ID, 0, growing=True), ended=False, version="v")
+    core.print(ID, lines(MAX_BEHIND_LINES - 1) + b"rest")
+    log = LogView(ID, len(core._logs[ID]), growing=False)
+    made, most = list(shown.rows), 0
+    while shown.live:
+        assert has_news(shown.tail, log, current=False)
+        shown = await added(core, shown, log, ended=True)
+        made += shown.rows
+        most = max(most, len(shown.rows))
+    assert most == WINDOW_LINES
+    assert [row.number for row in made] == list(range(1, MAX_BEHIND_LINES + 1))
+    assert made[-1].html == "rest"
+
+
+async def test_a_burst_that_nobody_can_follow_is_not_followed() -> None:
+    """Who follows the end is led to it, where so many lines would take several looks."""
+    core = core_with(b"start\n")
+    shown = await open_log(core, LogView(ID, 6, growing=True), ended=False, version="v")
+    core.print(ID, b"\n" * (MAX_BEHIND_LINES + 1))
+    log = LogView(ID, len(core._logs[ID]), growing=True)
+    assert await continue_log(core, shown.tail, log, ended=False, version="v") is None
+
+
+async def test_a_window_begins_in_the_colour_that_was_set_above() -> None:
+    """As in a terminal; not in one that was set too far above, nor behind our own words."""
+    red = b"\x1b[31m" + lines(2 * WINDOW_LINES)
+    assert '<span class="f1">' in (await window(red)).rows[0].html
+    assert "class" not in (await window(red + b"\x1b[m\n", end=len(red) + 4)).rows[-1].html
+    far = b"\x1b[31m" + b"x" * LOOK_BACK_BYTES + b"\n" + b"plain\n"
+    assert (await window(far, begin=len(far) - 6)).rows[0].html == "plain"
+    words = b"[nursery-ci: the output limit of 64 KiB is reached]\n[7 bytes are left out here]\n"
+    cut = red + words + b"tail\n"
+    log = LogView(ID, len(cut), growing=False, cut=len(red))
+    shown = await open_log(core_with(cut), log, begin=len(cut) - 5, ended=True, version="v")
+    assert [row.html for row in shown.rows] == ["tail"]

@@ -134,3 +134,15 @@ async def test_a_page_that_can_not_follow_begins_anew_at_the_end(
     assert answer.headers["HX-Retarget"] == "#log"
     assert "<span>last</span>" in answer.text
     assert "part=log" in answer.text
+
+
+async def test_a_burst_of_lines_comes_as_one_window(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """No answer is longer than a window, however many lines came since the last look."""
+    id = await begin(client, core, 3)
+    html = check(await client.get("/build/1"))
+    core.print(id, b"\n" * 250_000)
+    answer = await client.get(poll(html, "log"), headers=HTMX)
+    assert answer.headers["HX-Retarget"] == "#log"
+    assert answer.text.count('class="line"') == WINDOW_LINES

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.web import text
-from ci.web.text import MAX_ROW_BYTES, PLAIN, Place, Style, line_html, read_style, rows, unfinished
+from ci.web import style as look
+from ci.web.style import PLAIN, Style, read_style
+from ci.web.text import MAX_ROW_BYTES, Place, line_html, rows, unfinished
 
 # Bytes as commands print them: text, line ends, colours, and broken pieces of all of these.
 PIECES = st.sampled_from(
@@ -187,11 +188,14 @@ def test_a_character_that_is_still_being_written_is_left_out() -> None:
 
 def test_a_colour_is_compared_with_the_palette_once() -> None:
     """A log of many colours must not keep the event loop busy; what is kept is bounded."""
-    text._nearest.cache_clear()
+    look._nearest.cache_clear()
+    look._change_usual.cache_clear()
     for _ in range(50):
         assert shown(b"\x1b[38;2;250;10;10mx\x1b[38;5;196my") == (
             '<span class="f9">x</span><span class="f9">y</span>'
         )
-    found = text._nearest.cache_info()
+    assert look._nearest.cache_info().misses == 2
+    assert look._nearest.cache_info().maxsize is not None
+    found = look._change_usual.cache_info()
     assert (found.misses, found.hits) == (2, 98)
     assert found.maxsize is not None
