@@ -36,6 +36,10 @@ class Sight:
     starts_s: tuple[float, ...]
     estimates: bool  # whether there is an agent for which to estimate
 
+    def is_stuck(self, place: int) -> bool:
+        """Whether the build at a place waits until somebody does something."""
+        return place > self.free_slots and not self.estimates
+
     def of(self, place: int) -> tuple[str, int | None]:
         """Return what the build at a place waits for, and in how many seconds it starts."""
         if place <= self.free_slots:

@@ -91,7 +91,11 @@ class Showing:
             if sight is not None and (place := places.get(build.number)) is not None:
                 waiting_for, starts_in_s = sight.of(place)
                 view = replace(
-                    view, queue_position=place, waiting_for=waiting_for, starts_in_s=starts_in_s
+                    view,
+                    queue_position=place,
+                    waiting_for=waiting_for,
+                    starts_in_s=starts_in_s,
+                    is_stuck=sight.is_stuck(place),
                 )
             found.append(view)
         return tuple(found)

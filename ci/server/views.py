@@ -52,6 +52,9 @@ class BuildView:
     queue_position: int | None = None  # 1 = next in line; None unless waiting
     waiting_for: str | None = None  # one sentence; None unless waiting
     starts_in_s: int | None = None  # about; None unless waiting, or when nobody knows
+    is_stuck: bool = (
+        False  # whether it waits for a person: no agent takes work, or the disk is short
+    )
     phase: str | None = None  # what its agent does with it just now; None unless running
 
 

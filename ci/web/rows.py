@@ -30,9 +30,11 @@ class Row:
     filters: Filters
     several: bool  # whether there is more than one repository
     same_commit: bool  # as the line above
+    same_branch: bool  # both as the line above
     when: str
     took: str
     why: str
+    is_stuck: bool  # whether it waits for a person
     typical_s: float | None  # how long such builds take; None unless it runs
     gone_s: int  # since it began; 0 unless it runs
 
@@ -56,15 +58,19 @@ async def _rows(core: Core, filters: Filters, builds: Sequence[Build]) -> list[R
     rows, above = [], None
     for build in builds:
         running = build.status is Status.RUNNING
+        view = views.get(build.number)
+        same_commit = above is not None and _is_same_commit(above, build)
         rows.append(
             Row(
                 build,
                 filters,
                 several=several,
-                same_commit=above is not None and _is_same_commit(above, build),
+                same_commit=same_commit,
+                same_branch=same_commit and above is not None and above.branch == build.branch,
                 when=_when(build, now),
                 took=words.took(build, now),
-                why=_why(build, views.get(build.number)),
+                why=_why(build, view),
+                is_stuck=view is not None and view.is_stuck,
                 typical_s=await core.typical_s(build) if running else None,
                 gone_s=_gone_s(build.started_at, now) if running else 0,
             )

@@ -441,6 +441,11 @@ class FakeCore:
         self._put(view)
         return view
 
+    def stick(self, number: int) -> None:
+        """Let a build that waits wait for a person."""
+        why = "Next in line; no agent takes work: oak is paused."
+        self._put(replace(self._views[number], waiting_for=why, is_stuck=True))
+
     def describe(self, number: int, *, phase: str | None = None, **fields: str) -> None:
         """Say what was found behind the commit, and what the agent does."""
         view = self._views[number]

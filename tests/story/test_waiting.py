@@ -101,6 +101,7 @@ async def test_a_paused_agents_slots_are_not_counted(
         await world.submit()
     await world.wait_for(lambda: _both_busy(agents))
     assert (await _said(world, 4)).starts_in_s == USUAL_S
+    assert not (await world.server.build(4)).is_stuck
     for name in ("agent-9001", "agent-9002"):
         await world.server.set_paused(name, paused=True, note=f"{name} is moved")
     said = await _said(world, 4)
@@ -109,6 +110,7 @@ async def test_a_paused_agents_slots_are_not_counted(
         "Next in line; no agent takes work: agent-9001 is paused (agent-9001 is moved), "
         "agent-9002 is paused (agent-9002 is moved)."
     )
+    assert (await world.server.build(4)).is_stuck, "it waits for whoever has paused them"
     await world.kill_server()
     await world.start_server()
     assert [view.agent.pause_note for view in await world.server.agents()] == [

@@ -99,7 +99,7 @@ def test_the_tab_shows_the_state(server: Server, page: Page, tmp_path: Path) -> 
         expect(tab.locator("link[rel=icon][href*=failure]")).to_be_attached()
         assert drawn_icon(tab) == "favicon-failure.svg"
     expect(page).to_have_title(re.compile(r"failure"))
-    expect(listed).to_have_title(re.compile(r"^Builds"))
+    expect(listed).to_have_title(re.compile(r"^failure · Builds"))
 
 
 def drawn_icon(page: Page) -> str:

@@ -157,3 +157,28 @@ async def test_a_running_line_has_a_bar(client: httpx.AsyncClient, core: FakeCor
     assert 'max="1000000.0" value="86430"' in answer.text
     core.end(1, Status.SUCCESS, exit_code=0)
     assert "<progress" not in check(await client.get("/"))
+
+
+async def test_another_branch_of_the_same_commit_is_said(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Or its row would read as if it belonged to that of the row above."""
+    for number, branch in enumerate(("main", "main", "feature"), 1):
+        await ask(client)
+        core.describe(number, commit_hash="a" * 40, branch=branch)
+    rows = re.findall(r'<tr id="b\d".*?</tr>', check(await client.get("/")), re.DOTALL)
+    branches = [re.findall(r'class="branch"[^>]*>(.*?)<', row) for row in rows]
+    assert branches == [["feature"], ["main"], []]
+
+
+async def test_the_title_tells_the_newest_end(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Beside how many run: it is what one sees of a tab that is not open."""
+    assert "<title>Builds ·" in check(await client.get("/"))
+    for number, status in ((1, Status.SUCCESS), (2, Status.FAILURE), (3, Status.CANCELED)):
+        await ask(client)
+        core.start(number)
+        core.end(number, status)
+    assert "<title>failure · Builds ·" in check(await client.get("/"))
+    await ask(client)
+    core.start(4)
+    assert "<title>failure · 1 running · Builds ·" in check(await client.get("/"))

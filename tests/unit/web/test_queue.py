@@ -78,3 +78,16 @@ async def test_a_note_that_is_no_sentence_is_refused(
 async def test_a_pause_of_nobody_is_refused(client: httpx.AsyncClient, body: str) -> None:
     """Where neither address nor body names the agent, nothing is guessed."""
     assert (await client.post("/api/agents/pause", content=body)).status_code == 422
+
+
+async def test_what_waits_for_a_person_is_red(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """In the list and on its page, and said once; who waits for his turn is not."""
+    await _ask(client, 2)
+    core.stick(2)
+    rows = (await client.get("/")).text
+    assert '<span class="why failure">Next in line; no agent takes work' in rows
+    assert '<span class="why">It waits for a free slot.' in rows
+    html = (await client.get("/build/2")).text
+    assert '<div class="verdict failure">' in html
+    assert html.count("no agent takes work") == 1
+    assert '<div class="verdict waiting">' in (await client.get("/build/1")).text
