@@ -27,7 +27,7 @@ _NO_DASHES: Final = re.compile(
 _SECTION: Final = re.compile(
     rb"(?:\x1b\[0K)?(?:.*\x1b\[0K)?section_start:\d+:([\w.-]+)(?:\[[^\]]*\])?\r(?:\x1b\[0K)?(.*)"
 )
-_SECTION_END: Final = re.compile(rb"(?:\x1b\[0K)?section_end:\d+:")
+_SECTION_END: Final = re.compile(rb"(?:\x1b\[0K)?section_end:\d+:[^\r]*\r?(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,7 @@ class Fold:
 
     heading: bytes | None
     is_open: bool = False  # whether its command wants it to be seen
-
-
-_END: Final = Fold(None)
+    rest: bytes = b""  # what is seen of a line that ends one: mostly nothing
 
 
 def read_fold(line: bytes) -> Fold | None:
@@ -47,11 +45,13 @@ def read_fold(line: bytes) -> Fold | None:
         return None
     line = line.rstrip(b"\r")
     if group := _GROUP.match(line):
-        return _END if group[1] else Fold(group[2] or b"group")
+        return Fold(None, rest=group[2]) if group[1] else Fold(group[2] or b"group")
     if heading := _HEADING.match(line):
         return Fold(heading[1])
     if (dashes := _DASHES.match(line)) and not _NO_DASHES.match(line):
         return Fold(dashes[2], dashes[1] == b"+++")
     if section := _SECTION.match(line):
         return Fold(section[2] or section[1])
-    return _END if _SECTION_END.match(line) else None
+    if end := _SECTION_END.match(line):
+        return Fold(None, rest=end[1])
+    return None

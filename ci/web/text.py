@@ -79,8 +79,8 @@ def rows(data: bytes, place: Place, ours: range = NOTHING) -> tuple[list[Row], P
         is_ours = place.offset + position in ours
         text = data[position:end]
         fold = read_fold(text) if whole and not inside and not is_ours else None
-        if fold is not None and fold.heading is not None:
-            text = fold.heading
+        if fold is not None:
+            text = fold.rest if fold.heading is None else fold.heading
         html, style = line_html(text, PLAIN if is_ours else style)
         # The end of a line that filled its rows exactly is no row.
         if not (whole and inside and end == position):

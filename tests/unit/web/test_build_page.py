@@ -63,9 +63,11 @@ async def test_a_build_is_edited_before_it_runs_again(
 
 @pytest.mark.parametrize("command", ["make\ntest", "x" * 1001])
 async def test_what_fits_no_field_is_not_edited(client: httpx.AsyncClient, command: str) -> None:
-    """A field would take its line ends away, and an address has an end."""
+    """A field would take its line ends away, and an address has an end. The page says so."""
     await _ask(client, command)
-    assert "edit first" not in check(await client.get("/build/1"))
+    html = check(await client.get("/build/1"))
+    assert "edit first" not in html
+    assert ("A command of several lines can't be edited here." in html) == ("\n" in command)
 
 
 async def test_a_build_of_a_repository_of_before_is_not_edited(

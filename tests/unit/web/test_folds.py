@@ -44,11 +44,17 @@ def test_what_begins_a_section_is_read(line: bytes, heading: bytes, is_open: boo
 
 
 @pytest.mark.parametrize(
-    "line", [b"::endgroup::", b"##[endgroup]", b"section_end:1560896353:my_section\r\x1b[0K"]
+    ("line", "rest"),
+    [
+        (b"::endgroup::", b""),
+        (b"##[endgroup]", b""),
+        (b"section_end:1560896353:my_section\r\x1b[0K", b"\x1b[0K"),
+        (b"\x1b[0Ksection_end:1:my_section\r\x1b[0Kdone", b"\x1b[0Kdone"),
+    ],
 )
-def test_what_ends_a_section_is_read(line: bytes) -> None:
-    """And is told from what begins one."""
-    assert read_fold(line) == Fold(None)
+def test_what_ends_a_section_is_read(line: bytes, rest: bytes) -> None:
+    """And is told from what begins one; only what follows it is output."""
+    assert read_fold(line) == Fold(None, rest=rest)
 
 
 @pytest.mark.parametrize("line", PLAIN)
@@ -83,6 +89,7 @@ async def test_what_matters_is_open(client: httpx.AsyncClient, core: FakeCore) -
     assert sections(html) == {2: False, 4: True, 7: True, 9: False, 13: False, 15: True}
     assert [int(line) for line in re.findall(r'id="L(\d+)"', html)] == list(range(1, 17))
     assert "</details>\n<div" in html, "what is between two sections is in none"
+    assert "endgroup" not in html, "the mark of an end is no output"
 
 
 async def test_a_marked_line_opens_its_section(client: httpx.AsyncClient, core: FakeCore) -> None:
