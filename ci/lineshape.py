@@ -65,20 +65,23 @@ _BRACKET: Final = re.compile(rb"(?<=[\[(]) #|# (?=[\])])")  # `[  5%]` is no oth
 # Numbers that are words: to fail 3 times is not to fail 0 times, the status of an answer or of a
 # process is its name, and many a failure is a new version of something.
 _FAILING: Final = (
-    rb"(?:fail(?:ed|ing|ures?|s)?|errors?|broken|crashed|killed|aborted|timed out|problems?)"
+    rb"(?:fail(?:ed|ing|ures?|s)?|errors?|broken|crashed|killed|aborted|timed out|problems?"
+    rb"|vulnerabilit(?:y|ies))"
 )
 _COUNTS: Final = re.compile(
     rb"(?i:(?<![^ (\[,;])0{1,6} (?:tests? )?" + _FAILING + rb"(?![^ ,;:)\]])"
     rb"|(?<![^ (\[,;\"'])(?:"
     + _FAILING
-    + rb"|exit(?:ed)?|code|status|returned|signal)[=: (]{1,2}0{1,6}"
+    + rb"|exit(?:ed)?(?: with)?|code|status|returned|signal|errno)[=: (]{1,2}0{1,6}"
     rb"(?=\.?(?:[ ,;:)\]\"']|$))(?![,:]0)"
     rb"|(?<![^ (\[\"'])(?:get|head|post|put|patch|delete|http/0(?:\.0)?\"?) 000(?![^ ])"
+    rb"|(?<![^ ])(?:->|\xe2\x86\x92) 000(?![^ ,;)])(?! [num]?s\b)"
     rb"|(?<![0.])(?<!/work/)0{1,4}\.0{1,4}\.0{1,3}(?!\w|[.:/-]0))"
 )
 _MAY_COUNT: Final = (  # a line without any of these has no such number
     b"fail", b"error", b"broken", b"crashed", b"killed", b"aborted", b"timed out", b"problem",
     b"exit", b"code", b"status", b"returned", b"signal", b"http/0", b"get 000", b"head 000",
+    b"errno", b"-> 000", b"\xe2\x86\x92 000", b"vulnerabilit",
     b"post 000", b"put 000", b"patch 000", b"delete 000",
 )  # fmt: skip
 # Such a number is made of 1, which nothing takes out, while the rest is taken out.

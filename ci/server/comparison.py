@@ -13,6 +13,7 @@ import trio
 from ci import blocking
 from ci.lineshape import Shapes
 from ci.newlines import Comparison, Known, NewLine
+from ci.onlynumbers import ChangedNumbers, KnownNumbers
 from ci.plainlines import Cutter
 from ci.server.logs import Logs
 from ci.server.views import LogNews
@@ -24,6 +25,8 @@ READ_BYTES: Final = 1 << 20  # at once
 SLICE_BYTES: Final = 64 << 10
 KNOWN_PAIRS: Final = 16  # that are remembered; each takes some 50 kB, and 2 MB at most
 MISSING_BYTES: Final = 400  # shown of a line that did not come again
+
+Taker = Known | Comparison | KnownNumbers | ChangedNumbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,26 @@ class Comparisons:
         left_out = await self._feed(id, comparison)
         news = await blocking.run(comparison.news)
         missing = [NewLine(line, await self._text(other, line)) for line in news.missing_lines]
-        return LogNews(news, tuple(missing), left_out, other_left_out)
+        changed = () if news.new else await self._changed(id, other, shapes)
+        return LogNews(news, tuple(missing), left_out, other_left_out, changed)
 
-    async def _feed(self, id: str, taker: Known | Comparison) -> int:
+    async def _changed(
+        self, id: str, other: str, shapes: Shapes
+    ) -> tuple[tuple[NewLine, NewLine], ...]:
+        """Find the lines that have only other numbers."""
+        known = KnownNumbers(shapes)
+        await self._feed(other, known)
+        numbers = ChangedNumbers(known, shapes)
+        await self._feed(id, numbers)
+        found = await blocking.run(numbers.changes)
+        return tuple(
+            [
+                (line, NewLine(place, await self._text(other, place), is_new=False))
+                for line, place in found
+            ]
+        )
+
+    async def _feed(self, id: str, taker: Taker) -> int:
         """Give the lines of a log to who takes them; return how many bytes are left out."""
         size = self._logs.size(id)
         compared = 0
@@ -102,7 +122,7 @@ class Comparisons:
         return data.partition(b"\n")[0]
 
 
-def _take(taker: Known | Comparison, number: int, cutter: Cutter, piece: bytes) -> int:
+def _take(taker: Taker, number: int, cutter: Cutter, piece: bytes) -> int:
     lines = cutter.cut(piece)
     taker.add(number, lines)
     return len(lines)

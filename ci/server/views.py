@@ -113,6 +113,8 @@ class LogNews:
     missing: tuple[NewLine, ...]  # the first ones of the green log that did not come again
     left_out: int  # bytes in its middle
     green_left_out: int
+    # When nothing is new: lines with other numbers, each with one of the green log.
+    changed: tuple[tuple[NewLine, NewLine], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,15 @@ def why_red(why: WhyRed) -> dict[str, Any]:
             "missing_lines": [
                 {"line": line.number, "text": _shown(line.text)} for line in found.missing
             ],
+            "only_numbers": [
+                {
+                    "line": line.number,
+                    "text": _shown(line.text),
+                    "green_line": other.number,
+                    "green_text": _shown(other.text),
+                }
+                for line, other in found.changed
+            ],
             "left_out": found.left_out,
             "green_left_out": found.green_left_out,
             "too_many_kinds": found.news.is_full,

@@ -31,6 +31,7 @@ BASE = (
     "ci.logfile",
     "ci.model",
     "ci.newlines",
+    "ci.onlynumbers",
     "ci.outage",
     "ci.parent",
     "ci.plainlines",
@@ -65,6 +66,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.exposition": ("ci.version",),
     "ci.plainlines": ("ci.escapes",),
     "ci.newlines": ("ci.errorlines", "ci.lineshape", "ci.plainlines"),
+    "ci.onlynumbers": ("ci.lineshape", "ci.newlines", "ci.plainlines"),
     "ci.limits": (),
     "ci.crowd": ("ci.limits", "ci.outage"),
     "ci.connection": ("ci.crowd", "ci.http1"),
@@ -129,6 +131,7 @@ NO_TRIO = (
     "ci.lineshape",
     "ci.logfile",
     "ci.newlines",
+    "ci.onlynumbers",
     "ci.backoff",
 )
 
