@@ -34,6 +34,7 @@ async def feed() -> Response:
     document = render(
         "feed.atom",
         address=address,
+        here=f"{_scheme()}://{request.host}",
         title=_title(wanted.repository, wanted.branch, wanted.status),
         id=uuid.uuid5(_NAMESPACE, address),
         updated=words.iso(max((_end(build) for build in builds), default=_NO_END_YET)),
@@ -43,6 +44,11 @@ async def feed() -> Response:
     await response.add_etag()
     await response.make_conditional(request)
     return response
+
+
+def _scheme() -> str:
+    """Return what the reader's address begins with: a proxy in front may speak TLS for us."""
+    return "https" if request.headers.get("X-Forwarded-Proto") == "https" else request.scheme
 
 
 def _title(repository: str | None, branch: str | None, status: Status | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import httpx
@@ -62,7 +63,9 @@ async def test_ended_builds_are_told(client: httpx.AsyncClient, core: FakeCore) 
     await ask(client)
     feed = read(await client.get("/feed.atom"))
     assert titles(feed) == ["#2 failure: Break it", "#1 success: Begin"]
-    links = [link.attrib["href"] for link in feed.iterfind(f"{ATOM}entry/{ATOM}link")]
+    links = [
+        urlsplit(link.attrib["href"]).path for link in feed.iterfind(f"{ATOM}entry/{ATOM}link")
+    ]
     assert links == ["/build/2", "/build/1"]
 
 
@@ -108,3 +111,21 @@ async def test_a_feed_that_has_not_changed_is_not_sent_again(
     assert (await client.get("/feed.atom", headers=seen)).status_code == 304
     await end(client, core, Status.SUCCESS)
     assert (await client.get("/feed.atom", headers=seen)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "here"),
+    [
+        ({"Host": "ci.test:8080"}, "http://ci.test:8080"),
+        ({"Host": "ci.test", "X-Forwarded-Proto": "https"}, "https://ci.test"),
+        ({"Host": "ci.test", "X-Forwarded-Proto": "javascript"}, "http://ci.test"),
+    ],
+)
+async def test_links_are_whole_addresses(
+    client: httpx.AsyncClient, core: FakeCore, headers: dict[str, str], here: str
+) -> None:
+    """By the name that the reader came by: not every reader completes others."""
+    await end(client, core, Status.FAILURE, "One")
+    feed = read(await client.get("/feed.atom?status=failure", headers=headers))
+    links = [link.get("href") for link in feed.iter(f"{ATOM}link")]
+    assert links == [f"{here}/feed.atom?status=failure", f"{here}/", f"{here}/build/1"]
