@@ -1,6 +1,6 @@
 """Pictures of every page in every state, to be looked at one by one: `make screenshots`.
 
-Phone and desktop, light and dark, and how it is printed. `docs/screenshot.png` is one of them.
+Phone and desktop, light and dark, and how it is printed. Two of them are in `docs/`.
 """
 
 from __future__ import annotations
