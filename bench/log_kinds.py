@@ -71,7 +71,8 @@ def run(site: Site) -> None:
         server.wait_build(number)
     agent.stop()
     for kind, number in builds.items():
-        print(json.dumps({"kind": kind, **measure(server, number, KINDS[kind])}))  # noqa: T201
+        figures = measure(server, number, KINDS[kind])
+        print(json.dumps({"kind": kind, **figures}))  # noqa: T201 - the result
 
 
 def measure(server: Server, number: int, unit: bytes) -> dict[str, Any]:

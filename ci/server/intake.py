@@ -96,7 +96,6 @@ class Intake:
                     result.id, result.inline_log, outcome.log_size, result.log_sha256
                 )
                 outcome = replace(outcome, log_size=log.size, log_sha256=log.sha256)
-                await self._look_through(result.id, outcome)
             else:
                 outcome = replace(outcome, log_size=attempt.log_size)
             await self._store.end(result.id, outcome, delivered=True)
@@ -105,11 +104,13 @@ class Intake:
             self._fleet.over(result.id, True)  # late, but now its slot is free
             raise
         self._journal.metrics.log_bytes.inc(len(result.inline_log or b""))
+        if attempt.log_open:
+            await self._look_through(result.id, outcome)
 
     async def _look_through(self, id: str, outcome: Outcome) -> None:
-        """Find the first error of a long log before anybody sees that the build is red.
+        """Find the first error of a long log, so that who opens the page of a red build has it.
 
-        Whoever waits for the end has it on the page then, and a reload tells nothing else.
+        The end is on disk by then: no search, however it fails, keeps a build from ending.
         """
         went_wrong = outcome.status in (Status.FAILURE, Status.ERROR)
         if went_wrong and (outcome.log_size or 0) > END_LOOK_BYTES:

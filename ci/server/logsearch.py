@@ -22,7 +22,7 @@ SLICE_BYTES: Final = 1 << 20  # read and looked at in some 2 ms
 SEARCH_BYTES: Final = 256 << 20  # in one request, about half a second; then the reader goes on
 # What a page may wait for the first error: some 10 MB. The next look goes on from there.
 PAGE_LOOK_S: Final = 0.05
-# And what the end of a build may wait for it, so that its page has it at once: some 600 MB.
+# And what the answer to a result may wait for it, so that the page has it soon: some 600 MB.
 END_LOOK_S: Final = 2.0
 END_LOOK_BYTES: Final = 4 << 20  # a shorter log is looked through when somebody looks at the page
 KNOWN_LOGS: Final = 1000  # whose first error is remembered

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 import trio
 from trio.testing import MockClock
 
 from ci.model import Status
-from ci.server.logsearch import END_LOOK_BYTES
+from ci.server.logsearch import END_LOOK_BYTES, END_LOOK_S
 from ci.wire.result import LOG_MARK_ROOM
 from tests.story.world import World
 
@@ -140,6 +141,27 @@ async def test_no_wrong_place_of_a_cut_is_kept(world: World, autojump_clock: Moc
     assert (await world.server.build(number)).attempts[0].log_cut == 6
 
 
+async def test_the_end_of_a_build_waits_for_no_search(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Its log is looked through when the end is on disk: who dies in that has lost nothing."""
+    await world.start_server()
+    agent = world.agent()
+    await agent.register()
+    number = await world.submit()
+    await world.wait_count(agent.taken)
+    size = 0
+    while size <= END_LOOK_BYTES:
+        size = (await agent.log("1.1.1", size, LONG)).json()["size"]
+    world.server_life.dies_at = "before LogSearch._look.<locals>.look"
+    with pytest.raises(httpx.ReadError):
+        await agent.finish("1.1.1", exit_code=3, log_size=size)
+    await world.server_life.wait_over()
+    agent.down()
+    await world.start_server()
+    assert (await world.server.build(number)).build.status is Status.FAILURE
+
+
 async def test_the_first_error_of_a_long_log_is_known_when_the_build_has_ended(
     world: World, autojump_clock: MockClock
 ) -> None:
@@ -150,6 +172,7 @@ async def test_the_first_error_of_a_long_log_is_known_when_the_build_has_ended(
     world.machine().first_output = far + b"error: it broke\n"
     view = await world.wait_build(await world.submit("exit 3"))
     id = view.attempts[0].id
+    await trio.sleep(END_LOOK_S)
     (world.folder / "server" / "logs" / "000000" / f"{id}.log").unlink()
     [hit] = (await world.server.first_error(id)).hits
     assert (hit.line, hit.text) == (far.count(b"\n") + 1, "error: it broke")
