@@ -164,11 +164,7 @@ async def test_an_agent_of_others_delivers_later_or_never(
     """It may know no cancel and say nothing of its attempts; nobody waits for it for ever."""
     await world.start_server(buildTimeoutSeconds=600)
     agent = world.agent(protocol=0, slots=2)
-
-    async def status() -> str:
-        return "I am well"
-
-    agent.app.view_functions["_status"] = status
+    agent.terse = True
     await agent.register()
     for _ in range(2):
         await world.submit()

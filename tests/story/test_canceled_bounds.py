@@ -52,11 +52,7 @@ async def test_an_agent_of_others_has_its_time_once(
     """Each time it is lost and found again it would have as long as a build may take."""
     await world.start_server(buildTimeoutSeconds=LIMIT_S)
     agent = world.agent(protocol=0)
-
-    async def status() -> str:
-        return "I am well"
-
-    agent.app.view_functions["_status"] = status
+    agent.terse = True
     await agent.register()
     await world.submit()
     await world.wait_count(agent.taken)
