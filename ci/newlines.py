@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ci.errorlines import find_errors
+from ci.errorlines import begins_traceback, find_errors
 from ci.lineshape import Shapes
 from ci.plainlines import Cutter, plain
 
@@ -53,6 +53,15 @@ class News:
     missing: int  # shapes that did not come again
     missing_lines: tuple[int, ...]  # numbers of their first lines in the other log
     is_full: bool  # whether there were more shapes than are told apart
+
+    @property
+    def first_error(self) -> NewLine | None:
+        """The first new line that looks like an error; of a traceback the one that says what."""
+        errors = (tuple(line for line in run if line.is_error) for run in self.runs)
+        first = next(filter(None, errors), None)
+        if first is None:
+            return None
+        return next((line for line in first if not begins_traceback(line.text)), first[0])
 
     @property
     def is_strange(self) -> bool:

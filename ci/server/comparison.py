@@ -23,6 +23,7 @@ TAIL_BYTES: Final = 12 << 20  # … and of its end, where it says what went wron
 READ_BYTES: Final = 1 << 20  # at once
 # Compared at once, in some 2 ms of usual lines: no other task waits longer for Python's lock.
 SLICE_BYTES: Final = 64 << 10
+SHORT_BYTES: Final = 1 << 20  # of both logs, compared in some 20 ms
 KNOWN_PAIRS: Final = 16  # that are remembered; each takes some 50 kB, and 2 MB at most
 MISSING_BYTES: Final = 400  # shown of a line that did not come again
 
@@ -53,10 +54,24 @@ class Comparisons:
             async with self._turn:
                 if pair not in self._known:
                     self._known[pair] = await self._compare(id, other)
-        news = self._known[pair] = self._known.pop(pair)
+        news = self._known[pair]
+        self._remember(pair, news)
+        return news
+
+    async def compare_short(self, id: str, other: str) -> LogNews | None:
+        """Tell the same of two short logs, for which a page can wait; None of longer ones."""
+        if self._logs.size(id) + self._logs.size(other) > SHORT_BYTES:
+            return None
+        pair = id, other
+        if pair not in self._known:  # no turn: that of two long logs may last for seconds
+            self._remember(pair, await self._compare(id, other))
+        return self._known[pair]
+
+    def _remember(self, pair: tuple[str, str], news: LogNews) -> None:
+        self._known.pop(pair, None)
+        self._known[pair] = news
         if len(self._known) > KNOWN_PAIRS:
             del self._known[next(iter(self._known))]
-        return news
 
     async def _compare(self, id: str, other: str) -> LogNews:
         shapes = Shapes()

@@ -44,6 +44,7 @@ from ci.server.views import (
     BuildPage,
     BuildView,
     Health,
+    LogHit,
     LogHits,
     LogView,
     Neighbours,
@@ -55,6 +56,8 @@ from ci.wire.registration import Registration, write_welcome
 from ci.wire.result import Result
 
 MAX_PRIORITY = 1000  # both ways from 0, the usual one
+# For the comparison of two short logs a page can wait; it takes some 20 ms, hostile lines a second.
+COMPARE_S = 0.25
 
 
 class Server:
@@ -275,6 +278,12 @@ class Server:
     async def compared_with(self, view: BuildView) -> WhyRed:
         """Say which green build one that went wrong can be compared with, without doing it."""
         return await self._explainer.choose(view)
+
+    async def first_new_error(self, why: WhyRed) -> LogHit | None:
+        """Return the first error that the green build did not print, where that is quickly told."""
+        with trio.move_on_after(COMPARE_S):
+            return await self._explainer.first_new_error(why)
+        return None
 
     async def why_red(self, number: int) -> WhyRed:
         """Compare the log of a build that went wrong with that of the last green one like it.

@@ -15,6 +15,7 @@ import trio
 
 from ci import blocking, escapes
 from ci.errorlines import find_errors
+from ci.plainlines import plain
 from ci.server.logs import Logs
 from ci.server.views import LogHit, LogHits
 
@@ -42,6 +43,12 @@ def find_text(wanted: str, data: bytes) -> Iterator[tuple[int, int]]:
     while position >= 0:
         yield position, position + len(text)
         position = data.find(text, position + len(text))
+
+
+def whole_line(number: int, text: bytes) -> LogHit:
+    """Show a line for its own sake."""
+    [shown] = plain([text])
+    return replace(_hit(shown, 0, len(shown), 0), line=number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from typing import Final
 from ci.model import Reason, Status
 from ci.server.comparison import Comparisons
 from ci.server.logs import Logs
+from ci.server.logsearch import whole_line
 from ci.server.store.store import Store
-from ci.server.views import BuildView, WhyRed
+from ci.server.views import BuildView, LogHit, WhyRed
 
 TRIED: Final = 5  # green builds: when so many have no log any more, the older ones have none either
 
@@ -68,6 +69,15 @@ class Explainer:
         builds = " ".join(f"#{number}" for number in candidates)
         words = "builds like it have no" if len(candidates) > 1 else "build like it has no"
         return WhyRed(view, problem=f"The last green {words} log any more: {builds}.")
+
+    async def first_new_error(self, why: WhyRed) -> LogHit | None:
+        """Return the first error that the green log has not, if both logs are short."""
+        if why.problem or why.green is None:
+            return None
+        logs = why.view.attempts[-1].id, why.green.attempts[-1].id
+        found = await self._comparisons.compare_short(*logs)
+        line = None if found is None else found.news.first_error
+        return None if line is None else whole_line(line.number, line.text)
 
     def _problem(self, view: BuildView) -> str | None:
         """Say why the log of a build that went wrong can't be compared, or None."""

@@ -13,7 +13,7 @@ from quart.typing import ResponseReturnValue
 
 from ci.errors import Busy, Conflict, NotFound, Rejected, RequestError, StoreFailed
 from ci.model import Status
-from ci.server.views import BuildView, LogHits
+from ci.server.views import BuildView
 from ci.web import as_json, log_page, logtail, logview, parts, query, takehome, timeline
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
@@ -107,16 +107,19 @@ async def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[st
         "several": len(core.repositories) > 1,
         "now": core.now(),
         "v": ticking if status is Status.RUNNING else resting,
-        "first_error": await _first_error(core, view),
-        "why": await core.compared_with(view) if status in _WENT_WRONG else None,
+        **await _cause(core, view),
     }
 
 
-async def _first_error(core: Core, view: BuildView) -> LogHits | None:
-    """Find the first line of a build that went wrong which looks like an error."""
-    if view.build.status not in _WENT_WRONG or not view.attempts:
-        return None
-    return await core.first_error(view.attempts[-1].id)
+async def _cause(core: Core, view: BuildView) -> dict[str, Any]:
+    """Find the first line of a build that went wrong which looks like an error, and is new."""
+    if view.build.status not in _WENT_WRONG:
+        return dict.fromkeys(("why", "new_error", "first_error"))
+    why = await core.compared_with(view)
+    new = await core.first_new_error(why)
+    look = new is None and view.attempts
+    first = await core.first_error(view.attempts[-1].id) if look else None
+    return {"why": why, "new_error": new, "first_error": first}
 
 
 async def _send_build(

@@ -17,6 +17,7 @@ from ci.server.views import (
     BuildPage,
     BuildView,
     Health,
+    LogHit,
     LogHits,
     LogView,
     Neighbours,
@@ -119,6 +120,9 @@ class Core(Protocol):
 
     async def compared_with(self, view: BuildView) -> WhyRed:
         """Say which green build one that went wrong can be compared with, if any."""
+
+    async def first_new_error(self, why: WhyRed) -> LogHit | None:
+        """Find the first error that the green build did not print; None of long logs, too."""
 
     async def why_red(self, number: int) -> WhyRed:
         """Say what a build that went wrong printed that the last green one like it did not."""

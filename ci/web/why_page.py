@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from quart import Response
 
-from ci.errorlines import begins_traceback
 from ci.newlines import NewLine, News
 from ci.web import parts
 from ci.web.core import the_core
@@ -30,7 +29,6 @@ class Shown:
 
     errors: list[Run]
     others: list[Run]
-    first_error: NewLine | None
 
 
 async def why_red(number: int) -> Response:
@@ -45,13 +43,7 @@ def arrange(news: News) -> Shown:
     with_error = [any(line.is_error for line in run) for run in news.runs]
     errors = [run for run, wrong in zip(news.runs, with_error, strict=True) if wrong]
     others = [run for run, wrong in zip(news.runs, with_error, strict=True) if not wrong]
-    first = _saying_most([line for line in errors[0] if line.is_error]) if errors else None
-    return Shown(_with_gaps(errors), _with_gaps(others), first)
-
-
-def _saying_most(errors: list[NewLine]) -> NewLine:
-    """Choose the first of some errors; of a traceback the line that names the exception."""
-    return next((line for line in errors if not begins_traceback(line.text)), errors[0])
+    return Shown(_with_gaps(errors), _with_gaps(others))
 
 
 def line_of(text: bytes) -> Markup:

@@ -299,6 +299,12 @@ class FakeCore:
         missing = tuple(NewLine(line, lines[line - 1]) for line in news.missing_lines)
         return replace(why, found=LogNews(news, missing, 0, 0))
 
+    async def first_new_error(self, why: WhyRed) -> LogHit | None:
+        """Take it from what the test says, if it does."""
+        said = self.whys.get(why.view.build.number)
+        line = said.found.news.first_error if said is not None and said.found else None
+        return None if line is None else LogHit(line.number, "", line.text.decode(), "")
+
     async def compared_with(self, view: BuildView) -> WhyRed:
         """Choose the last green one before it, or what the test says."""
         number = view.build.number

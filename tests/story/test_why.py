@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 from ci.errors import NotFound
 from ci.model import Reason, Status
+from ci.server.comparison import SHORT_BYTES
 from ci.server.views import WhyRed
 from tests.fakes.agent import FakeAgent
 from tests.story.world import World
@@ -144,6 +145,29 @@ async def test_a_green_build_without_a_log_is_passed_over(
     assert why.green is not None
     assert (why.green.build.number, why.newest) == (older, False)
     assert await world.server.compared_with(why.view) == replace(why, found=None)
+
+
+async def test_the_first_error_is_one_that_the_green_build_has_not(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Of short logs: a page can wait for these. Of a traceback it is what was raised."""
+    agent = await start(world)
+    usual = "error: as usual\n"
+    await agent.build(usual)
+    trace = "Traceback (most recent call last):\n  in sum\nSumError: none\nerror: end\n"
+
+    async def headline(log: str) -> tuple[int, str] | None:
+        view = await world.server.build(await agent.build(log, 1))
+        hit = await world.server.first_new_error(await world.server.compared_with(view))
+        return None if hit is None else (hit.line, hit.text)
+
+    assert await headline(usual + RED) == (3, "error: 2 is not 3")
+    assert await headline(usual + "\x1b[31mFAILED\x1b[0m it\n") == (2, "FAILED it")
+    assert await headline(usual + trace) == (4, "SumError: none")
+    assert await headline(usual + "words\n") is None
+    assert await headline(usual + "x\n" * SHORT_BYTES + RED) is None
+    lonely = await world.server.build(await agent.build(RED, 1, command="true"))
+    assert await world.server.first_new_error(await world.server.compared_with(lonely)) is None
 
 
 @pytest.mark.parametrize("reason", ["checkout_failed", "command_refused"])

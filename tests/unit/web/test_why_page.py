@@ -118,6 +118,19 @@ async def test_all_that_is_printed_after_a_silent_green_build_is_new(
     assert "little in common" not in html
 
 
+async def test_the_first_new_error_stands_on_top_of_the_build(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Before one that each green build prints, too."""
+    await build(client, core, b"error: as usual\n", Status.SUCCESS)
+    await build(client, core, b"error: as usual\nerror: <broken>\n", Status.FAILURE)
+    assert "First error at line 1:" in check(await client.get("/build/2"))
+    core.whys[2] = await core.why_red(2)
+    html = check(await client.get("/build/2"))
+    assert "First new error at line 2:" in html
+    assert '<a href="/build/2?line=2#L2"><code>error: &lt;broken&gt;</code></a>' in html
+
+
 async def test_a_single_line_is_one_line(client: httpx.AsyncClient, core: FakeCore) -> None:
     """As one says it."""
     await build(client, core, GREEN, Status.SUCCESS)
