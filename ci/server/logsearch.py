@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+import re2
 import trio
 
 from ci import blocking, escapes
@@ -31,6 +32,18 @@ OVERLAP_BYTES: Final = 4000  # of two slices within one line: longer than what i
 BEFORE_CHARS: Final = 40  # shown of a line before what was found …
 AFTER_CHARS: Final = 200  # … and of it, and after it
 
+
+def _any_case() -> re2.Options:
+    """How a text is looked for that has other letters than ASCII; any bytes may be around it."""
+    options = re2.Options()
+    options.literal = True
+    options.case_sensitive = False
+    options.never_capture = True
+    return options
+
+
+_ANY_CASE: Final = _any_case()
+
 Find = Callable[[bytes], Iterator[tuple[int, int]]]
 
 
@@ -38,6 +51,9 @@ def find_text(wanted: str, data: bytes) -> Iterator[tuple[int, int]]:
     """Yield begin and end of each place of a text; case matters if it has a capital letter."""
     text = wanted.encode("utf-8", "replace")
     if wanted == wanted.lower():
+        if not wanted.isascii():
+            yield from (found.span() for found in re2.compile(text, _ANY_CASE).finditer(data))
+            return
         data = data.lower()  # letters of ASCII; it keeps its length
     position = data.find(text)
     while position >= 0:

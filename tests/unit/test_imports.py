@@ -113,7 +113,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "alembic": ("ci.server.store",),
     "sqlite3": ("ci.server.store",),
     "prometheus_client": ("ci.exposition", "ci.server.metrics", "ci.agent.metrics"),
-    "re2": ("ci.errorlines",),
+    "re2": ("ci.errorlines", "ci.server.logsearch"),
     "threading": ("ci.blocking",),
     "concurrent": ("ci.blocking",),
     "multiprocessing": (),

@@ -65,6 +65,15 @@ async def test_a_capital_letter_makes_case_count(logs: Logs) -> None:
     assert numbers((await search.after(ID, "Error", 0, 9)).hits) == [1]
 
 
+async def test_letters_beyond_ascii_have_two_cases_as_well(logs: Logs) -> None:
+    """Whatever bytes are around them, and a dot is a dot."""
+    log = "Ärger. ÄRGER.\närger.\närgerx\narger.".encode()
+    search = await write(logs, b"\xff\xc3" + log)
+    found = await search.after(ID, "ärger.", 0, 9)
+    assert (numbers(found.hits), found.hits[0].text) == ([1, 2], "Ärger.")
+    assert numbers((await search.after(ID, "Ärger.", 0, 9)).hits) == [1]
+
+
 async def test_what_is_coloured_is_found_as_it_is_read(logs: Logs) -> None:
     """Colours in the midst of a word, links and titles are not in the way, and not shown."""
     line = b"x \x1b]8;;http://a.b\x07\x1b[31mer\x1b[0mror\x1b[0m: \xc3\xa9 \x01\xe2\x80\xaeb\r\n"
