@@ -1,7 +1,8 @@
 """How somebody reads a log, beside the place: what is marked and looked for. It is in addresses.
 
-A page has no script of its own, so what it marks is made on the server: the number of a line is a
-link to the same page with that line marked, and from there each other number marks up to it.
+What a page marks is made on the server: the number of a line is a link to the same page with that
+line marked, and from there each other number marks up to it. `static/fragment.js` leads to the same
+addresses.
 """
 
 from __future__ import annotations
