@@ -84,6 +84,24 @@ def test_a_page_that_does_not_follow_says_so(server: Server, page: Page, tmp_pat
     expect(follow).to_have_count(0)  # of what has a role: it is hidden
 
 
+def test_where_no_line_has_come_there_is_nothing_to_follow(
+    server: Server, page: Page, tmp_path: Path
+) -> None:
+    """A build that waits does not say that one is not at its end."""
+    go, stop = tmp_path / "go", tmp_path / "stop"
+    for _ in range(2):  # as many as the agent has slots
+        server.submit(held(go))
+    number = server.submit(f"echo here; {held(stop)}")
+    page.goto(f"{server.url}/build/{number}")
+    follow = page.get_by_role("link", name="not at the end: follow")
+    expect(page.locator("#tail")).to_contain_text("the build waits")
+    expect(follow).to_have_count(0)
+    go.touch()
+    expect(page.locator("#L1")).to_contain_text("here")
+    expect(follow).to_have_count(1)
+    stop.touch()
+
+
 TOP_OF: Final = "element => element.getBoundingClientRect().top"
 IS_SEEN: Final = """link => {
     const { left, top, height } = link.getBoundingClientRect();
