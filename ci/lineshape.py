@@ -28,7 +28,7 @@ _VARIES: Final = re.compile(
     rb"|\b[0a-fA-F]{8}(?:-[0a-fA-F]{4}){3}-[0a-fA-F]{12}\b"  # a UUID
     rb"|(?<![\w:.])(?=[a-fA-F:]*+0)(?:[0a-fA-F]{0,4}:){2,7}[0a-fA-F]{1,4}(?![\w:])"  # IPv6
     rb"|\b(?=[a-fA-F]*+0)[0a-fA-F]{7,}\b"  # a hash
-    rb"|[A-Za-z]*+0++[A-Za-z]++0[A-Za-z0]*+"  # what nobody has thought up: `x7f9k`
+    rb"|(?<![A-Za-z])[A-Za-z]*+0++[A-Za-z]++0[A-Za-z0]*+"  # what nobody has thought up: `x7f9k`
     # Numbers, times, dates, addresses with their ports, with a unit.
     rb"|0++(?:[.,:/_-]0++)*+" + _UNIT + rb"?+"
 )

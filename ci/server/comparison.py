@@ -1,42 +1,35 @@
-"""The new lines of one log against another one, both of any length, so that nobody else waits.
+"""The new lines of one log against another one: each pair is compared once, whoever asks for it.
 
-Logs are read in slices, one comparison at a time, and of a long one only its beginning and its end.
+Who asks may leave at any time, as a page does that only shows how far it is. Who asks again goes
+on from there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import trio
 
-from ci import blocking
-from ci.lineshape import Shapes
-from ci.newlines import Comparison, Known, NewLine
-from ci.onlynumbers import ChangedNumbers, KnownNumbers
-from ci.plainlines import Cutter
+from ci.server.comparing import Comparing
 from ci.server.logs import Logs
 from ci.server.views import LogNews
 
-HEAD_BYTES: Final = 4 << 20  # that are compared of a long log …
-TAIL_BYTES: Final = 12 << 20  # … and of its end, where it says what went wrong
-READ_BYTES: Final = 1 << 20  # at once
-# Compared at once, in some 2 ms of usual lines: no other task waits longer for Python's lock.
-SLICE_BYTES: Final = 64 << 10
 SHORT_BYTES: Final = 1 << 20  # of both logs, compared in some 20 ms
 KNOWN_PAIRS: Final = 16  # that are remembered; each takes some 50 kB, and 2 MB at most
-MISSING_BYTES: Final = 400  # shown of a line that did not come again
+MOST_BEGUN: Final = 2  # of long logs; each takes up to 100 MB until it is finished or given up
+LEFT_S: Final = 10.0  # when nobody has asked for so long, he has left: a page asks each second
+LOOK_AGAIN_S: Final = 1.0  # whether others have finished, or left
 
-Taker = Known | Comparison | KnownNumbers | ChangedNumbers
+Pair = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Bytes of a log that are compared; they begin with a line, of this number."""
-
-    begin: int
-    end: int
-    line: int
+@dataclass(slots=True)
+class _Begun:
+    work: Comparing
+    is_short: bool
+    turn: trio.Lock = field(default_factory=trio.Lock)  # of those who want the same one
+    asked_at: float = 0.0
 
 
 class Comparisons:
@@ -44,100 +37,73 @@ class Comparisons:
 
     def __init__(self, logs: Logs) -> None:
         self._logs = logs
-        self._turn = trio.Lock()  # each takes up to 100 MB while it lasts
-        self._known: dict[tuple[str, str], LogNews] = {}
+        self._thread = trio.CapacityLimiter(1)
+        self._begun: dict[Pair, _Begun] = {}
+        self._known: dict[Pair, LogNews] = {}
 
     async def compare(self, id: str, other: str) -> LogNews:
-        """Tell what is new in a log against the other one. Cancellation: at each slice."""
+        """Tell what is new in a log against the other one.
+
+        Cancellation: at each slice of the logs; the next one who asks goes on from there.
+        """
         pair = id, other
-        if pair not in self._known:
-            async with self._turn:
-                if pair not in self._known:
-                    self._known[pair] = await self._compare(id, other)
+        while pair not in self._known:
+            begun = self._begin(pair)
+            if begun is None:
+                await trio.sleep(LOOK_AGAIN_S)
+                continue
+            async with begun.turn:
+                if self._begun.get(pair) is begun:
+                    await self._go_on(pair, begun)
         news = self._known[pair]
         self._remember(pair, news)
         return news
 
-    async def compare_short(self, id: str, other: str) -> LogNews | None:
-        """Tell the same of two short logs, for which a page can wait; None of longer ones."""
-        if self._logs.size(id) + self._logs.size(other) > SHORT_BYTES:
-            return None
-        pair = id, other
-        if pair not in self._known:  # no turn: that of two long logs may last for seconds
-            self._remember(pair, await self._compare(id, other))
-        return self._known[pair]
+    def looked_at(self, id: str, other: str) -> int:
+        """Return how many bytes of two logs were looked at so far, while they are compared."""
+        begun = self._begun.get((id, other))
+        return 0 if begun is None else begun.work.looked_at
 
-    def _remember(self, pair: tuple[str, str], news: LogNews) -> None:
+    def is_quick(self, id: str, other: str) -> bool:
+        """Whether two logs have been compared, or are short, so that a page can wait for it."""
+        return (id, other) in self._known or self._is_short(id, other)
+
+    def _begin(self, pair: Pair) -> _Begun | None:
+        """Return a comparison to go on with; None while too many others are at it."""
+        now = trio.current_time()
+        self._begun = {
+            other: begun
+            for other, begun in self._begun.items()
+            if begun.turn.locked() or now - begun.asked_at < LEFT_S
+        }
+        if pair not in self._begun:
+            is_short = self._is_short(*pair)
+            if not is_short and self._count_long() >= MOST_BEGUN:
+                return None
+            self._begun[pair] = _Begun(Comparing(self._logs, *pair, self._thread), is_short)
+        begun = self._begun[pair]
+        begun.asked_at = now
+        return begun
+
+    async def _go_on(self, pair: Pair, begun: _Begun) -> None:
+        try:
+            self._remember(pair, await begun.work.finish())
+        except trio.Cancelled:
+            begun.asked_at = trio.current_time()
+            raise
+        except BaseException:
+            del self._begun[pair]  # as when a disk can't be read: the next one begins anew
+            raise
+        del self._begun[pair]
+
+    def _remember(self, pair: Pair, news: LogNews) -> None:
         self._known.pop(pair, None)
         self._known[pair] = news
         if len(self._known) > KNOWN_PAIRS:
             del self._known[next(iter(self._known))]
 
-    async def _compare(self, id: str, other: str) -> LogNews:
-        shapes = Shapes()
-        known = Known(shapes)
-        other_left_out = await self._feed(other, known)
-        comparison = Comparison(known, shapes)
-        left_out = await self._feed(id, comparison)
-        news = await blocking.run(comparison.news)
-        missing = [NewLine(line, await self._text(other, line)) for line in news.missing_lines]
-        changed = () if news.new else await self._changed(id, other, shapes)
-        return LogNews(news, tuple(missing), left_out, other_left_out, changed)
+    def _is_short(self, id: str, other: str) -> bool:
+        return self._logs.size(id) + self._logs.size(other) <= SHORT_BYTES
 
-    async def _changed(
-        self, id: str, other: str, shapes: Shapes
-    ) -> tuple[tuple[NewLine, NewLine], ...]:
-        """Find the lines that have only other numbers."""
-        known = KnownNumbers(shapes)
-        await self._feed(other, known)
-        numbers = ChangedNumbers(known, shapes)
-        await self._feed(id, numbers)
-        found = await blocking.run(numbers.changes)
-        return tuple(
-            [
-                (line, NewLine(place, await self._text(other, place), is_new=False))
-                for line, place in found
-            ]
-        )
-
-    async def _feed(self, id: str, taker: Taker) -> int:
-        """Give the lines of a log to who takes them; return how many bytes are left out."""
-        size = self._logs.size(id)
-        compared = 0
-        for stretch in await self._stretches(id, size):
-            cutter, number, offset = Cutter(), stretch.line, stretch.begin
-            while offset < stretch.end:
-                data = await self._logs.read(id, offset, min(READ_BYTES, stretch.end - offset))
-                if not data:
-                    break  # somebody has removed it
-                for begin in range(0, len(data), SLICE_BYTES):
-                    piece = data[begin : begin + SLICE_BYTES]
-                    number += await blocking.run(_take, taker, number, cutter, piece)
-                offset += len(data)
-            if offset == size:
-                taker.add(number, cutter.end())
-            compared += offset - stretch.begin
-        return size - compared
-
-    async def _stretches(self, id: str, size: int) -> list[_Stretch]:
-        """Choose what is compared of a log: all of it, or its beginning and its end."""
-        if size <= HEAD_BYTES + TAIL_BYTES:
-            return [_Stretch(0, size, 1)]
-        head = _Stretch(0, HEAD_BYTES, 1)
-        line = await self._logs.lines_before(id, size - TAIL_BYTES) + 2
-        begin = await self._logs.line_begin(id, line)
-        return [head] if begin is None else [head, _Stretch(begin, size, line)]
-
-    async def _text(self, id: str, line: int) -> bytes:
-        """Read the beginning of a line."""
-        begin = await self._logs.line_begin(id, line)
-        if begin is None:
-            return b""
-        data = await self._logs.read(id, begin, MISSING_BYTES)
-        return data.partition(b"\n")[0]
-
-
-def _take(taker: Taker, number: int, cutter: Cutter, piece: bytes) -> int:
-    lines = cutter.cut(piece)
-    taker.add(number, lines)
-    return len(lines)
+    def _count_long(self) -> int:
+        return sum(not begun.is_short for begun in self._begun.values())

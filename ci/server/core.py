@@ -58,6 +58,8 @@ from ci.wire.result import Result
 MAX_PRIORITY = 1000  # both ways from 0, the usual one
 # For the comparison of two short logs a page can wait; it takes some 20 ms, hostile lines a second.
 COMPARE_S = 0.25
+SHOW_S = 0.7  # that one waits for a comparison before its page says that it goes on …
+WAIT_S = 3.0  # … and that each later question of this page works on it
 
 
 class Server:
@@ -291,6 +293,16 @@ class Server:
         That takes up to some seconds for long logs. Raises NotFound.
         """
         return await self._explainer.explain(await self.build(number))
+
+    async def why_red_so_far(self, number: int, *, is_shown: bool) -> WhyRed:
+        """Do the same for a moment only: `found` is None until it is done, then ask again.
+
+        It lasts longer for a page that `is_shown` already. Raises NotFound.
+        """
+        why = await self._explainer.choose(await self.build(number))
+        with trio.move_on_after(WAIT_S if is_shown else SHOW_S):
+            return await self._explainer.compare(why)
+        return self._explainer.so_far(why)
 
     # Agents, as people see them
 

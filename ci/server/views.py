@@ -126,6 +126,7 @@ class WhyRed:
     same_branch: bool = True
     newest: bool = True  # whether it is the last green one; the log of a newer one may be gone
     found: LogNews | None = None  # None if there is a problem, or nobody has compared
+    looked_at: int = 0  # bytes of both logs, while they are compared
     problem: str = ""
 
 

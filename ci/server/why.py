@@ -35,12 +35,23 @@ class Explainer:
         self._comparisons = Comparisons(logs)
 
     async def explain(self, view: BuildView) -> WhyRed:
-        """Say why a build may have failed. Cancellation: at each slice of a log."""
-        why = await self.choose(view)
-        if why.problem or why.green is None:
+        """Say why a build may have failed.
+
+        Cancellation: at each slice of a log; the next one who asks goes on from there.
+        """
+        return await self.compare(await self.choose(view))
+
+    async def compare(self, why: WhyRed) -> WhyRed:
+        """Compare with the build that was chosen, if one was. Cancellation: the same."""
+        logs = _logs(why)
+        if logs is None:
             return why
-        logs = view.attempts[-1].id, why.green.attempts[-1].id
         return replace(why, found=await self._comparisons.compare(*logs))
+
+    def so_far(self, why: WhyRed) -> WhyRed:
+        """Say how far the comparison with the build that was chosen is."""
+        logs = _logs(why)
+        return why if logs is None else replace(why, looked_at=self._comparisons.looked_at(*logs))
 
     async def choose(self, view: BuildView) -> WhyRed:
         """Say which green build to compare with, or why there is none."""
@@ -71,12 +82,11 @@ class Explainer:
         return WhyRed(view, problem=f"The last green {words} log any more: {builds}.")
 
     async def first_new_error(self, why: WhyRed) -> LogHit | None:
-        """Return the first error that the green log has not, if both logs are short."""
-        if why.problem or why.green is None:
+        """Return the first error that the green log has not, where that is quickly told."""
+        logs = _logs(why)
+        if logs is None or not self._comparisons.is_quick(*logs):
             return None
-        logs = why.view.attempts[-1].id, why.green.attempts[-1].id
-        found = await self._comparisons.compare_short(*logs)
-        line = None if found is None else found.news.first_error
+        line = (await self._comparisons.compare(*logs)).news.first_error
         return None if line is None else whole_line(line.number, line.text)
 
     def _problem(self, view: BuildView) -> str | None:
@@ -98,3 +108,10 @@ class Explainer:
 
     def _is_silent(self, view: BuildView) -> bool:
         return not (view.attempts and self._logs.size(view.attempts[-1].id))
+
+
+def _logs(why: WhyRed) -> tuple[str, str] | None:
+    """Name the attempts whose logs are compared; None where nothing is."""
+    if why.problem or why.green is None:
+        return None
+    return why.view.attempts[-1].id, why.green.attempts[-1].id

@@ -127,6 +127,9 @@ class Core(Protocol):
     async def why_red(self, number: int) -> WhyRed:
         """Say what a build that went wrong printed that the last green one like it did not."""
 
+    async def why_red_so_far(self, number: int, *, is_shown: bool) -> WhyRed:
+        """Say the same for a page, at once or after a moment: without news until it is found."""
+
     async def agents(self) -> tuple[AgentView, ...]:
         """List the agents."""
 

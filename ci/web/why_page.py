@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 from quart import Response
@@ -32,10 +33,17 @@ class Shown:
 
 
 async def why_red(number: int) -> Response:
-    """Show what is new in a build's log, or say why that can't be told."""
-    found = await the_core().why_red(number)
-    shown = None if found.found is None else arrange(found.found.news)
-    return await parts.send_page("why.html", why=found, shown=shown, line_of=line_of)
+    """Show what is new in a build's log, or say why that can't be told, or how far one is."""
+    is_part = parts.wanted_part() == "why"
+    why = await the_core().why_red_so_far(number, is_shown=is_part)
+    context: dict[str, Any] = {
+        "why": why,
+        "shown": None if why.found is None else arrange(why.found.news),
+        "line_of": line_of,
+    }
+    if is_part:
+        return await parts.send_part("_why.html", **context)
+    return await parts.send_page("why.html", **context)
 
 
 def arrange(news: News) -> Shown:

@@ -56,6 +56,7 @@ class FakeCore:
         self.look_lines = 10_000  # that one question looks at when a text is wanted
         self.looked_to: int | None = None  # how far each page was looked for
         self.queries = 0  # how often anything was asked that costs a look into a store
+        self.compares_for = 0  # looks of an open page in which a comparison is not done yet
         self.whys: dict[int, WhyRed] = {}  # by build: what is said in the place of a comparison
         self._version = 1
         self._changed = {OF_AGENTS: 0}  # by the number of the build: the version since then
@@ -298,6 +299,14 @@ class FakeCore:
         lines = other.split(b"\n")
         missing = tuple(NewLine(line, lines[line - 1]) for line in news.missing_lines)
         return replace(why, found=LogNews(news, missing, 0, 0))
+
+    async def why_red_so_far(self, number: int, *, is_shown: bool) -> WhyRed:
+        """Be at it for as many looks of a page that is shown as the test says."""
+        why = await self.why_red(number)
+        if not self.compares_for:
+            return why
+        self.compares_for -= is_shown
+        return replace(why, found=None, looked_at=1_000_000)
 
     async def first_new_error(self, why: WhyRed) -> LogHit | None:
         """Take it from what the test says, if it does."""

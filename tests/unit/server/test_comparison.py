@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from ci import blocking
-from ci.server.comparison import HEAD_BYTES, KNOWN_PAIRS, SLICE_BYTES, TAIL_BYTES, Comparisons
+from ci.server.comparing import HEAD_BYTES, SLICE_BYTES, TAIL_BYTES
+from ci.server.comparison import KNOWN_PAIRS, LEFT_S, MOST_BEGUN, SHORT_BYTES, Comparisons
 from ci.server.logs import Logs
 from ci.server.views import LogNews
 
@@ -103,22 +107,51 @@ async def test_a_pair_is_compared_once_and_remembered_for_a_while(logs: Logs) ->
     assert new_lines(await comparisons.compare(RED, GREEN)) == []
 
 
-async def test_a_reader_who_leaves_ends_the_comparison(logs: Logs) -> None:
-    """Between two slices; then the next one has his turn."""
-    await logs.append(GREEN, 0, filler(9 * SLICE_BYTES))
-    await logs.append(RED, 0, b"new\n")
-    comparisons = Comparisons(logs)
-    works = 0
+async def look_for(comparisons: Comparisons, red: str, slices: int) -> LogNews | None:
+    """Ask for so many slices and leave; what came of it."""
 
-    async def until_he_leaves(work: object) -> object:
-        nonlocal works
-        works += 1
-        if works == 4:
+    async def until_he_leaves(work: partial[Any]) -> Any:
+        nonlocal slices
+        slices -= 1
+        if slices == 0:
             scope.cancel()
-        return work()  # type: ignore[operator]
+        return work()
 
     with blocking.inline(until_he_leaves), trio.CancelScope() as scope:
-        await comparisons.compare(RED, GREEN)
-    assert scope.cancelled_caught
-    assert works == 4
-    assert new_lines(await comparisons.compare(RED, GREEN)) == [(1, b"new")]
+        return await comparisons.compare(red, GREEN)
+    return None
+
+
+async def test_who_asks_again_goes_on_where_the_last_one_left(logs: Logs) -> None:
+    """So a page can show how far it is, and a reader who leaves ends the work."""
+    await logs.append(GREEN, 0, filler(9 * SLICE_BYTES) + b"gone\n")
+    await logs.append(RED, 0, filler(9 * SLICE_BYTES) + b"new\n")
+    comparisons = Comparisons(logs)
+    looks, seen = 0, [0]
+    while (found := await look_for(comparisons, RED, 5)) is None:
+        looks += 1
+        seen.append(comparisons.looked_at(RED, GREEN))
+        assert looks < 20
+    assert looks == 4
+    assert seen == sorted(set(seen)), "each look brings it further"
+    assert [text for _, text in new_lines(found)] == [b"new"]
+    assert [line.text for line in found.missing] == [b"gone"]
+    assert comparisons.looked_at(RED, GREEN) == 0, "nothing is kept of it"
+
+
+async def test_of_many_long_logs_some_are_compared_at_once(
+    logs: Logs, autojump_clock: MockClock
+) -> None:
+    """Readers of others wait until these are done, or until their readers have left."""
+    await logs.append(GREEN, 0, filler(SHORT_BYTES))
+    reds = [f"{number}.1.1" for number in range(2, MOST_BEGUN + 3)]
+    for red in reds:
+        await logs.append(red, 0, b"new\n")
+    comparisons = Comparisons(logs)
+    for red in reds[:-1]:
+        assert await look_for(comparisons, red, 2) is None
+    began = trio.current_time()
+    with blocking.inline():
+        assert new_lines(await comparisons.compare(reds[-1], GREEN)) == [(1, b"new")]
+    assert trio.current_time() - began >= LEFT_S
+    assert [comparisons.looked_at(red, GREEN) for red in reds] == [0] * len(reds)

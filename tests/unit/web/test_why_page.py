@@ -12,6 +12,8 @@ from ci.newlines import NewLine, compare
 from ci.server.views import LogNews, WhyRed
 from tests.fakes.core import FakeCore
 from tests.unit.web.checks import ask, check
+from tests.unit.web.conftest import HTMX
+from tests.unit.web.polls import Reader
 
 GREEN = b"begin\nDownloaded 3 packages in 1.2s\na\nb\nc\nall 12 tests passed\nbye\n"
 RED = (
@@ -48,6 +50,28 @@ async def test_new_lines_are_shown_with_links_into_the_log(
     assert "Only in #1" in html
     assert '<a href="/build/1?line=7#L7">7</a><span>bye</span>' in html
     assert "git log 000000000000..000000000000" in html
+
+
+async def test_a_page_is_there_while_long_logs_are_compared(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """It says how far that is and asks on, or has a link for it, until the news are there."""
+    await build(client, core, GREEN, Status.SUCCESS)
+    await build(client, core, RED, Status.FAILURE)
+    core.compares_for = 1
+    html = check(await client.get("/build/2/why"))
+    words = f"Comparing {len(RED)} B with the {len(GREEN)} B of #1: 1.0 MB of it so far"
+    assert words in html
+    assert "refresh=1" in html
+    assert "error: 2 is not 3" not in html
+    address = Reader(html).url("why")
+    part = (await client.get(address, headers=HTMX)).text
+    assert words in part
+    assert Reader(part).urls == [address]
+    part = (await client.get(address, headers=HTMX)).text
+    assert "error: 2 is not 3" in part
+    assert Reader(part).urls == []
+    assert "refresh=1" not in check(await client.get("/build/2/why"))
 
 
 async def test_of_a_traceback_the_exception_is_named(
