@@ -101,7 +101,7 @@ async def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[st
         "near": await core.neighbours(view.build),
         "spans": timeline.spans(view, core.now()),
         "home": takehome.commands(view.build),
-        "form": query.as_form(view.build, core.repositories),
+        "configured": view.build.repository in core.repositories,
         "view": view,
         "build": view.build,
         "several": len(core.repositories) > 1,

@@ -31,7 +31,7 @@ async def index() -> Response:
     wanted = query.build_filter()
     if parts.wanted_part() is None:
         return await parts.send_shared_page(
-            "index.html", core, partial(_page, core, wanted, query.form())
+            "index.html", core, partial(_page, core, wanted, await _filled(core))
         )
     moment = partial(parts.stamp, core, parts.EACH_LOOK)
     if parts.is_current(core):
@@ -40,14 +40,17 @@ async def index() -> Response:
 
 
 async def new_build() -> ResponseReturnValue:
-    """Take a new build and lead to its page, at the end of its log."""
+    """Take a new build and lead to its page, at the end of its log.
+
+    Browsers end the lines of a field as Windows does, which a shell takes for a part of a word.
+    """
     core = the_core()
     form = await read_form()
     try:
         build = await core.submit(
             repository=form.get("repository") or None,
             commit=form.get("commit", "").strip(),
-            command=form.get("command", "").strip(),
+            command=form.get("command", "").replace("\r\n", "\n").strip(),
         )
     except (Rejected, Busy, StoreFailed) as error:
         page = await parts.send_page(
@@ -64,6 +67,21 @@ async def new_build() -> ResponseReturnValue:
 async def _page(core: Core, wanted: BuildFilter, filled: Mapping[str, str]) -> dict[str, Any]:
     """Say what the whole page shows."""
     return _form(core, filled) | await _list(core, wanted) | {"error": None}
+
+
+async def _filled(core: Core) -> dict[str, str]:
+    """Say what fills the form: a build as it was asked for, what the address says, or nothing.
+
+    The build is read here, since a command may be longer than any address. Raises NotFound.
+    """
+    number, said = query.again(), query.form()
+    if number is None:
+        return said
+    build = (await core.build(number)).build
+    filled = {"commit": build.commit, "command": build.command}
+    if build.repository in core.repositories:
+        filled["repository"] = shown_url(build.repository)
+    return filled | said
 
 
 def _names(core: Core) -> list[str]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from typing import Final
 
 from quart import request
 from werkzeug.routing import BaseConverter, ValidationError
 
 from ci.errors import Rejected
-from ci.model import MAX_NUMBER, Build, Status
-from ci.repository import shown_url
+from ci.model import MAX_NUMBER, Status
 from ci.server.views import DEFAULT_LIMIT, MAX_LIMIT, BuildFilter
 
 _DIGITS = re.compile(r"[0-9]{1,19}")
@@ -69,21 +67,13 @@ def build_filter() -> BuildFilter:
     )
 
 
-def as_form(build: Build, repositories: Collection[str]) -> dict[str, str] | None:
-    """Give the parameters that fill the form as a build was asked for; None if it can't be.
-
-    A form's field has one line, and an address has an end.
-    """
-    values = {"commit": build.commit, "command": build.command}
-    if build.repository not in repositories or any(
-        len(value) > MAX_TEXT_CHARS or not value.isprintable() for value in values.values()
-    ):
-        return None
-    return {"repository": shown_url(build.repository), **values}
+def again() -> int | None:
+    """Read which build fills the form, as it was asked for. Raises Rejected."""
+    return number("again", least=1)
 
 
 def form() -> dict[str, str]:
-    """Read what fills the form; this runs nothing. Raises Rejected."""
+    """Read what else fills the form; this runs nothing. Raises Rejected."""
     values = {name: text(name) for name in ("repository", "commit", "command")}
     return {name: value for name, value in values.items() if value is not None}
 

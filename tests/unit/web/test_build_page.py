@@ -55,28 +55,42 @@ async def test_a_build_is_edited_before_it_runs_again(
     html = check(await client.get("/build/1"))
     [link] = re.findall(r'<a href="([^"]+)">edit first</a>', html)
     html = check(await client.get(unescape(link)))
-    [value] = re.findall(r'<input id="command" name="command" value="([^"]*)"', html)
+    [value] = re.findall(r'<input id="command" [^>]*value="([^"]*)"', html)
     assert unescape(value) == command
     assert 'name="commit" value="main"' in html
     assert (await core.counts())[Status.WAITING] == 1
 
 
-@pytest.mark.parametrize("command", ["make\ntest", "x" * 1001])
-async def test_what_fits_no_field_is_not_edited(client: httpx.AsyncClient, command: str) -> None:
-    """A field would take its line ends away, and an address has an end. The page says so."""
+@pytest.mark.parametrize("command", ["make <a>\n\nmake test", "set -e\n" * 2000 + "make"])
+async def test_a_script_is_edited_line_by_line(
+    client: httpx.AsyncClient, core: FakeCore, command: str
+) -> None:
+    """However long it is; a browser sends other line ends than a shell reads."""
     await _ask(client, command)
-    html = check(await client.get("/build/1"))
-    assert "edit first" not in html
-    assert ("A command of several lines can't be edited here." in html) == ("\n" in command)
+    html = check(await client.get("/?again=1"))
+    [value] = re.findall(r"<textarea [^>]*>\n([^<]*)</textarea>", html)
+    assert unescape(value) == command
+    await _ask(client, command.replace("\n", "\r\n"))
+    assert (await core.build(2)).build.command == command
+
+
+async def test_only_a_build_that_is_there_is_edited(client: httpx.AsyncClient) -> None:
+    """What else the address says, counts more."""
+    await _ask(client)
+    assert (await client.get("/?again=2", headers=HTMX)).status_code == 404
+    assert (await client.get("/?again=x")).status_code == 422
+    assert 'name="commit" value="v2"' in check(await client.get("/?again=1&commit=v2"))
 
 
 async def test_a_build_of_a_repository_of_before_is_not_edited(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:
-    """There is no form for it any more."""
+    """There is no form for it any more, which its page says."""
     await _ask(client)
     core.rename(1, "gone")
-    assert "edit first" not in check(await client.get("/build/1"))
+    html = check(await client.get("/build/1"))
+    assert "edit first" not in html
+    assert "Its repository is gone from the settings." in html
 
 
 async def test_take_it_home(client: httpx.AsyncClient, core: FakeCore) -> None:

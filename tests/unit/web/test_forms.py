@@ -40,7 +40,7 @@ async def test_what_is_not_utf8_is_refused(
 
 async def test_every_character_comes_through(client: httpx.AsyncClient, core: FakeCore) -> None:
     """Spaces, signs that forms use themselves, and any letter."""
-    for text in ("a b", "a+b", "a&b=c", "100%", "é\u202e😀", "\ufffd", "a\r\nb", "%41", "x=y&&"):
+    for text in ("a b", "a+b", "a&b=c", "100%", "é\u202e😀", "\ufffd", "a\nb", "%41", "x=y&&"):
         answer = await client.post("/builds", data={"commit": "main", "command": f"echo {text}"})
         number = int(answer.headers["Location"].split("/")[2].partition("#")[0])
         assert (await core.build(number)).build.command == f"echo {text}"
