@@ -34,23 +34,38 @@ class Sight:
     why: str
     free_slots: int
     starts_s: tuple[float, ...]
-    estimates: bool  # whether there is an agent for which to estimate
+    problem: str  # why nothing can be estimated, briefly; empty when it can
 
     def is_stuck(self, place: int) -> bool:
         """Whether the build at a place waits until somebody does something."""
-        return place > self.free_slots and not self.estimates
+        return place > self.free_slots and bool(self.problem)
 
     def of(self, place: int) -> tuple[str, int | None]:
         """Return what the build at a place waits for, and in how many seconds it starts."""
         if place <= self.free_slots:
             return waiting.BEING_HANDED, 0
-        if not self.estimates or not self.starts_s:
-            return waiting.sentence(place, self.why), None
+        starts_in_s, when = self._start(place)
+        return waiting.sentence(place, self.why, when), starts_in_s
+
+    def briefly(self, place: int) -> str:
+        """Return what a line of a list says of that: nothing that holds for many lines."""
+        if place <= self.free_slots:
+            return waiting.BEING_HANDED
+        _, when = self._start(place)
+        return waiting.brief(place, self.problem or ("" if when == waiting.NO_HISTORY else when))
+
+    def because(self, place: int) -> str | None:
+        """Return what holds for many: why the build at a place is not taken now."""
+        return self.why if place > self.free_slots else None
+
+    def _start(self, place: int) -> tuple[int | None, str]:
+        """Return in how many seconds the build at a place starts, and what is said of that."""
+        if self.problem or not self.starts_s:
+            return None, ""
         if place > len(self.starts_s):
-            after = waiting.starts_after(forecast.rounded_s(self.starts_s[-1]))
-            return waiting.sentence(place, self.why, after), None
+            return None, waiting.starts_after(forecast.rounded_s(self.starts_s[-1]))
         starts_in_s = forecast.rounded_s(self.starts_s[place - 1])
-        return waiting.sentence(place, self.why, waiting.starts(starts_in_s)), starts_in_s
+        return starts_in_s, waiting.starts(starts_in_s)
 
 
 class Outlook:
@@ -111,8 +126,10 @@ class Outlook:
         ready = [agent for agent in agents if waiting.is_ready(agent)]
         remaining = await self._remaining(ready, now)
         why = waiting.why(agents, sorted(remaining, key=lambda number: remaining[number]))
+        problem = waiting.problem(agents)
         if short:
-            why += f"; {waiting.DISK_SHORT}"
+            why += f"; {waiting.DISK_SHORT}, so what runs can't deliver"
+            problem = waiting.DISK_SHORT
         free = self._fleet.free_slots
         took = {}
         line = self._store.line(FORESEEN)
@@ -121,7 +138,7 @@ class Outlook:
             took[kind] = math.inf if usual_s is None else usual_s
         slots = [0.0] * free + list(remaining.values())
         starts_s = tuple(forecast.starts(slots, (took[kind] for kind in line)))
-        return Sight(why, free, starts_s, estimates=bool(ready) and not short)
+        return Sight(why, free, starts_s, problem)
 
     async def _remaining(self, agents: list[AgentView], now: datetime) -> dict[int, float]:
         """Guess for each build that some agents run how many seconds it goes on."""

@@ -94,6 +94,8 @@ class Showing:
                     view,
                     queue_position=place,
                     waiting_for=waiting_for,
+                    waits_briefly=sight.briefly(place),
+                    waits_because=sight.because(place),
                     starts_in_s=starts_in_s,
                     is_stuck=sight.is_stuck(place),
                 )

@@ -51,6 +51,8 @@ class BuildView:
     attempts: tuple[Attempt, ...]
     queue_position: int | None = None  # 1 = next in line; None unless waiting
     waiting_for: str | None = None  # one sentence; None unless waiting
+    waits_briefly: str | None = None  # what of it a line of a list says
+    waits_because: str | None = None  # what of it holds for many; None when its turn has come
     starts_in_s: int | None = None  # about; None unless waiting, or when nobody knows
     is_stuck: bool = (
         False  # whether it waits for a person: no agent takes work, or the disk is short

@@ -14,9 +14,10 @@ from ci.server.forecast import MINUTE, in_words
 from ci.server.views import AgentView
 
 BEING_HANDED: Final = "It is being handed to an agent."
-NO_AGENT: Final = "no agent has registered yet: start one with python -m ci.agent"
+NO_AGENT: Final = "no agent has registered yet"
+NONE_WORKS: Final = "no agent takes work"
 NO_HISTORY: Final = "no build was green yet, so nobody knows when it starts"
-DISK_SHORT: Final = "the server's disk is short, so what runs can't deliver"
+DISK_SHORT: Final = "the server's disk is short"
 NAMED: Final = 3  # agents or builds by name; a sentence with more of them is not read
 
 # Who is soonest back is named first.
@@ -38,6 +39,11 @@ def sentence(place: int, *reasons: str) -> str:
     return "; ".join(known) + "."
 
 
+def brief(place: int, *reasons: str) -> str:
+    """Put a place in line and what is to be said beside it into the few words of a list."""
+    return sentence(place, *reasons).removesuffix(".")
+
+
 def in_line(place: int) -> str:
     """`Next in line`, `2nd in line`, `11th in line`, `23rd in line`."""
     if place == 1:
@@ -47,14 +53,21 @@ def in_line(place: int) -> str:
     return f"{place}{ending} in line"
 
 
+def problem(agents: Sequence[AgentView]) -> str:
+    """Say briefly why no agent would take a build if all slots were free; nothing if one would."""
+    if not agents:
+        return NO_AGENT
+    return "" if any(map(is_ready, agents)) else NONE_WORKS
+
+
 def why(agents: Sequence[AgentView], busy: Sequence[int]) -> str:
     """Say why no agent takes the next build; `busy` are the builds in the slots it may hope for."""
     if not agents:
-        return NO_AGENT
+        return f"{NO_AGENT}: start one with python -m ci.agent"
     ready = [agent for agent in agents if is_ready(agent)]
     if not ready:
         idle = sorted(agents, key=lambda agent: _HOPE.index(agent.state))
-        return f"no agent takes work: {_few([_excuse(agent) for agent in idle])}"
+        return f"{NONE_WORKS}: {_few([_excuse(agent) for agent in idle])}"
     slots = sum(agent.agent.slots for agent in ready)
     builds = _few([f"#{number}" for number in busy])
     owner = f"agent {ready[0].agent.name}" if len(ready) == 1 else f"the {len(ready)} agents"

@@ -21,7 +21,7 @@ from ci.web import parts, sparkline
 from ci.web.body import read_form
 from ci.web.core import Core, the_core
 from ci.web.filters import Filters
-from ci.web.rows import the_rows
+from ci.web.rows import the_lines
 from ci.web.strip import the_strip
 
 DEFAULT_PORT: Final = 80  # what a browser leaves out
@@ -81,7 +81,7 @@ async def _one(core: Core, name: str) -> dict[str, Any]:
         "spark": sparkline,
         "filters": filters,
         "more": page.next is not None,
-        "rows": await the_rows(core, filters, page.builds),
+        "rows": (await the_lines(core, filters, page.builds)).rows,
         "strip": await the_strip(core, filters.wanted),
     }
 

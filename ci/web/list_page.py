@@ -21,7 +21,7 @@ from ci.web.build_page import to_build
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
 from ci.web.filters import Filters
-from ci.web.rows import the_rows
+from ci.web.rows import the_lines
 from ci.web.strip import the_strip
 
 
@@ -110,13 +110,15 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
     filters = Filters(url_for("pages.index"), wanted)
     running = any(build.status is Status.RUNNING for build in page.builds)
     agents = await core.agents()
+    lines = await the_lines(core, filters, page.builds)
     return {
         "filters": filters,
         "page": page,
-        "rows": await the_rows(core, filters, page.builds),
+        "rows": lines.rows,
+        "reasons": lines.reasons,
         "counts": await core.counts(wanted.repository),
         "agents": words.conditions(agents),
-        "pauses": words.pauses(agents),
+        "pauses": words.pauses(agents, [reason for reason, _ in lines.reasons]),
         "strip": await _strip(core, wanted),
         "several": len(core.repositories) > 1,
         "names": _names(core),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,6 +20,7 @@ from ci.web.render import keep_made
 
 EXTENSION: Final = "rows"  # where an app keeps what makes them
 MAX_ROWS: Final = 2000  # that are kept: 40 lists of 50 lines, some 3 kB each
+MAX_REASONS: Final = 3  # why builds wait; more of them nobody reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,32 @@ def keep_rows(templates: Environment) -> Callable[[Row], Markup]:
     return keep_made(templates, "_row.html", "row", MAX_ROWS)
 
 
-async def the_rows(core: Core, filters: Filters, builds: Sequence[Build]) -> list[Markup]:
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of a list, and what is said above them, not in each: why builds wait.
+
+    With each reason stands whether somebody has to do something.
+    """
+
+    rows: list[Markup]
+    reasons: list[tuple[str, bool]]
+
+
+async def the_lines(core: Core, filters: Filters, builds: Sequence[Build]) -> Lines:
     """Make the lines of a list in the app that serves the present request."""
-    rows = await _rows(core, filters, builds)
-    return list(map(current_app.extensions[EXTENSION], rows))
-
-
-async def _rows(core: Core, filters: Filters, builds: Sequence[Build]) -> list[Row]:
-    """Say what each line shows."""
     unfinished = await core.views([build for build in builds if not build.status.ended])
-    views = {view.build.number: view for view in unfinished}
+    rows = await _rows(core, filters, builds, {view.build.number: view for view in unfinished})
+    reasons = {view.waits_because: view.is_stuck for view in unfinished if view.waits_because}
+    return Lines(
+        list(map(current_app.extensions[EXTENSION], rows)),
+        sorted(reasons.items(), key=lambda reason: not reason[1])[:MAX_REASONS],
+    )
+
+
+async def _rows(
+    core: Core, filters: Filters, builds: Sequence[Build], views: Mapping[int, BuildView]
+) -> list[Row]:
+    """Say what each line shows; `views` are those of the builds that have not ended."""
     several, now = len(core.repositories) > 1, core.now()
     rows, above = [], None
     for build in builds:
@@ -99,4 +116,4 @@ def _why(build: Build, view: BuildView | None) -> str:
     """Say what it waits for, what is done with it, or why it ended as it did; mostly nothing."""
     if view is None:
         return words.brief(build)
-    return view.waiting_for or view.phase or ""
+    return view.waits_briefly or view.phase or ""

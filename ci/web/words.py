@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -160,9 +160,10 @@ def with_numbers(text: str) -> list[tuple[str, str]]:
     return list(zip(pieces[::2], pieces[1::2], strict=True))
 
 
-def pauses(agents: Iterable[AgentView]) -> list[tuple[str, str]]:
-    """Which agents somebody has paused, and why he says so."""
-    return [(view.agent.name, view.agent.pause_note) for view in agents if view.agent.pause_note]
+def pauses(agents: Iterable[AgentView], said: Sequence[str]) -> list[tuple[str, str]]:
+    """Which agents somebody has paused, and why he says so, unless that was `said` already."""
+    notes = [(view.agent.name, view.agent.pause_note) for view in agents]
+    return [(name, note) for name, note in notes if note and f"({note})" not in " ".join(said)]
 
 
 def why(ended: Build | Attempt) -> str:

@@ -117,7 +117,13 @@ class FakeCore:
         )
         place = 1 + sum(view.queue_position is not None for view in self._views.values())
         self._put(
-            BuildView(build, (), queue_position=place, waiting_for="It waits for a free slot.")
+            BuildView(
+                build,
+                (),
+                queue_position=place,
+                waiting_for="It waits for a free slot.",
+                waits_briefly="In line",
+            )
         )
         return build
 
@@ -452,14 +458,21 @@ class FakeCore:
             duration_s=(self.now() - started).total_seconds() if started else None,
             log_size=len(self._logs[view.attempts[-1].id]) if view.attempts else None,
         )
-        view = replace(view, build=build, queue_position=None, waiting_for=None)
+        view = replace(view, build=build, queue_position=None, waiting_for=None, waits_briefly=None)
         self._put(view)
         return view
 
-    def stick(self, number: int) -> None:
+    def stick(self, number: int, why: str = "no agent takes work: oak is paused") -> None:
         """Let a build that waits wait for a person."""
-        why = "Next in line; no agent takes work: oak is paused."
-        self._put(replace(self._views[number], waiting_for=why, is_stuck=True))
+        self._put(
+            replace(
+                self._views[number],
+                waiting_for=f"Next in line; {why}.",
+                waits_briefly="Next in line; no agent takes work",
+                waits_because=why,
+                is_stuck=True,
+            )
+        )
 
     def describe(self, number: int, *, phase: str | None = None, **fields: str) -> None:
         """Say what was found behind the commit, and what the agent does."""

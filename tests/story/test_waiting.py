@@ -30,6 +30,11 @@ async def _said(world: World, number: int) -> Said:
     return Said(str(view.waiting_for), view.starts_in_s, view.queue_position)
 
 
+async def _listed(world: World, number: int) -> tuple[str | None, str | None]:
+    view = await world.server.build(number)
+    return view.waits_briefly, view.waits_because
+
+
 async def _done(world: World, agent: FakeAgent, number: int, took_s: float = USUAL_S) -> None:
     """Let the agent bring a green result of a build that it has."""
     await world.wait_build(number, Status.RUNNING)
@@ -62,6 +67,7 @@ async def test_who_waits_is_told_place_reason_and_time(
     assert (await _said(world, numbers[4])).words == (
         f"3rd in line; {busy}; starts in about 8 min."
     )
+    assert await _listed(world, numbers[4]) == ("3rd in line; starts in about 8 min", busy)
     await trio.sleep(3 * MINUTE)
     assert (await _said(world, numbers[2])).starts_in_s == MINUTE
     await trio.sleep(2 * MINUTE)
@@ -85,6 +91,7 @@ async def test_without_history_no_time_is_made_up(world: World, autojump_clock: 
         "Next in line; agent agent-9001 is busy with #1; "
         "no build was green yet, so nobody knows when it starts."
     )
+    assert await _listed(world, 2) == ("Next in line", "agent agent-9001 is busy with #1")
 
 
 async def test_a_paused_agents_slots_are_not_counted(
@@ -111,6 +118,9 @@ async def test_a_paused_agents_slots_are_not_counted(
         "agent-9002 is paused (agent-9002 is moved)."
     )
     assert (await world.server.build(4)).is_stuck, "it waits for whoever has paused them"
+    brief, because = await _listed(world, 4)
+    assert brief == "Next in line; no agent takes work"
+    assert f"Next in line; {because}." == said.words
     await world.kill_server()
     await world.start_server()
     assert [view.agent.pause_note for view in await world.server.agents()] == [

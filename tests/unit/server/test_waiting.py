@@ -104,6 +104,16 @@ def test_a_whole_sentence() -> None:
     assert waiting.sentence(1, "oak is busy", "") == "Next in line; oak is busy."
 
 
+def test_why_nothing_can_be_hoped_for_in_a_few_words() -> None:
+    """As the long words begin; while some agent works there is nothing to say."""
+    assert waiting.problem([]) == "no agent has registered yet"
+    paused = agent("oak", AgentState.PAUSED)
+    assert waiting.problem([paused]) == "no agent takes work"
+    assert waiting.problem([paused, agent("elm")]) == ""
+    assert waiting.brief(2, "no agent takes work") == "2nd in line; no agent takes work"
+    assert waiting.brief(2, "") == "2nd in line"
+
+
 def test_times_that_nobody_knows() -> None:
     """No estimate is said, and not left out; far back only a bound is known, or nothing."""
     assert waiting.starts(None) == waiting.NO_HISTORY

@@ -61,6 +61,16 @@ async def test_the_note_of_a_pause_is_for_all_to_read(
     assert (await client.post("/api/agents/oak/pause")).status_code == 200
 
 
+async def test_the_note_of_a_pause_is_said_once(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Where it stands in the reason why builds wait, it does not stand beside it."""
+    core.add_agent("oak")
+    await core.set_paused("oak", True, "its disk is changed")
+    assert "</a> is paused: its disk is changed" in (await client.get("/")).text
+    await _ask(client, 1)
+    core.stick(1, "no agent takes work: oak is paused (its disk is changed)")
+    assert (await client.get("/")).text.count("its disk is changed") == 1
+
+
 @pytest.mark.parametrize("note", ["x" * 201, "one\ntwo", "\u202eevil", "nul \x00"])
 async def test_a_note_that_is_no_sentence_is_refused(
     client: httpx.AsyncClient, core: FakeCore, note: str
@@ -81,12 +91,14 @@ async def test_a_pause_of_nobody_is_refused(client: httpx.AsyncClient, body: str
 
 
 async def test_what_waits_for_a_person_is_red(client: httpx.AsyncClient, core: FakeCore) -> None:
-    """In the list and on its page, and said once; who waits for his turn is not."""
-    await _ask(client, 2)
+    """In the list and on its page, and its cause is said once; who waits for his turn is not."""
+    await _ask(client, 3)
     core.stick(2)
+    core.stick(3)
     rows = (await client.get("/")).text
-    assert '<span class="why failure">Next in line; no agent takes work' in rows
-    assert '<span class="why">It waits for a free slot.' in rows
+    assert rows.count('<span class="why failure">Next in line; no agent takes work</span>') == 2
+    assert rows.count("Builds wait because no agent takes work: oak is paused.") == 1
+    assert '<span class="why">In line</span>' in rows
     html = (await client.get("/build/2")).text
     assert '<div class="verdict failure">' in html
     assert html.count("no agent takes work") == 1
