@@ -43,6 +43,7 @@ from ci.server.views import (
     BuildFilter,
     BuildPage,
     BuildView,
+    Counts,
     Health,
     LogHit,
     LogHits,
@@ -219,6 +220,13 @@ class Server:
     async def counts(self, repository: str | None = None) -> dict[Status, int]:
         """Count the builds of each status, or those of one repository, by its name or URL."""
         return await self._store.counts(repository)
+
+    async def count(self, wanted: BuildFilter) -> Counts:
+        """Count the builds of each status that fit, whatever status and place are wanted.
+
+        Only as far as that is cheap, which the answer tells.
+        """
+        return await self._store.count(wanted)
 
     # Logs
 

@@ -44,6 +44,18 @@ class BuildPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How many builds there are of each status.
+
+    Nobody has counted beyond `most` of a status, nor below the number `looked_to`; None = all.
+    """
+
+    of: dict[Status, int]
+    most: int | None = None
+    looked_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BuildView:
     """A build with all that is known of it. Attempts are oldest first."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -70,8 +71,8 @@ async def _one(core: Core, name: str) -> dict[str, Any]:
     v = parts.stamp(core, parts.EACH_LOOK)  # it says when the agent was heard, so it always ticks
     view = await _view(core, name)
     use = await core.use([view])
-    filters = Filters(url_for("pages.index"), BuildFilter(agent=name, limit=LAST_BUILDS))
-    page = await core.builds(filters.wanted)
+    filters = Filters(url_for("pages.index"), BuildFilter(agent=name))
+    page = await core.builds(replace(filters.wanted, limit=LAST_BUILDS))
     return {
         "v": v,
         "now": core.now(),

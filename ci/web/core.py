@@ -16,6 +16,7 @@ from ci.server.views import (
     BuildFilter,
     BuildPage,
     BuildView,
+    Counts,
     Health,
     LogHit,
     LogHits,
@@ -84,6 +85,9 @@ class Core(Protocol):
 
     async def counts(self, repository: str | None = None) -> dict[Status, int]:
         """Say how many builds there are of each status, or of one repository."""
+
+    async def count(self, wanted: BuildFilter) -> Counts:
+        """Say how many builds there are of each status that fit, as far as that is cheap."""
 
     async def log(self, number: int, attempt: str | None = None) -> LogView:
         """Say how long a log is; without an attempt, the latest one's. Raises NotFound."""

@@ -22,8 +22,13 @@ PARAMETERS: Final = {
     "text": "q",
     "before": "before",
     "after": "after",
+    "limit": "limit",
 }
 _PLACES: Final = ("before", "after")
+_NO_FILTERS: Final = (*_PLACES, "limit")
+
+
+_USUAL: Final = BuildFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,12 @@ class Filters:
     @property
     def parameters(self) -> dict[str, str]:
         """The parameters that lead to the same list, at the same place."""
-        given = ((name, getattr(self.wanted, field)) for field, name in PARAMETERS.items())
-        return {name: str(value) for name, value in given if value is not None}
+        given = ((field, getattr(self.wanted, field)) for field in PARAMETERS)
+        return {
+            PARAMETERS[field]: str(value)
+            for field, value in given
+            if value != getattr(_USUAL, field)
+        }
 
     @property
     def query(self) -> str:
@@ -55,14 +64,14 @@ class Filters:
 
     @property
     def lasting(self) -> dict[str, str]:
-        """The parameters without the place: what is followed, not where somebody has got to."""
-        return {name: value for name, value in self.parameters.items() if name not in _PLACES}
+        """The filters alone: what is followed, not where somebody has got to."""
+        return {name: value for name, value in self.parameters.items() if name not in _NO_FILTERS}
 
     @property
     def fixed(self) -> dict[str, str]:
         """The parameters that a search in the list keeps."""
-        changed = ("repository", "q")
-        return {name: value for name, value in self.lasting.items() if name not in changed}
+        changed = ("repository", "q", *_PLACES)
+        return {name: value for name, value in self.parameters.items() if name not in changed}
 
     @property
     def chips(self) -> tuple[Chip, ...]:
@@ -74,13 +83,8 @@ class Filters:
                 self.address(**{field: None}),
             )
             for field, name in PARAMETERS.items()
-            if field not in _PLACES and (value := getattr(self.wanted, field)) is not None
+            if field not in _NO_FILTERS and (value := getattr(self.wanted, field)) is not None
         )
-
-    @property
-    def narrow(self) -> bool:
-        """Whether more is asked than what builds are counted by."""
-        return any((self.wanted.branch, self.wanted.agent, self.wanted.text))
 
     def address(self, **changed: str | int | None) -> str:
         """The list with some filters changed; at its newest builds unless that is changed, too."""

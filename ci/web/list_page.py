@@ -116,7 +116,7 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
         "page": page,
         "rows": lines.rows,
         "reasons": lines.reasons,
-        "counts": await core.counts(wanted.repository),
+        "counts": await core.count(wanted),
         "agents": words.conditions(agents),
         "pauses": words.pauses(agents, [reason for reason, _ in lines.reasons]),
         "strip": await _strip(core, wanted),

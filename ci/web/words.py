@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ci.model import AgentState, Attempt, Build, Reason, Status
-from ci.server.views import AgentView
+from ci.server.views import AgentView, Counts
 
 MINUTE: Final = 60  # seconds
 HOUR: Final = 60 * MINUTE
@@ -118,6 +118,13 @@ def size(count: int | None) -> str:
 def number(count: int) -> str:
     """`1,234,567`."""
     return f"{count:,}"
+
+
+def counted(counts: Counts, status: Status | None = None) -> str:
+    """How many builds there are of a status, or of all: `12`, `1,000+`; empty for none of one."""
+    counts_of = counts.of.values() if status is None else [counts.of[status]]
+    more = "+" if counts.most is not None and max(counts_of) >= counts.most else ""
+    return "" if status is not None and not counts.of[status] else number(sum(counts_of)) + more
 
 
 def short(text: str) -> str:

@@ -26,6 +26,7 @@ from ci.server.views import (
     BuildFilter,
     BuildPage,
     BuildView,
+    Counts,
     Health,
     LogHit,
     LogHits,
@@ -55,6 +56,7 @@ class FakeCore:
         self.stops = False
         self.look_lines = 10_000  # that one question looks at when a text is wanted
         self.looked_to: int | None = None  # how far each page was looked for
+        self.max_count: int | None = None  # of each status
         self.queries = 0  # how often anything was asked that costs a look into a store
         self.compares_for = 0  # looks of an open page in which a comparison is not done yet
         self.whys: dict[int, WhyRed] = {}  # by build: what is said in the place of a comparison
@@ -224,6 +226,14 @@ class FakeCore:
         builds = [view.build for view in self._views.values()]
         of = [b.status for b in builds if repository is None or b.repository == repository]
         return {status: of.count(status) for status in Status}
+
+    async def count(self, wanted: BuildFilter) -> Counts:
+        """Count all that fit, or no more than the test says."""
+        every = replace(wanted, status=None, before=None, after=None, limit=len(self._views) + 1)
+        of = [build.status for build in (await self.builds(every)).builds]
+        most = self.max_count
+        found = {status: min(of.count(status), most or len(of)) for status in Status}
+        return Counts(found, most, self.looked_to)
 
     async def log(self, number: int, attempt: str | None = None) -> LogView:
         """Look a log up."""

@@ -19,10 +19,14 @@ from ci.server.store.questions import Shape
 from ci.server.store.removal import newest_number
 from ci.server.store.rows import to_build
 from ci.server.store.tables import builds, tallies
-from ci.server.views import BuildFilter, BuildPage
+from ci.server.views import BuildFilter, BuildPage, Counts
 
 # Numbers that one request looks through for what no index answers: 0.12 s of a processor.
 MAX_LOOK: Final = 200_000
+# Of what fits a filter it is counted how much there is, as far as that is cheap: to count so many
+# takes half a millisecond where an index has them, else 15 ms of another processor.
+MAX_COUNT: Final = 1000  # of each status
+COUNT_LOOK: Final = 20_000  # numbers that are looked through for it
 # What stands before status and number in an index, the narrowest first.
 _INDEXES: Final = (
     frozenset({"repository", "branch"}),
@@ -80,6 +84,24 @@ def counts(connection: Connection, repository: str | None = None) -> dict[Status
         rows = connection.execute(_COUNTS_OF, {"names": _names(connection, repository)})
     found = {Status(status): count for status, count in rows}
     return {status: found.get(status, 0) for status in Status}
+
+
+def count(
+    connection: Connection, wanted: BuildFilter, max_look: int = COUNT_LOOK, most: int = MAX_COUNT
+) -> Counts:
+    """Count the builds of each status that fit; the filter's own status and place do not count."""
+    if not (wanted.branch or wanted.agent or wanted.text):
+        return Counts(counts(connection, wanted.repository))
+    search = _search(connection, replace(wanted, status=None), max_look)
+    low = max(search.oldest, search.newest - search.reach + 1)
+    values = {**search.values, "low": low, "high": search.newest, "limit": most}
+    rows = connection.execute(questions.counts(search.shape), values)
+    found = {Status(status): number for status, number in rows}
+    return Counts(
+        {status: found.get(status, 0) for status in Status},
+        most=None if search.shape.statuses is None else most,
+        looked_to=low if low > search.oldest else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +170,15 @@ def _search(
 ) -> _Search:
     index, asked = _index_for(wanted), _asked(wanted)
     values: dict[str, Any] = {name: getattr(wanted, name) for name in asked}
+    text: dict[str, str] = {}
     several_names = False
     if wanted.repository is not None:
         names = _names(connection, wanted.repository)
         several_names = len(names) > 1
         values["repository"] = names if several_names else names[0]
     if wanted.text:
-        values["pattern"] = questions.pattern(wanted.text)
+        text = questions.of_text(wanted.text)
+        values |= text
     if wanted.status is not None:
         statuses = (wanted.status,)
     shape = Shape(
@@ -162,7 +186,7 @@ def _search(
         rest=asked - index,
         statuses=statuses if index or len(statuses) < len(Status) else None,
         several_names=several_names,
-        text=bool(wanted.text),
+        text=tuple(text),
     )
     oldest = connection.execute(_OLDEST).scalar() or 1
     newest = newest_number(connection)

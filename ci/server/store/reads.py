@@ -22,7 +22,7 @@ from ci.model import Agent, Attempt, Build, Kind, Status
 from ci.server.store import agents, attempts, builds, history, listing, removal
 from ci.server.store.damage import Damage
 from ci.server.store.line import read_line
-from ci.server.views import BuildFilter, BuildPage, Neighbours
+from ci.server.views import BuildFilter, BuildPage, Counts, Neighbours
 
 T = TypeVar("T")
 
@@ -119,6 +119,12 @@ class Reads:
     async def counts(self, repository: str | None = None) -> dict[Status, int]:
         """Count the builds of each status, or those of one repository."""
         return await self._read(lambda c: listing.counts(c, repository))
+
+    async def count(self, wanted: BuildFilter) -> Counts:
+        """Count the builds of each status that fit, as far as that is cheap."""
+        if listing.needs_look(wanted):
+            return await self._read_beside(lambda c: listing.count(c, wanted))
+        return await self._read(lambda c: listing.count(c, wanted))
 
     async def durations(self, kind: Kind, limit: int) -> list[float]:
         """Return how many seconds the last `limit` green builds of a kind took, newest first."""

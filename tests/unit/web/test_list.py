@@ -66,10 +66,8 @@ async def test_filters_combine_by_links(client: httpx.AsyncClient, core: FakeCor
     assert 'name="agent" value="oak"' in html
 
 
-async def test_counts_are_those_of_the_repository(
-    client: httpx.AsyncClient, core: FakeCore
-) -> None:
-    """All statuses; a narrower filter has none, since they would be of something else."""
+async def test_counts_are_those_of_the_filters(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Of all statuses, whichever is shown; where not all was counted, that is said."""
     for repository in ("web", "api", "web"):
         await ask(client, repository=repository)
     await end(core, 1, Status.SUCCESS)
@@ -85,7 +83,13 @@ async def test_counts_are_those_of_the_repository(
         ("error", ""), ("canceled", ""),
     ]  # fmt: skip
     assert (await counted("/?repository=api"))[:2] == [("all", "1"), ("waiting", "1")]
-    assert {count for _, count in await counted("/?q=main")} == {""}
+    assert (await counted("/?q=srv/web&status=success"))[:2] == [("all", "2"), ("waiting", "1")]
+    assert "counted from" not in (await client.get("/?q=web")).text
+    core.max_count, core.looked_to = 1, 7
+    found = await counted("/?branch=main")
+    assert found[:2] == [("all", "0"), ("waiting", "")]
+    assert (await counted("/?repository=web"))[:2] == [("all", "2+"), ("waiting", "1+")]
+    assert "counted from #7 on" in (await client.get("/?q=api")).text
 
 
 async def test_pages_turn_both_ways(client: httpx.AsyncClient, core: FakeCore) -> None:
@@ -105,6 +109,24 @@ async def test_pages_turn_both_ways(client: httpx.AsyncClient, core: FakeCore) -
     core.looked_to = 90
     html = check(await client.get("/?q=nothing"))
     assert "down to #90" in html
+
+
+async def test_who_wants_pages_of_another_length_gets_all_of_them_so(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Older and newer ones, those of a filter, what is found, the next look, and the way back."""
+    for _ in range(9):
+        await ask(client)
+    html = check(await client.get("/?limit=2&before=6"))
+    assert numbers(html) == [5, 4]
+    assert {"/?limit=2", "/?after=5&limit=2", "/?before=4&limit=2"} <= set(links(html))
+    assert "/?status=waiting&limit=2" in links(html)
+    assert "limit=2" in poll(html, "builds")
+    assert '<input type="hidden" name="limit" value="2">' in html
+    cancel = next(url for url in re.findall(r'action="([^"]*)"', html) if "/5/cancel" in url)
+    back = (await client.post(unescape(cancel))).headers["Location"]
+    assert back == "/?before=6&limit=2#b5"
+    assert "/?status=waiting" in links(check(await client.get("/?limit=50")))
 
 
 async def test_the_same_commit_is_said_once(client: httpx.AsyncClient, core: FakeCore) -> None:

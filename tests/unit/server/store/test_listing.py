@@ -211,7 +211,24 @@ def test_an_empty_store_has_an_empty_list(tmp_path: Path) -> None:
         database.close()
 
 
-@pytest.mark.parametrize("text", ["%", "_", "/", "50%", "a_b", "//", "/%", "\\"])
+@pytest.mark.parametrize("wanted", FILTERS, ids=str)
+def test_what_fits_is_counted(connection: Connection, wanted: BuildFilter) -> None:
+    """Of each status, whatever status and place are wanted; as far as was looked and counted."""
+    every = [build for build in _all(connection) if _fits(build, replace(wanted, status=None))]
+    counts = listing.count(connection, replace(wanted, before=50))
+    assert counts.looked_to is None
+    assert {s: n for s, n in counts.of.items() if n} == Counter(b.status for b in every)
+
+    few = listing.count(connection, wanted, LOOK, most=3)
+    low = few.looked_to or 0
+    seen = Counter(build.status for build in every if build.number >= low)
+    assert few.of == {status: min(seen[status], few.most or COUNT) for status in Status}
+    assert (few.most, few.looked_to) != (None, None) or counts == few
+
+
+@pytest.mark.parametrize(
+    "text", ["%", "_", "/", "50%", "a_b", "//", "/%", "\\", "*", "é*", "ö?[", "[é]", "é^-]", "é%"]
+)
 def test_a_text_means_itself(connection: Connection, text: str) -> None:
     """Whatever the database makes of such characters."""
     for number, command in ((50, f"say {text} twice"), (51, "say 50x, axb and nothing else")):
@@ -219,3 +236,29 @@ def test_a_text_means_itself(connection: Connection, text: str) -> None:
         connection.execute(changed.values(command=command))
     found = listing.page(connection, BuildFilter(text=text)).builds
     assert [build.number for build in found] == [50]
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("ärger", "Mit ÄRGER"),
+        ("ÄRGER", "mit ärger"),
+        ("Ошибка", "ОШИБКА"),
+        ("ошибка", "Ошибка: 2"),
+        ("1 ǆ", "1 ǅ"),
+        ("straße", "STRAßE"),
+        ("日本", "日本語"),
+        ("😀 OK", "😀 ok"),
+    ],
+)
+def test_letters_of_any_script_are_found_in_either_case(
+    connection: Connection, text: str, stored: str
+) -> None:
+    """In whatever is looked through."""
+    for number, column in ((50, "subject"), (51, "author"), (52, "branch"), (53, "command")):
+        changed = builds.update().where(builds.c.number == number)
+        connection.execute(changed.values({column: stored}))
+    found = listing.page(connection, BuildFilter(text=text)).builds
+    assert [build.number for build in found] == [53, 52, 51, 50]
+    assert sum(listing.count(connection, BuildFilter(text=text)).of.values()) == 4
+    assert listing.page(connection, BuildFilter(text=f"{text}x")).builds == ()
