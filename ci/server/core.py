@@ -29,7 +29,7 @@ from ci.server.following import Following
 from ci.server.intake import Intake
 from ci.server.journal import Journal
 from ci.server.logs import Logs
-from ci.server.logsearch import PAGE_LOOK_S, LogSearch
+from ci.server.logsearch import PAGE_LOOK_S, SHORT_LOOK_S, SLICE_BYTES, LogSearch
 from ci.server.lookout import Lookout
 from ci.server.outlook import Outlook
 from ci.server.room import Room
@@ -272,16 +272,17 @@ class Server:
         """Find the next lines of a log that have `text`, or that look like an error."""
         return await self._search.after(attempt, text, line, most)
 
-    async def find_before(self, attempt: str, text: str | None, line: int) -> LogHits:
-        """Find the last line before `line` that has `text`, or that looks like an error."""
-        return await self._search.before(attempt, text, line)
+    async def find_before(self, attempt: str, text: str | None, line: int, most: int) -> LogHits:
+        """Find the last lines before `line` that have `text`, or that look like an error."""
+        return await self._search.before(attempt, text, line, most)
 
     async def first_error(self, attempt: str) -> LogHits:
         """Return the first line that looks like an error, of a log that has ended.
 
         Looks for a moment only: `next` is None when all was looked at, else ask again.
         """
-        with trio.move_on_after(PAGE_LOOK_S):
+        is_short = self._logs.size(attempt) <= SLICE_BYTES
+        with trio.move_on_after(SHORT_LOOK_S if is_short else PAGE_LOOK_S):
             return await self._search.first_error(attempt)
         return self._search.known_error(attempt)
 

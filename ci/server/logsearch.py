@@ -16,7 +16,8 @@ import trio
 
 from ci import blocking, escapes
 from ci.errorlines import find_errors
-from ci.plainlines import plain
+from ci.folds import read_fold
+from ci.plainlines import plain, seen
 from ci.server.logs import Logs
 from ci.server.views import LogHit, LogHits
 
@@ -24,6 +25,8 @@ SLICE_BYTES: Final = 1 << 20  # read and looked at in some 2 ms
 SEARCH_BYTES: Final = 256 << 20  # in one request, about half a second; then the reader goes on
 # What a page may wait for the first error: some 10 MB. The next look goes on from there.
 PAGE_LOOK_S: Final = 0.05
+# A short log is one slice; it is looked through on a busy machine, too.
+SHORT_LOOK_S: Final = 1.0
 # And what the answer to a result may wait for it, so that the page has it soon: some 600 MB.
 END_LOOK_S: Final = 2.0
 END_LOOK_BYTES: Final = 4 << 20  # a shorter log is looked through when somebody looks at the page
@@ -48,23 +51,40 @@ Find = Callable[[bytes], Iterator[tuple[int, int]]]
 
 
 def find_text(wanted: str, data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of each place of a text; case matters if it has a capital letter."""
+    """Yield where a text begins and ends in each line; a capital letter in it makes case matter."""
+    find = _finder_of(wanted, data)
+    found = find(0)
+    while found is not None:
+        yield found
+        line_end = data.find(b"\n", found[1])
+        found = None if line_end < 0 else find(line_end)
+
+
+def _finder_of(wanted: str, data: bytes) -> Callable[[int], tuple[int, int] | None]:
+    """Return what finds the next place from a position on."""
     text = wanted.encode("utf-8", "replace")
+    if wanted == wanted.lower() and not wanted.isascii():
+        pattern = re2.compile(text, _ANY_CASE)
+
+        def find_letters(position: int) -> tuple[int, int] | None:
+            match = pattern.search(data, position)
+            return None if match is None else match.span()
+
+        return find_letters
     if wanted == wanted.lower():
-        if not wanted.isascii():
-            yield from (found.span() for found in re2.compile(text, _ANY_CASE).finditer(data))
-            return
         data = data.lower()  # letters of ASCII; it keeps its length
-    position = data.find(text)
-    while position >= 0:
-        yield position, position + len(text)
-        position = data.find(text, position + len(text))
+
+    def find(position: int) -> tuple[int, int] | None:
+        begin = data.find(text, position)
+        return None if begin < 0 else (begin, begin + len(text))
+
+    return find
 
 
 def whole_line(number: int, text: bytes) -> LogHit:
     """Show a line for its own sake."""
     [shown] = plain([text])
-    return replace(_hit(shown, 0, len(shown), 0), line=number)
+    return replace(_around(shown, 0, len(shown)), line=number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +137,25 @@ class LogSearch:
         # Of a line that is longer than the bound the rest is left out, or nobody would get past it.
         return LogHits(tuple(hits), max(await self._logs.lines_before(id, offset), line + 1))
 
-    async def before(self, id: str, text: str | None, line: int) -> LogHits:
-        """Find the last line before `line`, looking at no more than about `SEARCH_BYTES`."""
+    async def before(self, id: str, text: str | None, line: int, most: int = 1) -> LogHits:
+        """Find up to `most` lines right before `line`, looking at about `SEARCH_BYTES` at most.
+
+        `next` is the line before which one goes on.
+        """
+        hits: list[LogHit] = []
         size = self._logs.size(id)
         end = await self._logs.line_begin(id, line)
         start = end = size if end is None else end
         while end > 0 and start - end < SEARCH_BYTES:
-            found = await self._look(id, text, max(0, end - SLICE_BYTES), end, end, upwards=True)
-            if found.hits:
-                return LogHits((found.hits[-1],), found.hits[-1].line)
+            begin = max(0, end - SLICE_BYTES)
+            found = await self._look(id, text, begin, end, end, most=most, upwards=True)
+            # A line that is longer than a slice is looked at in several.
+            hits = [hit for hit in found.hits if not hits or hit.line != hits[0].line] + hits
+            if len(hits) >= most:
+                return LogHits(tuple(hits[-most:]), hits[-most].line)
             end = found.begin
-        return LogHits((), await self._logs.lines_before(id, end) + 1 if end > 0 else None)
+        rest = await self._logs.lines_before(id, end) + 1 if end > 0 else None
+        return LogHits(tuple(hits), rest)
 
     async def first_error(self, id: str) -> LogHits:
         """Return the first line that looks like an error, of a log that has ended; remembered.
@@ -159,7 +187,7 @@ class LogSearch:
         end: int,
         size: int,
         *,
-        most: int | None = None,
+        most: int,
         upwards: bool = False,
     ) -> _Found:
         """Look at a slice, in a thread; lines are counted only where something was found."""
@@ -179,9 +207,7 @@ def _finder(text: str | None) -> Find:
     return find_errors if text is None else partial(find_text, text)
 
 
-def _look(
-    data: bytes, find: Find, begin: int, size: int, *, most: int | None, upwards: bool
-) -> _Found:
+def _look(data: bytes, find: Find, begin: int, size: int, *, most: int, upwards: bool) -> _Found:
     """Look through the whole lines of a slice that begins at `begin`; its first line is line 0.
 
     `size` is the log's: there the last line ends. Who looks `upwards` has its beginning later.
@@ -195,31 +221,40 @@ def _look(
     end = len(data)
     if begin + end < size:
         end = data.rfind(b"\n") + 1 or max(end - OVERLAP_BYTES, 1)
-    plain = escapes.strip(data[:end])
+    shown = seen(escapes.strip(data[:end]))
     hits: list[LogHit] = []
-    line, counted, behind = 0, 0, 0
-    for place, stop in find(plain):
-        if place < behind:
-            continue  # one in each line is enough
-        line += plain.count(b"\n", counted, place)
+    line = counted = 0
+    for place, stop in reversed(list(find(shown))) if upwards else find(shown):
+        line += shown.count(b"\n", counted, place) - shown.count(b"\n", place, counted)
         counted = place
-        hits.append(_hit(plain, place, stop, line))
-        behind = plain.find(b"\n", stop)
-        if behind < 0 or len(hits) == most:
+        hit = _hit(shown, place, stop, find)
+        if hit is not None:
+            hits.append(replace(hit, line=line))
+        if len(hits) == most:
             break
-    return _Found(hits, begin, begin + end)
+    return _Found(hits[::-1] if upwards else hits, begin, begin + end)
 
 
-def _hit(plain: bytes, begin: int, stop: int, line: int) -> LogHit:
+def _hit(shown: bytes, begin: int, stop: int, find: Find) -> LogHit | None:
+    """Show the line of a place that was found; None where a page does not show that place."""
+    line_begin = shown.rfind(b"\n", 0, begin) + 1
+    line_end = shown.find(b"\n", stop)
+    line = shown[line_begin : len(shown) if line_end < 0 else line_end]
+    fold = read_fold(line)
+    if fold is None:
+        return _around(line, begin - line_begin, stop - line_begin)
+    heading = fold.rest if fold.heading is None else fold.heading
+    place = next(find(heading), None)
+    return None if place is None else _around(heading, *place)
+
+
+def _around(line: bytes, begin: int, stop: int) -> LogHit:
     """Show a line around the place that was found."""
-    line_begin = plain.rfind(b"\n", 0, begin) + 1
-    line_end = plain.find(b"\n", stop)
-    line_end = len(plain) if line_end < 0 else line_end
-    before = plain[max(line_begin, begin - 4 * BEFORE_CHARS) : begin].decode("utf-8", "replace")
-    text = plain[begin : min(stop, begin + 4 * AFTER_CHARS)].decode("utf-8", "replace")
-    after = plain[stop : min(line_end, stop + 4 * AFTER_CHARS)].decode("utf-8", "replace")
+    before = line[max(0, begin - 4 * BEFORE_CHARS) : begin].decode("utf-8", "replace")
+    text = line[begin : min(stop, begin + 4 * AFTER_CHARS)].decode("utf-8", "replace")
+    after = line[stop : stop + 4 * AFTER_CHARS].decode("utf-8", "replace")
     return LogHit(
-        line,
+        0,
         _shown(before[-BEFORE_CHARS:]).lstrip(),
         _shown(text[:AFTER_CHARS]),
         _shown(after[: max(AFTER_CHARS - len(text), 0)]).rstrip(),

@@ -116,8 +116,8 @@ class Core(Protocol):
     async def find_after(self, attempt: str, text: str | None, line: int, most: int) -> LogHits:
         """Find lines behind `line`: up to `most` that have `text`, or that look like an error."""
 
-    async def find_before(self, attempt: str, text: str | None, line: int) -> LogHits:
-        """Find the last such line before `line`."""
+    async def find_before(self, attempt: str, text: str | None, line: int, most: int) -> LogHits:
+        """Find up to `most` such lines right before `line`."""
 
     async def first_error(self, attempt: str) -> LogHits:
         """Find the first line that looks like an error, of a log that has ended."""

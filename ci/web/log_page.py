@@ -5,6 +5,7 @@ Each is an address, so it works without a script, can be sent to somebody, and l
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -12,7 +13,7 @@ from quart import Response, redirect, url_for
 from quart.typing import ResponseReturnValue
 
 from ci.errors import Rejected
-from ci.server.views import LogHits
+from ci.server.views import LogHit, LogHits
 from ci.web import query
 from ci.web.core import Core, the_core
 from ci.web.reading import Reading, read_reading
@@ -35,7 +36,7 @@ async def find_in_log(number: int) -> ResponseReturnValue:
     log = await core.log(number, reading.attempt)
     found = NOTHING_FOUND
     if log.attempt is not None and before is not None:
-        found = await core.find_before(log.attempt, reading.text, before)
+        found = await core.find_before(log.attempt, reading.text, before, 1)
     elif log.attempt is not None and after is not None:
         found = await core.find_after(log.attempt, reading.text, after, 1)
     if found.hits:
@@ -48,11 +49,35 @@ async def find_in_log(number: int) -> ResponseReturnValue:
     return _to(url_for("pages.build", number=number, _anchor="logbar", **none))
 
 
-async def list_hits(core: Core, attempt: str | None, reading: Reading) -> LogHits | None:
+@dataclass(frozen=True, slots=True)
+class HitList:
+    """Lines of a log that have a text, those behind a line or before one, and where there are more.
+
+    `is_more` says that there certainly are; else nobody has looked there yet.
+    """
+
+    hits: tuple[LogHit, ...]
+    is_more: bool
+    after: int = 0
+    before: int | None = None
+    earlier: int | None = None  # the `before` of the list above this one
+    later: int | None = None  # the `after` of the list below it
+
+
+async def list_hits(core: Core, attempt: str | None, reading: Reading) -> HitList | None:
     """Find the lines for a page that lists them; None when the page shows the log itself."""
     if reading.text is None or reading.marked or attempt is None:
         return None
-    return await core.find_after(attempt, reading.text, query.number("after") or 0, LIST_HITS)
+    before, after = query.number("before", least=1), query.number("after") or 0
+    if before is not None:
+        found = await core.find_before(attempt, reading.text, before, LIST_HITS + 1)
+        hits, is_more = found.hits[-LIST_HITS:], len(found.hits) > LIST_HITS
+        earlier = hits[0].line if is_more else found.next
+        return HitList(hits, is_more, before=before, earlier=earlier, later=before - 1)
+    found = await core.find_after(attempt, reading.text, after, LIST_HITS + 1)
+    hits, is_more = found.hits[:LIST_HITS], len(found.hits) > LIST_HITS
+    later = hits[-1].line if is_more else found.next
+    return HitList(hits, is_more, after, earlier=after + 1 if after else None, later=later)
 
 
 def nothing_found(reading: Reading) -> str | None:

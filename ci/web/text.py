@@ -15,7 +15,8 @@ from typing import Final
 
 from markupsafe import Markup
 
-from ci.web.folds import Fold, read_fold
+from ci.folds import Fold, read_fold
+from ci.plainlines import erased
 from ci.web.style import PLAIN, Style, change, open_tag, style_after
 
 # Bytes of one row. A longer line is shown in several rows, so that a file of one endless line
@@ -186,14 +187,4 @@ def _controlled(text: str) -> str:
     if _CONTROL.search(text) is None:
         return text
     text = text.translate(_PICTURES)
-    if _BACKSPACE not in text:
-        return text
-    first, *more = text.split(_BACKSPACE)
-    letters, back = list(first), 0
-    for new in more:
-        back = min(back + 1, len(letters))
-        if new:
-            # As a spinner does: what is not written over stays.
-            letters[len(letters) - back :] = new
-            back = 0
-    return "".join(letters)
+    return erased(text) if _BACKSPACE in text else text

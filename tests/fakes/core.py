@@ -292,11 +292,11 @@ class FakeCore:
         over = line + len(looked) >= len(lines)
         return LogHits(hits, None if over else line + len(looked))
 
-    async def find_before(self, attempt: str, text: str | None, line: int) -> LogHits:
+    async def find_before(self, attempt: str, text: str | None, line: int, most: int) -> LogHits:
         """Look at all lines before one."""
         lines = self._logs[attempt].decode().split("\n")[: line - 1]
-        hits = self._hits(lines, 0, text)[-1:]
-        return LogHits(hits, hits[-1].line if hits else None)
+        hits = self._hits(lines, 0, text)[-most:]
+        return LogHits(hits, hits[0].line if len(hits) == most else None)
 
     async def first_error(self, attempt: str) -> LogHits:
         """Look for it in all of the log."""

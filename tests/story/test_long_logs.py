@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import httpx
 import pytest
 import trio
 from trio.testing import MockClock
 
+from ci import blocking
 from ci.model import Status
-from ci.server.logsearch import END_LOOK_BYTES, END_LOOK_S
+from ci.server.logsearch import END_LOOK_BYTES, END_LOOK_S, PAGE_LOOK_S
 from ci.wire.result import LOG_MARK_ROOM
 from tests.story.world import World
 
@@ -176,3 +180,21 @@ async def test_the_first_error_of_a_long_log_is_known_when_the_build_has_ended(
     (world.folder / "server" / "logs" / "000000" / f"{id}.log").unlink()
     [hit] = (await world.server.first_error(id)).hits
     assert (hit.line, hit.text) == (far.count(b"\n") + 1, "error: it broke")
+
+
+async def test_the_first_error_of_a_short_log_is_known_on_a_busy_machine(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """A page does not call a log of one line too long to be looked through."""
+    await world.start_server()
+    await world.start_agent()
+    world.machine().first_output = b"error: it broke\n"
+    view = await world.wait_build(await world.submit("exit 3"))
+
+    async def late(work: partial[Any]) -> Any:
+        await trio.sleep(2 * PAGE_LOOK_S)
+        return work()
+
+    with blocking.inline(late):
+        [hit] = (await world.server.first_error(view.attempts[0].id)).hits
+    assert hit.text == "error: it broke"

@@ -83,6 +83,35 @@ async def test_what_is_coloured_is_found_as_it_is_read(logs: Logs) -> None:
     assert (await search.after(ID, None, 0, 9)).hits[0].line == 2
 
 
+async def test_only_what_a_page_shows_of_a_line_is_found(logs: Logs) -> None:
+    """Not what was written over, nor the marks of sections; a link would lead to something else."""
+    log = (
+        b"progress 30\rprogress 60%\r\nerror: lost\rnever mind\r\x1b[0m\x07\n"
+        b"::group::progress of group 7\n::endgroup::\nprogresx\bs\n\rerror: kept"
+    )
+    search = await write(logs, log)
+    found = (await search.after(ID, "progress", 0, 9)).hits
+    told = [(hit.line, hit.before + hit.text + hit.after) for hit in found]
+    assert told == [(1, "progress 60%"), (3, "progress of group 7"), (5, "progress")]
+    assert numbers((await search.after(ID, "30", 0, 9)).hits) == []
+    assert numbers((await search.after(ID, "group", 0, 9)).hits) == [3]
+    assert numbers((await search.after(ID, None, 0, 9)).hits) == [6]
+    assert (await search.before(ID, "group", 9)).hits[0].text == "group"
+
+
+async def test_the_last_lines_before_one_are_found_in_their_order(logs: Logs) -> None:
+    """As many as are wanted, from where one goes on upwards; over many slices, too."""
+    log = b"".join(b"%d needle\n" % line + FILLER * 9_999 for line in range(30))
+    search = await write(logs, log)
+    assert len(log) > 7 * SLICE_BYTES
+    found = await search.before(ID, "needle", 250_001, 9)
+    wanted = [10_000 * line + 1 for line in range(16, 25)]
+    assert (numbers(found.hits), found.next) == (wanted, wanted[0])
+    assert [hit.before for hit in found.hits] == [f"{line} " for line in range(16, 25)]
+    found = await search.before(ID, "needle", wanted[0], 99)
+    assert (len(found.hits), found.next) == (16, None)
+
+
 async def test_a_long_line_is_shown_around_what_was_found(logs: Logs) -> None:
     """And found once, though it is longer than a slice."""
     search = await write(logs, b"a\n" + b"x" * 2 * SLICE_BYTES + b"needle" + b"y" * SLICE_BYTES)

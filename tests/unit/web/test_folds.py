@@ -8,8 +8,8 @@ from html import unescape
 import httpx
 import pytest
 
+from ci.folds import Fold, read_fold
 from ci.model import Status
-from ci.web.folds import Fold, read_fold
 from tests.fakes.core import FakeCore
 from tests.unit.web.checks import ask, check, poll
 from tests.unit.web.conftest import HTMX

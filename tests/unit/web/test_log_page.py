@@ -57,18 +57,47 @@ async def test_found_lines_are_listed_with_links_to_them(
     assert "three" in check(await client.get(link(html, "Show the log")))
 
 
-async def test_a_long_list_goes_on_by_link(client: httpx.AsyncClient, core: FakeCore) -> None:
-    """Each line once; the last part says that it is the last."""
+async def test_a_long_list_goes_on_by_links_in_both_directions(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Each line once; it says whether there are more, and the last part that it is the last."""
     count = 2 * LIST_HITS + 3
     await end(client, core, b"needle\n" * count)
-    url, seen = "/build/1?q=needle", 0
+    html = check(await client.get("/build/1?q=needle"))
+    assert f"{LIST_HITS} lines with “needle”, and there are more." in html
+    assert "Earlier ones" not in html
+    down = [found_in(html)]
     for _ in range(2):
-        html = check(await client.get(url))
-        seen += html.count("<mark>")
-        url = link(html, "Look on")
-    html = check(await client.get(url))
-    assert seen + html.count("<mark>") == count
+        html = check(await client.get(link(html, "Look on")))
+        down.append(found_in(html))
+    assert [line for part in down for line in part] == list(range(1, count + 1))
+    assert f"3 lines with “needle” below line {2 * LIST_HITS}." in html
     assert "Look on" not in html
+    up = []
+    for _ in range(2):
+        html = check(await client.get(link(html, "Earlier ones")))
+        up.append(found_in(html))
+    assert up == down[1::-1]
+    assert f"{LIST_HITS} lines with “needle” above line {LIST_HITS + 1}." in html
+    assert "Earlier ones" not in html
+    assert found_in(check(await client.get(link(html, "Look on")))) == down[1]
+
+
+async def test_a_list_says_that_not_all_was_looked_at(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """As in a very long log: there may be more."""
+    core.look_lines = 3
+    await end(client, core)
+    html = check(await client.get("/build/1?q=error"))
+    assert "1 line with “error” so far." in html
+    html = check(await client.get(link(html, "Look on")))
+    assert found_in(html) == [4]
+
+
+def found_in(html: str) -> list[int]:
+    """The numbers of the lines that a list has."""
+    return [int(line) for line in re.findall(r">(\d+)</a><span>[^<]*<mark>", html)]
 
 
 async def test_one_jumps_from_match_to_match_and_is_told_at_the_end(
