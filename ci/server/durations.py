@@ -23,19 +23,24 @@ MAX_NEWS: Final = 500  # ended builds that nobody has asked about; then all is r
 
 
 class _Recent:
-    """The durations of the last green builds of a kind, the oldest first, and their median."""
+    """The last green builds of a kind, the oldest first, and the median of what they took."""
 
-    def __init__(self, seconds: Iterable[float]) -> None:
-        self._seconds = deque(seconds, COUNTED)
+    def __init__(self, builds: Iterable[tuple[int, float]]) -> None:
+        self._builds = deque(builds, COUNTED)
         self._look()
 
-    def add(self, seconds: float) -> None:
-        """Count one more; the oldest does not count any longer."""
-        self._seconds.append(seconds)
-        self._look()
+    def add(self, number: int, seconds: float) -> None:
+        """Count one more; the oldest does not count any longer.
+
+        One that ended while the others were read may have been among them.
+        """
+        if all(number != known for known, _ in self._builds):
+            self._builds.append((number, seconds))
+            self._look()
 
     def _look(self) -> None:
-        self.median_s = median(self._seconds) if self._seconds else None
+        took = [seconds for _, seconds in self._builds]
+        self.median_s = median(took) if took else None
 
 
 class Durations:
@@ -75,10 +80,10 @@ class Durations:
         if not self._news:
             return
         news, self._news = self._news, []
-        for kind, seconds in await self._store.took(news):
+        for kind, number, seconds in await self._store.took(news):
             for wider in kind.widening:
                 if wider in self._known:
-                    self._known[wider].add(seconds)
+                    self._known[wider].add(number, seconds)
 
     async def _median(self, kind: Kind) -> float | None:
         if kind not in self._known:

@@ -24,7 +24,7 @@ SAME_BEGINNING: Final = 10
 # would read every green build of a repository for a command that was never green. Without this
 # one, whose expression is the same word for word, it says so instead of reading everything.
 _OF_KIND: Final = text(
-    "SELECT duration_s FROM builds INDEXED BY builds_green WHERE repository = :repository"
+    "SELECT number, duration_s FROM builds INDEXED BY builds_green WHERE repository = :repository"
     " AND substr(command, 1, 200) = :command AND status = 'success' AND duration_s IS NOT NULL"
     " ORDER BY number DESC LIMIT :limit"
 )
@@ -36,29 +36,30 @@ _GREEN_OF_COMMAND: Final = text(
 )
 
 
-def durations(connection: Connection, kind: Kind, limit: int) -> list[float]:
-    """Return how many seconds the last `limit` green builds of a kind took, the newest first.
+def durations(connection: Connection, kind: Kind, limit: int) -> list[tuple[int, float]]:
+    """Return the last `limit` green builds of a kind, and the seconds each took, the newest first.
 
     Agents that others wrote need not tell; then the build does not count.
     """
     if kind.command is not None:
         values = {"repository": kind.repository, "command": kind.command, "limit": limit}
-        return [row.duration_s for row in connection.execute(_OF_KIND, values)]
+        return [(row.number, row.duration_s) for row in connection.execute(_OF_KIND, values)]
     if kind.repository is not None:
         return _durations_of_repository(connection, kind.repository, limit)
-    green = select(builds.c.duration_s).where(IS_GREEN, builds.c.duration_s.is_not(None))
+    known = select(builds.c.number, builds.c.duration_s)
+    green = known.where(IS_GREEN, builds.c.duration_s.is_not(None))
     rows = connection.execute(green.order_by(builds.c.number.desc()).limit(limit))
-    return [row.duration_s for row in rows]
+    return [(row.number, row.duration_s) for row in rows]
 
 
-def took(connection: Connection, numbers: Collection[int]) -> list[tuple[Kind, float]]:
-    """Return kind and duration of those builds that are green, and told how long they took."""
+def took(connection: Connection, numbers: Collection[int]) -> list[tuple[Kind, int, float]]:
+    """Return kind, number and duration of those that are green, and told how long they took."""
     rows = connection.execute(
-        select(builds.c.repository, KIND_OF_COMMAND, builds.c.duration_s)
+        select(builds.c.repository, KIND_OF_COMMAND, builds.c.number, builds.c.duration_s)
         .where(builds.c.number.in_(numbers), IS_GREEN, builds.c.duration_s.is_not(None))
         .order_by(builds.c.number)
     )
-    return [(Kind(*kind), duration_s) for *kind, duration_s in rows]
+    return [(Kind(*kind), number, duration_s) for *kind, number, duration_s in rows]
 
 
 def kinds(connection: Connection, numbers: Collection[int]) -> dict[int, Kind]:
@@ -142,12 +143,15 @@ def _greens_of_branch(connection: Connection, build: Build, branch: str) -> list
     return [row.number for row in rows if row.command == build.command]
 
 
-def _durations_of_repository(connection: Connection, repository: str, limit: int) -> list[float]:
+def _durations_of_repository(
+    connection: Connection, repository: str, limit: int
+) -> list[tuple[int, float]]:
     recent = (
-        select(builds.c.status, builds.c.duration_s)
+        select(builds.c.number, builds.c.status, builds.c.duration_s)
         .where(builds.c.repository == repository)
         .order_by(builds.c.number.desc())
         .limit(LOOKED_THROUGH)
     )
     green = (row for row in connection.execute(recent) if row.status == Status.SUCCESS)
-    return [row.duration_s for row in green if row.duration_s is not None][:limit]
+    known = [(row.number, row.duration_s) for row in green if row.duration_s is not None]
+    return known[:limit]

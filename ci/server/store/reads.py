@@ -126,12 +126,12 @@ class Reads:
             return await self._read_beside(lambda c: listing.count(c, wanted))
         return await self._read(lambda c: listing.count(c, wanted))
 
-    async def durations(self, kind: Kind, limit: int) -> list[float]:
-        """Return how many seconds the last `limit` green builds of a kind took, newest first."""
+    async def durations(self, kind: Kind, limit: int) -> list[tuple[int, float]]:
+        """Return the last `limit` green builds of a kind, and the seconds each took."""
         return await self._read(lambda c: history.durations(c, kind, limit))
 
-    async def took(self, numbers: Collection[int]) -> list[tuple[Kind, float]]:
-        """Return kind and duration of those builds that are green, and told how long they took."""
+    async def took(self, numbers: Collection[int]) -> list[tuple[Kind, int, float]]:
+        """Return kind, number and duration of those that are green and told how long they took."""
         return await self._read(lambda c: history.took(c, numbers))
 
     async def ended(self, size: int, below: int | None = None) -> removal.EndedPage | None:

@@ -80,6 +80,17 @@ async def test_what_is_kept_in_memory_is_what_is_in_the_store(tmp_path: Path) ->
                 assert await Durations(store).typical_s(MAKE) == expected
 
 
+async def test_what_ends_while_others_are_read_counts_once(tmp_path: Path) -> None:
+    """It may be among them already when one hears of it."""
+    async with opened(tmp_path) as store:
+        durations = listen(store)
+        for seconds in (1, 2, 30):
+            await build(store, seconds)
+        assert await durations.typical_s(MAKE) == 2
+        durations.note(3)
+        assert await durations.typical_s(MAKE) == 2
+
+
 async def test_a_script_is_told_from_others_by_its_beginning(tmp_path: Path) -> None:
     """A command may be as long as a file; its kind is not."""
     script = "x" * MAX_KIND_CHARS
