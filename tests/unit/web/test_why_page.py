@@ -142,6 +142,19 @@ async def test_all_that_is_printed_after_a_silent_green_build_is_new(
     assert "little in common" not in html
 
 
+async def test_what_hung_without_a_word_is_compared_with_what_should_have_come(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """All lines of the green build are missing; both branches are named."""
+    await build(client, core, b"connected\n", Status.SUCCESS, "v1")
+    await build(client, core, b"", Status.ERROR, "fix/<2>")
+    html = check(await client.get("/build/2/why"))
+    assert "It has printed nothing; what #1, the last green build" in html
+    assert "connected</span>" in html
+    assert "on <code>v1</code>" in html
+    assert "on <code>fix/&lt;2&gt;</code>" in html
+
+
 async def test_the_first_new_error_stands_on_top_of_the_build(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:
