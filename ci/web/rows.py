@@ -38,6 +38,7 @@ class Row:
     is_stuck: bool  # whether it waits for a person
     typical_s: float | None  # how long such builds take; None unless it runs
     gone_s: int  # since it began; 0 unless it runs
+    overdue: str  # by how much it has taken longer, if it is no small difference
 
 
 def keep_rows(templates: Environment) -> Callable[[Row], Markup]:
@@ -75,6 +76,8 @@ async def _rows(
     rows, above = [], None
     for build in builds:
         running = build.status is Status.RUNNING
+        typical_s = await core.typical_s(build) if running else None
+        gone_s = _gone_s(build.started_at, now) if running else 0
         view = views.get(build.number)
         same_commit = above is not None and _is_same_commit(above, build)
         rows.append(
@@ -88,8 +91,9 @@ async def _rows(
                 took=words.took(build, now),
                 why=_why(build, view),
                 is_stuck=view is not None and view.is_stuck,
-                typical_s=await core.typical_s(build) if running else None,
-                gone_s=_gone_s(build.started_at, now) if running else 0,
+                typical_s=typical_s,
+                gone_s=gone_s,
+                overdue=words.overdue(gone_s, typical_s),
             )
         )
         above = build

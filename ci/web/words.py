@@ -16,6 +16,7 @@ MINUTE: Final = 60  # seconds
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 MONTH: Final = 30 * DAY  # after this a date says more than a number of days
+OVERDUE: Final = 1.2  # times the usual time: every second build takes a little longer than usual
 MAX_SHORT_CHARS: Final = 500  # more than a line of a list shows; a command may be as long as a file
 
 TAKES_NO_WORK: Final = "not taking work"
@@ -60,8 +61,7 @@ def elapsed(since: datetime | None, now: datetime) -> str:
     """How long something has been going on, in whole seconds, so that it ticks evenly."""
     if since is None:
         return ""
-    seconds = max(0, int((now - since).total_seconds()))
-    return f"{seconds} s" if seconds < MINUTE else duration(seconds)
+    return _whole(max(0, int((now - since).total_seconds())))
 
 
 def took(build: Build, now: datetime) -> str:
@@ -69,6 +69,13 @@ def took(build: Build, now: datetime) -> str:
     if build.status is Status.RUNNING:
         return elapsed(build.started_at, now)
     return duration(build.duration_s)
+
+
+def overdue(gone_s: int, typical_s: float | None) -> str:
+    """`over by 2 min 5 s`: how much longer a build runs than usual; empty unless that is much."""
+    if typical_s is None or gone_s < OVERDUE * typical_s:
+        return ""
+    return f"over by {_whole(int(gone_s - typical_s))}"
 
 
 def ago(time: datetime, now: datetime) -> str:
@@ -202,6 +209,10 @@ def brief(build: Build) -> str:
     if build.status is Status.FAILURE and build.exit_code is not None:
         return f"exit code {build.exit_code}"
     return why(build) if build.status in (Status.FAILURE, Status.ERROR) else ""
+
+
+def _whole(seconds: int) -> str:
+    return f"{seconds} s" if seconds < MINUTE else duration(seconds)
 
 
 def _signal_name(number: int) -> str:

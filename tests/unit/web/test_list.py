@@ -181,6 +181,23 @@ async def test_a_running_line_has_a_bar(client: httpx.AsyncClient, core: FakeCor
     assert "<progress" not in check(await client.get("/"))
 
 
+async def test_a_line_tells_that_its_build_is_overdue(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """In words and by the bar, and only if it is clearly so."""
+    core.typical = {"make test": 100.0}
+    await ask(client)
+    core.start(1)
+    assert core.clock is not None
+    for gone_s, words in ((119, None), (120, "over by 20 s"), (225, "over by 2 min 5 s")):
+        now, core.clock = core.clock, core.clock + timedelta(seconds=gone_s)
+        html = check(await client.get("/", params={"q": "make", "nth": gone_s}))
+        core.clock = now
+        assert re.findall(r"over by [\w ]+", html) == ([words] if words else [])
+        assert ('<progress class="over"' in html) == (words is not None)
+    assert 'max="225" value="100.0"' in html
+
+
 async def test_another_branch_of_the_same_commit_is_said(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:
