@@ -13,11 +13,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from ci.model import DEFAULT_LOG_LIMIT, MAX_LOG_LIMIT, MIN_LOG_LIMIT, commit_problem
+from ci.model import (
+    DEFAULT_LOG_LIMIT,
+    MAX_LABELS,
+    MAX_LOG_LIMIT,
+    MIN_LOG_LIMIT,
+    commit_problem,
+)
 from ci.repository import absolute_url, repository_problem, shown_url
 from ci.settings import Config
 from ci.wire.fields import no_bool
-from ci.wire.registration import MAX_LABELS, check_name
+from ci.wire.registration import check_name
 
 
 def _printable(value: str) -> str:

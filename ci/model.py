@@ -80,6 +80,11 @@ def before(status: Status) -> frozenset[Status]:
     return frozenset(old for old, new in LEGAL_CHANGES.items() if status in new)
 
 
+# What a build asks of its agent, or an agent says of itself. Those of a build are sorted, and each
+# is there once, so that builds that ask for the same are equal in it.
+Labels = tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
     """What somebody asks for, checked. `repository` is a name of the configuration."""
@@ -89,6 +94,7 @@ class BuildRequest:
     commit: str
     command: str
     priority: int = 0
+    labels: Labels = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,7 @@ class Build:
     agent: str | None = None
     exit_code: int | None = None
     log_size: int | None = None
+    labels: Labels = ()  # only an agent that has all of them takes it
 
 
 MAX_KIND_CHARS: Final = 200  # of a command; two that begin with as many same ones take as long
@@ -168,6 +175,7 @@ class Attempt:
     log_cut: int | None = None  # where in the log stand the words that its middle is left out
     log_sha256: str | None = None  # hexadecimal, of all `log_size` bytes
     log_open: bool = False  # its agent may still deliver: it runs, or was canceled a moment ago
+    checkout_s: float | None = None  # of `duration_s`, until the commit was checked out
 
     @property
     def lease_mark(self) -> str:
@@ -201,6 +209,7 @@ class Outcome:
     log_size: int | None = None
     commit: CommitInfo | None = None
     log_sha256: str | None = None  # of what the server has; the agent's own word is `Result`'s
+    checkout_s: float | None = None  # of `duration_s`, until the commit was checked out
 
 
 class AgentState(StrEnum):
@@ -220,7 +229,7 @@ class Agent:
     host: str
     port: int
     slots: int
-    labels: tuple[str, ...]
+    labels: Labels
     version: str
     boot_id: str
     home_id: str
@@ -248,6 +257,25 @@ MAX_COMMIT_CHARS: Final = 250  # git itself takes branch names of up to about 25
 # What `git check-ref-format` forbids, and with it every way to become an option, a range,
 # a path upwards or a shell word.
 _BAD_IN_COMMIT: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)")
+
+
+MAX_LABELS: Final = 50  # all stand in one line of a list, which every open page has
+MAX_LABEL_CHARS: Final = 100
+
+
+def labels_problem(labels: Labels) -> str | None:
+    """Say why a build can't ask for these labels, or None when it may."""
+    if len(labels) > MAX_LABELS:
+        return f"there are {len(labels)}, at most {MAX_LABELS} are allowed"
+    for label in labels:
+        if not label or label != label.strip():
+            return f"{label[:MAX_LABEL_CHARS]!r} is empty, or begins or ends with a space"
+        if len(label) > MAX_LABEL_CHARS:
+            shown = f"{label[:20]}…"
+            return f"{shown!r} has {len(label)} characters, at most {MAX_LABEL_CHARS} are allowed"
+        if not label.isprintable():
+            return f"{label!r} has characters that can't be printed"
+    return None
 
 
 MAX_NOTE_CHARS: Final = 200  # why an agent is paused: it stands in a sentence

@@ -6,7 +6,7 @@ any two steps, never leaves a thing half done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 import trio
@@ -21,6 +21,7 @@ from ci.model import (
     Kind,
     Status,
     commit_problem,
+    labels_problem,
     note_problem,
 )
 from ci.server.durations import Durations
@@ -130,11 +131,18 @@ class Server:
     # Builds
 
     async def submit(
-        self, *, repository: str | None, commit: str, command: str, priority: int = 0
+        self,
+        *,
+        repository: str | None,
+        commit: str,
+        command: str,
+        priority: int = 0,
+        labels: Collection[str] = (),
     ) -> Build:
         """Accept a build and return it with its number; it is on disk, and will end.
 
-        `repository` is a name or URL of the configuration, None the default one.
+        `repository` is a name or URL of the configuration, None the default one. Only an agent that
+        has all of `labels` takes it.
         Raises Rejected with the field that is wrong, Busy when too many wait already, StoreFailed
         also when the disk is short.
         """
@@ -146,8 +154,11 @@ class Server:
         if abs(priority) > MAX_PRIORITY:
             message = f"priority: must be between -{MAX_PRIORITY} and {MAX_PRIORITY}"
             raise Rejected(message, field="priority")
+        asked = tuple(sorted(set(labels)))
+        if problem := labels_problem(asked):
+            raise Rejected(f"labels: {problem}", field="labels")
         self._room.demand()
-        request = BuildRequest(name, url, commit, command, priority)
+        request = BuildRequest(name, url, commit, command, priority, asked)
         try:
             return await self._store.accept(request, self.config.max_waiting_builds)
         except Busy as error:
@@ -162,6 +173,7 @@ class Server:
             commit=old.commit,
             command=old.command,
             priority=old.priority,
+            labels=old.labels,
         )
 
     async def cancel(self, number: int) -> Build:

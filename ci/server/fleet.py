@@ -258,11 +258,6 @@ class Fleet:
                 self._unstored.over()
                 written = times
 
-    @property
-    def free_slots(self) -> int:
-        """How many attempts more the agents could take now."""
-        return sum(member.free_slots for member in self._members.values())
-
 
 def _tell_displaced(member: Member, by: str) -> None:
     log.info(

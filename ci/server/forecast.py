@@ -1,19 +1,23 @@
 """Forecast: when what waits will start, if all goes on as it usually does. No I/O, and no clock.
 
 Slots are given in seconds from now until each is free, builds in the seconds that each will take.
-Infinity stands for "nobody knows".
+Infinity stands for "nobody knows", FREE for a slot that is free, and for what starts in it.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
+from operator import itemgetter
 from typing import Final
+
+from ci.model import Labels
 
 # What has run longer than such builds usually do may end at any moment or hang. That it takes so
 # much of its time once more is as good a guess as any, and grows with what speaks for the latter.
 OVERTIME: Final = 0.1
+FREE: Final = -1.0
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
@@ -29,14 +33,35 @@ def remaining_s(usual_s: float | None, elapsed_s: float) -> float:
     return usual_s - elapsed_s if elapsed_s < usual_s else OVERTIME * elapsed_s
 
 
-def starts(slots: Iterable[float], builds: Iterable[float]) -> list[float]:
-    """Say for each build in line, the next one first, in how many seconds it starts.
+class Forecast:
+    """Plays the queue through: builds are added in their order, the next one first.
 
-    Each takes the slot that is free first, as the queue hands them out.
+    `slots` are those of agents, by the labels that these have.
     """
-    free_at = list(slots) or [math.inf]
-    heapq.heapify(free_at)
-    return [heapq.heapreplace(free_at, free_at[0] + took) for took in builds]
+
+    def __init__(self, slots: Mapping[frozenset[str], Collection[float]]) -> None:
+        # Who can do the least else comes first, as the queue has it.
+        self._slots = {has: sorted(slots[has]) for has in sorted(slots, key=len) if slots[has]}
+        self._able: dict[Labels, list[list[float]]] = {}  # heaps, by what is asked for
+
+    def next_s(self, labels: Labels) -> float:
+        """Say in how many seconds one would start that asks for `labels`."""
+        return min((heap[0] for heap in self._heaps(labels)), default=math.inf)
+
+    def add(self, labels: Labels, took_s: float) -> float:
+        """Let a build take the slot that is free first; return in how many seconds it does."""
+        heap = min(self._heaps(labels), key=itemgetter(0), default=None)
+        if heap is None:
+            return math.inf
+        start_s = heap[0]
+        heapq.heapreplace(heap, max(0.0, start_s) + took_s)
+        return start_s
+
+    def _heaps(self, labels: Labels) -> list[list[float]]:
+        if labels not in self._able:
+            able = [heap for has, heap in self._slots.items() if has.issuperset(labels)]
+            self._able[labels] = able
+        return self._able[labels]
 
 
 def rounded_s(seconds: float) -> int | None:

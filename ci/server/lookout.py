@@ -76,10 +76,20 @@ class Lookout:
             Snapshot(
                 builds=await self._store.unfinished(),
                 oldest_waiting_s=await self._oldest_waiting_s(),
+                unfit=self._unfit(),
                 agents={member.name: _measure(member) for member in self._fleet.members},
                 disk_free=await blocking.run(self._room.free),
                 disk_short=self._room.look() is not None,
             )
+        )
+
+    def _unfit(self) -> int:
+        """Count the builds that wait for labels which no agent has."""
+        has = {member.labels for member in self._fleet.members}
+        return sum(
+            count
+            for asked, count in self._store.asked_labels().items()
+            if asked and not any(each.issuperset(asked) for each in has)
         )
 
     async def _oldest_waiting_s(self) -> float:

@@ -9,7 +9,7 @@ from datetime import datetime
 import trio
 
 from ci.errors import PeerRefused
-from ci.model import Agent, AgentState
+from ci.model import Agent, AgentState, Labels
 from ci.outage import Outage
 from ci.server.views import Refusal
 from ci.wire.status import AgentStatus
@@ -125,9 +125,16 @@ class Member:
         return self.accepting and not self.refusing
 
     @property
-    def has_peers(self) -> bool:
-        """Whether another agent takes work now as well."""
-        return any(member.takes_work and member is not self for member in self._fleet.values())
+    def labels(self) -> frozenset[str]:
+        """What it can do, as it has said."""
+        return frozenset(self.agent.labels)
+
+    def has_peers(self, labels: Labels) -> bool:
+        """Whether another agent that has these labels takes work now as well."""
+        return any(
+            member.takes_work and member is not self and member.labels.issuperset(labels)
+            for member in self._fleet.values()
+        )
 
     @property
     def free_slots(self) -> int:

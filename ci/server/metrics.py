@@ -58,6 +58,7 @@ class Snapshot:
 
     builds: Mapping[Status, int]  # those that wait and those that run
     oldest_waiting_s: float
+    unfit: int  # of those that wait
     agents: Mapping[str, AgentSnapshot]
     disk_free: int
     disk_short: bool
@@ -117,6 +118,7 @@ class Metrics:
         self._oldest_s = self._gauge(
             "queue_oldest_seconds", "Age of the oldest build that waits; 0 when none does."
         )
+        self._unfit = self._gauge("builds_unfit", "Builds that wait for labels which no agent has.")
         self._agents = self._gauge("agents", "Agents, by state.", "state")
         self._slots = self._gauge("slots", "Slots of the agents that take work now.")
         self._busy = self._gauge("slots_busy", "Those of them that are taken.")
@@ -139,6 +141,7 @@ class Metrics:
         for status in (Status.WAITING, Status.RUNNING):
             self._builds.labels(status).set(now.builds.get(status, 0))
         self._oldest_s.set(now.oldest_waiting_s)
+        self._unfit.set(now.unfit)
         states = [agent.state for agent in now.agents.values()]
         for state in AgentState:
             self._agents.labels(state).set(states.count(state))

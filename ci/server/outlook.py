@@ -7,17 +7,19 @@ while builds come and go all the time.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import trio
 
-from ci.model import Attempt, Kind
-from ci.server import forecast, waiting
+from ci.model import Attempt, Build, Kind, Labels
+from ci.server import waiting
 from ci.server.durations import Durations
 from ci.server.fleet import Fleet
+from ci.server.forecast import FREE, Forecast, remaining_s, rounded_s
 from ci.server.room import Room
 from ci.server.store.store import Store
 from ci.server.unhurried import Unhurried
@@ -28,44 +30,82 @@ TICK_S: Final = 10  # so often it is made anew though nothing has changed but th
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What is seen ahead at one moment. `starts_s` are those of the first ones in line."""
+class Wait:
+    """What a build waits for, in a sentence, and in how many seconds it starts, if known."""
 
     why: str
-    free_slots: int
-    starts_s: tuple[float, ...]
-    problem: str  # why nothing can be estimated, briefly; empty when it can
+    briefly: str  # in a line of a list: nothing that holds for many lines
+    because: str | None = None  # what does: why it is not taken now
+    starts_in_s: int | None = None
+    is_stuck: bool = False  # until somebody does something
 
-    def is_stuck(self, place: int) -> bool:
-        """Whether the build at a place waits until somebody does something."""
-        return place > self.free_slots and bool(self.problem)
 
-    def of(self, place: int) -> tuple[str, int | None]:
-        """Return what the build at a place waits for, and in how many seconds it starts."""
-        if place <= self.free_slots:
-            return waiting.BEING_HANDED, 0
-        starts_in_s, when = self._start(place)
-        return waiting.sentence(place, self.why, when), starts_in_s
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why builds that ask for the same labels are not taken now.
 
-    def briefly(self, place: int) -> str:
-        """Return what a line of a list says of that: nothing that holds for many lines."""
-        if place <= self.free_slots:
-            return waiting.BEING_HANDED
-        _, when = self._start(place)
-        return waiting.brief(place, self.problem or ("" if when == waiting.NO_HISTORY else when))
+    `problem` says briefly why nothing can be estimated; it is empty when it can.
+    """
 
-    def because(self, place: int) -> str | None:
-        """Return what holds for many: why the build at a place is not taken now."""
-        return self.why if place > self.free_slots else None
+    words: str
+    problem: str
 
-    def _start(self, place: int) -> tuple[int | None, str]:
-        """Return in how many seconds the build at a place starts, and what is said of that."""
-        if self.problem or not self.starts_s:
-            return None, ""
-        if place > len(self.starts_s):
-            return None, waiting.starts_after(forecast.rounded_s(self.starts_s[-1]))
-        starts_in_s = forecast.rounded_s(self.starts_s[place - 1])
-        return starts_in_s, waiting.starts(starts_in_s)
+
+class Sight:
+    """What is seen ahead at one moment. `starts_s` has the first ones in line by their numbers."""
+
+    def __init__(
+        self,
+        agents: Sequence[AgentView],
+        remaining_s: Mapping[int, float],
+        line: Forecast,
+        starts_s: Mapping[int, float],
+        *,
+        short: bool,
+    ) -> None:
+        """`remaining_s` has the builds that run, `line` what comes behind those that wait."""
+        self.starts_s = starts_s
+        self._agents = agents
+        self._remaining_s = remaining_s
+        self._line = line
+        self._short = short
+        self._whys: dict[Labels, Why] = {}
+
+    def of(self, place: int, build: Build) -> Wait:
+        """Return what a build that waits at a place in line waits for."""
+        start_s = self.starts_s.get(build.number)
+        next_s = self._line.next_s(build.labels) if start_s is None else start_s
+        if next_s == FREE:
+            return Wait(waiting.BEING_HANDED, waiting.BEING_HANDED, starts_in_s=0)
+        why = self._why(build.labels)
+        starts_in_s, when = None, ""
+        if not why.problem and start_s is None:
+            when = waiting.starts_after(rounded_s(next_s))
+        elif not why.problem:
+            starts_in_s = rounded_s(next_s)
+            when = waiting.starts(starts_in_s)
+        brief = why.problem or ("" if when == waiting.NO_HISTORY else when)
+        return Wait(
+            waiting.sentence(place, why.words, when),
+            waiting.brief(place, brief),
+            why.words,
+            starts_in_s,
+            is_stuck=bool(why.problem),
+        )
+
+    def _why(self, labels: Labels) -> Why:
+        if labels not in self._whys:
+            able = [agent for agent in self._agents if waiting.has_labels(agent, labels)]
+            builds = [one.build for agent in able for one in agent.running]
+            running = [number for number in builds if number in self._remaining_s]
+            running.sort(key=lambda number: self._remaining_s[number])
+            why = waiting.why(self._agents, running, labels)
+            problem = waiting.problem(self._agents, labels)
+            if self._short:
+                why += f"; {waiting.DISK_SHORT}, so what runs can't deliver"
+                problem = waiting.DISK_SHORT
+            self._whys[labels] = Why(why, problem)
+        return self._whys[labels]
 
 
 class Outlook:
@@ -125,20 +165,28 @@ class Outlook:
         agents = await self.agents()
         ready = [agent for agent in agents if waiting.is_ready(agent)]
         remaining = await self._remaining(ready, now)
-        why = waiting.why(agents, sorted(remaining, key=lambda number: remaining[number]))
-        problem = waiting.problem(agents)
-        if short:
-            why += f"; {waiting.DISK_SHORT}, so what runs can't deliver"
-            problem = waiting.DISK_SHORT
-        free = self._fleet.free_slots
-        took = {}
         line = self._store.line(FORESEEN)
-        for kind in set(line):
+        took = {}
+        for kind in {each.kind for each in line}:
             usual_s = await self._durations.likely_s(kind)
             took[kind] = math.inf if usual_s is None else usual_s
-        slots = [0.0] * free + list(remaining.values())
-        starts_s = tuple(forecast.starts(slots, (took[kind] for kind in line)))
-        return Sight(why, free, starts_s, problem)
+        forecast = Forecast(self._slots(ready, remaining))
+        starts_s = {each.number: forecast.add(each.labels, took[each.kind]) for each in line}
+        return Sight(agents, remaining, forecast, starts_s, short=short)
+
+    def _slots(
+        self, ready: Sequence[AgentView], remaining: Mapping[int, float]
+    ) -> dict[frozenset[str], list[float]]:
+        """Say in how many seconds each slot is free, by labels; only those that are asked for."""
+        asked = frozenset().union(*self._store.asked_labels())
+        found: dict[frozenset[str], list[float]] = defaultdict(list)
+        for member in self._fleet.members:
+            found[asked & member.labels] += [FREE] * member.free_slots
+        for agent in ready:
+            found[asked.intersection(agent.agent.labels)] += [
+                remaining[one.build] for one in agent.running
+            ]
+        return found
 
     async def _remaining(self, agents: list[AgentView], now: datetime) -> dict[int, float]:
         """Guess for each build that some agents run how many seconds it goes on."""
@@ -148,5 +196,5 @@ class Outlook:
         for attempt in running:
             usual_s = await self._durations.likely_s(kinds.get(attempt.build, Kind()))
             elapsed_s = (now - attempt.started_at).total_seconds()
-            found[attempt.build] = forecast.remaining_s(usual_s, elapsed_s)
+            found[attempt.build] = remaining_s(usual_s, elapsed_s)
         return found

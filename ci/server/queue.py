@@ -2,19 +2,21 @@
 
 The queue itself is in the store; in memory are only those who wait for it: one task per free
 slot, parked in the order in which they became free. A build that begins to wait wakes one of
-them, so every free slot gets work at once and nobody polls.
+them whose agent has its labels, so every free slot gets work at once and nobody polls. If that one
+takes something else, it wakes the next one for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Protocol
 
 import trio
 
 from ci.errors import StoreFailed
-from ci.model import Lease
+from ci.model import Labels, Lease
 from ci.server.store.store import Store
 
 _PUT_BACK_S = 5.0  # a write takes milliseconds; a disk that hangs must not hang the shutdown
@@ -32,8 +34,11 @@ class Taker(Protocol):
         """Whether it takes work now: online, not paused, not draining."""
 
     @property
-    def has_peers(self) -> bool:
-        """Whether another agent takes work now as well."""
+    def labels(self) -> frozenset[str]:
+        """What it can do: it takes no build that asks for anything else."""
+
+    def has_peers(self, labels: Labels) -> bool:
+        """Whether another agent that has these labels takes work now as well."""
 
     async def wait_accepting(self) -> None:
         """Block until it takes work."""
@@ -47,8 +52,18 @@ class Hold:
         self.taken = False
 
 
+class _Parked:
+    """A free slot that waits to be woken; `turn` is smaller for one that waits for longer."""
+
+    def __init__(self, labels: frozenset[str], turn: int) -> None:
+        self.labels = labels
+        self.turn = turn
+        self.woken = trio.Event()
+        self.woken_for: Labels | None = None  # what the build asks for that woke it
+
+
 class Queue:
-    """Hands out leases, oldest first within the highest priority.
+    """Hands out leases, oldest first within the highest priority, to agents that have the labels.
 
     `begin_log` is called with the id of each new attempt before its agent can hear of it.
     """
@@ -56,13 +71,23 @@ class Queue:
     def __init__(self, store: Store, begin_log: Callable[[str], None]) -> None:
         self._store = store
         self._begin_log = begin_log
-        self._free_slots = trio.lowlevel.ParkingLot()
+        # By the labels of their agents, of which there are far fewer kinds than slots.
+        self._parked: dict[frozenset[str], dict[_Parked, None]] = {}
+        self._turns = count()
         self._wakes = 0
 
-    def wake(self) -> None:
-        """Let one free slot look again: a build has begun to wait, or a wake was not used."""
+    def wake(self, labels: Labels) -> None:
+        """Let one free slot look again: a build with `labels` waits, or its wake was not used.
+
+        Of those that can take it, one whose agent can do the least else; then who waits longest.
+        """
         self._wakes += 1
-        self._free_slots.unpark(count=1)
+        first = [next(iter(each)) for has, each in self._parked.items() if has.issuperset(labels)]
+        if first:
+            chosen = min(first, key=lambda slot: (len(slot.labels), slot.turn))
+            self._leave(chosen)
+            chosen.woken_for = labels
+            chosen.woken.set()
 
     @asynccontextmanager
     async def lease(self, taker: Taker) -> AsyncIterator[Hold]:
@@ -81,32 +106,51 @@ class Queue:
                     await self._store.put_back(hold.lease.attempt.id)
 
     async def _wait_lease(self, taker: Taker) -> Lease:
+        woken_for: Labels | None = None
         while True:
             await taker.wait_accepting()
             wakes = self._wakes
-            lease = await self._ask_store(taker)
+            lease = await self._ask_store(taker, woken_for)
             if lease is not None:
                 return lease
-            if wakes == self._wakes:
-                await self._park(taker)
+            woken_for = await self._park(taker) if wakes == self._wakes else None
 
-    async def _ask_store(self, taker: Taker) -> Lease | None:
+    async def _ask_store(self, taker: Taker, woken_for: Labels | None) -> Lease | None:
+        """Ask for what is next. If that is not what woke this slot, another one is woken for it."""
         try:
             # Not to be cut off between the commit and its answer: nobody would hold the lease.
             with trio.CancelScope(shield=True):
-                lease = await self._store.lease(taker.name, has_peers=taker.has_peers)
+                lease = await self._store.lease(taker.name, taker.labels, has_peers=taker.has_peers)
         except StoreFailed:
-            self.wake()
+            self._pass_on(woken_for)
             raise
+        if lease is not None and lease.build.labels != woken_for:
+            self._pass_on(woken_for)
         return lease
 
-    async def _park(self, taker: Taker) -> None:
-        """Wait for a wake; pass it on if it can't be used here."""
+    async def _park(self, taker: Taker) -> Labels | None:
+        """Wait for a wake, and return what for; None if it was passed on, unused."""
+        slot = _Parked(taker.labels, next(self._turns))
+        self._parked.setdefault(slot.labels, {})[slot] = None
         try:
-            await self._free_slots.park()
+            await slot.woken.wait()
             await trio.lowlevel.checkpoint_if_cancelled()
         except trio.Cancelled:
-            self.wake()
+            self._leave(slot)
+            self._pass_on(slot.woken_for)
             raise
-        if not taker.accepting:
-            self.wake()
+        if taker.accepting:
+            return slot.woken_for
+        self._pass_on(slot.woken_for)
+        return None
+
+    def _leave(self, slot: _Parked) -> None:
+        """Park a slot no more; one that has been woken is gone already."""
+        others = self._parked.get(slot.labels, {})
+        others.pop(slot, None)
+        if not others:
+            self._parked.pop(slot.labels, None)
+
+    def _pass_on(self, labels: Labels | None) -> None:
+        if labels is not None:
+            self.wake(labels)

@@ -89,15 +89,15 @@ class Showing:
                 phase=self._phase(build, attempts),
             )
             if sight is not None and (place := places.get(build.number)) is not None:
-                waiting_for, starts_in_s = sight.of(place)
+                wait = sight.of(place, build)
                 view = replace(
                     view,
                     queue_position=place,
-                    waiting_for=waiting_for,
-                    waits_briefly=sight.briefly(place),
-                    waits_because=sight.because(place),
-                    starts_in_s=starts_in_s,
-                    is_stuck=sight.is_stuck(place),
+                    waiting_for=wait.why,
+                    waits_briefly=wait.briefly,
+                    waits_because=wait.because,
+                    starts_in_s=wait.starts_in_s,
+                    is_stuck=wait.is_stuck,
                 )
             found.append(view)
         return tuple(found)

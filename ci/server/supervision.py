@@ -161,7 +161,7 @@ class Supervision:
 
 def essence(agent: Agent) -> tuple[object, ...]:
     """What makes a new link needed when it changes."""
-    return agent.host, agent.port, agent.slots, agent.boot_id, agent.native
+    return agent.host, agent.port, agent.slots, agent.labels, agent.boot_id, agent.native
 
 
 def tell_unstored(outage: Outage, what: str, error: StoreFailed) -> None:

@@ -23,7 +23,9 @@ class BuildFilter:
     repository: str | None = None  # a name or an URL
     branch: str | None = None
     agent: str | None = None
-    text: str | None = None  # part of number, commit, subject, author, branch, command or agent
+    text: str | None = (
+        None  # part of number, commit, subject, author, branch, command, agent, label
+    )
     before: int | None = None
     after: int | None = None
     limit: int = DEFAULT_LIMIT

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from ci.model import AgentState
+from ci.model import AgentState, Labels
 from ci.server.forecast import MINUTE, in_words
 from ci.server.views import AgentView
 
 BEING_HANDED: Final = "It is being handed to an agent."
 NO_AGENT: Final = "no agent has registered yet"
-NONE_WORKS: Final = "no agent takes work"
 NO_HISTORY: Final = "no build was green yet, so nobody knows when it starts"
 DISK_SHORT: Final = "the server's disk is short"
+_ADVICE: Final = "add that to the setting labels of one, or run this again without that"
 NAMED: Final = 3  # agents or builds by name; a sentence with more of them is not read
 
 # Who is soonest back is named first.
@@ -31,6 +31,11 @@ def is_ready(agent: AgentView) -> bool:
     refused has a problem.
     """
     return agent.state is AgentState.ONLINE and not agent.problem
+
+
+def has_labels(agent: AgentView, labels: Labels) -> bool:
+    """Whether an agent can do what a build asks for."""
+    return set(labels).issubset(agent.agent.labels)
 
 
 def sentence(place: int, *reasons: str) -> str:
@@ -53,24 +58,37 @@ def in_line(place: int) -> str:
     return f"{place}{ending} in line"
 
 
-def problem(agents: Sequence[AgentView]) -> str:
-    """Say briefly why no agent would take a build if all slots were free; nothing if one would."""
+def problem(agents: Sequence[AgentView], labels: Labels = ()) -> str:
+    """Say briefly why no agent would take a build that asks for `labels`, if all slots were free.
+
+    Nothing if one would.
+    """
     if not agents:
         return NO_AGENT
-    return "" if any(map(is_ready, agents)) else NONE_WORKS
+    able = [agent for agent in agents if has_labels(agent, labels)]
+    if not able:
+        return _lacking(agents, labels)
+    return "" if any(map(is_ready, able)) else _none_works(labels)
 
 
-def why(agents: Sequence[AgentView], busy: Sequence[int]) -> str:
-    """Say why no agent takes the next build; `busy` are the builds in the slots it may hope for."""
+def why(agents: Sequence[AgentView], busy: Sequence[int], labels: Labels = ()) -> str:
+    """Say why no agent takes the next build that asks for `labels`.
+
+    `busy` are the builds in the slots it may hope for.
+    """
     if not agents:
         return f"{NO_AGENT}: start one with python -m ci.agent"
-    ready = [agent for agent in agents if is_ready(agent)]
+    able = [agent for agent in agents if has_labels(agent, labels)]
+    if not able:
+        return f"{_lacking(agents, labels)}: {_ADVICE}"
+    ready = [agent for agent in able if is_ready(agent)]
     if not ready:
-        idle = sorted(agents, key=lambda agent: _HOPE.index(agent.state))
-        return f"{NONE_WORKS}: {_few([_excuse(agent) for agent in idle])}"
+        idle = sorted(able, key=lambda agent: _HOPE.index(agent.state))
+        return f"{_none_works(labels)}: {_few([_excuse(agent) for agent in idle])}"
     slots = sum(agent.agent.slots for agent in ready)
     builds = _few([f"#{number}" for number in busy])
     owner = f"agent {ready[0].agent.name}" if len(ready) == 1 else f"the {len(ready)} agents"
+    owner += _having(labels)
     if slots == 1:
         return f"{owner} is busy with {builds}" if builds else f"{owner} is busy"
     count = "both" if slots == 2 else f"all {slots}"
@@ -87,6 +105,22 @@ def starts_after(seconds: int | None) -> str:
     if seconds is None or seconds < MINUTE:
         return ""
     return f"starts {in_words(seconds)}".replace("about", "more than")
+
+
+def _lacking(agents: Sequence[AgentView], labels: Labels) -> str:
+    """Say which labels no agent has, or not all of them at once."""
+    missing = [label for label in labels if not any(has_labels(each, (label,)) for each in agents)]
+    if not missing:
+        return f"no agent has all of the labels {_and(labels)}"
+    return f"no agent has label{'s' * (len(missing) > 1)} {_and(missing)}"
+
+
+def _none_works(labels: Labels) -> str:
+    return f"no agent{_having(labels)} takes work"
+
+
+def _having(labels: Labels) -> str:
+    return f" with {_and(labels)}" if labels else ""
 
 
 def _excuse(view: AgentView) -> str:
@@ -112,3 +146,10 @@ def _exact(time: datetime) -> str:
 def _few(words: Sequence[str]) -> str:
     more = len(words) - NAMED
     return ", ".join(words[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _and(words: Sequence[str]) -> str:
+    """`one`, `one and two`, `one, two and three`, `one, two, three and 4 more`."""
+    if len(words) > NAMED:
+        return _few(words)
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

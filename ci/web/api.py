@@ -35,6 +35,7 @@ class NewBuild(BaseModel):
     commit: str
     command: str
     priority: Annotated[Int32, BeforeValidator(_number)] = 0
+    labels: tuple[str, ...] = ()
 
 
 @api.post("/api/builds")
@@ -47,6 +48,7 @@ async def new_build() -> Response:
         commit=asked.commit,
         command=asked.command,
         priority=asked.priority,
+        labels=asked.labels,
     )
     return await _created(build.number)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, cast
 
@@ -52,7 +52,13 @@ class Core(Protocol):
         """Say what time it is, in UTC."""
 
     async def submit(
-        self, *, repository: str | None, commit: str, command: str, priority: int = 0
+        self,
+        *,
+        repository: str | None,
+        commit: str,
+        command: str,
+        priority: int = 0,
+        labels: Collection[str] = (),
     ) -> Build:
         """Take a new build. Raises Rejected, Busy."""
 

@@ -51,6 +51,7 @@ async def new_build() -> ResponseReturnValue:
             repository=form.get("repository") or None,
             commit=form.get("commit", "").strip(),
             command=form.get("command", "").replace("\r\n", "\n").strip(),
+            labels=query.split_labels(form.get("labels", "")),
         )
     except (Rejected, Busy, StoreFailed) as error:
         page = await parts.send_page(
@@ -79,6 +80,8 @@ async def _filled(core: Core) -> dict[str, str]:
         return said
     build = (await core.build(number)).build
     filled = {"commit": build.commit, "command": build.command}
+    if build.labels:
+        filled["labels"] = " ".join(build.labels)
     if build.repository in core.repositories:
         filled["repository"] = shown_url(build.repository)
     return filled | said
@@ -98,6 +101,7 @@ def _form(core: Core, filled: Mapping[str, str]) -> dict[str, Any]:
             "repository": next(iter(names), ""),
             "commit": core.config.default_commit,
             "command": core.config.default_command,
+            "labels": "",
             **filled,
         },
     }
@@ -118,6 +122,7 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
         "reasons": lines.reasons,
         "counts": await core.count(wanted),
         "agents": words.conditions(agents),
+        "labels": sorted({label for view in agents for label in view.agent.labels}),
         "pauses": words.pauses(agents, [reason for reason, _ in lines.reasons]),
         "strip": await _strip(core, wanted),
         "several": len(core.repositories) > 1,

@@ -9,9 +9,10 @@ from quart import request
 from werkzeug.routing import BaseConverter, ValidationError
 
 from ci.errors import Rejected
-from ci.model import MAX_NUMBER, Status
+from ci.model import MAX_NUMBER, Labels, Status
 from ci.server.views import DEFAULT_LIMIT, MAX_LIMIT, BuildFilter
 
+_BETWEEN_LABELS = re.compile(r"[,\s]+")
 _DIGITS = re.compile(r"[0-9]{1,19}")
 MAX_TEXT_CHARS: Final = 1000  # of a filter; commits, branches and names are far shorter
 
@@ -72,9 +73,14 @@ def again() -> int | None:
     return number("again", least=1)
 
 
+def split_labels(text: str) -> Labels:
+    """Read labels from one line, as flags and variables of the agent say them."""
+    return tuple(word for word in _BETWEEN_LABELS.split(text) if word)
+
+
 def form() -> dict[str, str]:
     """Read what else fills the form; this runs nothing. Raises Rejected."""
-    values = {name: text(name) for name in ("repository", "commit", "command")}
+    values = {name: text(name) for name in ("repository", "commit", "command", "labels")}
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from ci.errors import Rejected
+from ci.model import MAX_LABEL_CHARS, MAX_LABELS
 from ci.wire.fields import PROTOCOL, Id, LeaseMark, Line, Message, Port, Size, read, spelled
 
 PATHS = ("/notify_agent", "/notify-agent")
 
 MAX_SLOTS = 1000
-MAX_LABELS = 50  # all stand in the agent's line of the list, which every open page has
 MAX_NAME_CHARS = 100  # a name stands in a line of the list, in a log line and in an address
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?")
@@ -61,7 +61,7 @@ def _printable(said: str) -> str:
     return said
 
 
-Word = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
+Word = Annotated[str, Field(max_length=MAX_LABEL_CHARS), AfterValidator(_printable)]
 
 
 class AttemptState(Message):

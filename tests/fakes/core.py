@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +17,7 @@ from ci.model import (
     Status,
     attempt_id,
     commit_problem,
+    labels_problem,
     note_problem,
 )
 from ci.newlines import NewLine, compare
@@ -93,7 +94,13 @@ class FakeCore:
         return self.clock or datetime.now(UTC)
 
     async def submit(
-        self, *, repository: str | None, commit: str, command: str, priority: int = 0
+        self,
+        *,
+        repository: str | None,
+        commit: str,
+        command: str,
+        priority: int = 0,
+        labels: Collection[str] = (),
     ) -> Build:
         """Check as the server does and take the build."""
         name = repository or next(iter(self.repositories), "")
@@ -103,6 +110,9 @@ class FakeCore:
             raise Rejected(f"commit: {problem}", field="commit")
         if not command or "\x00" in command:
             raise Rejected("command: is empty or has a NUL character", field="command")
+        asked = tuple(sorted(set(labels)))
+        if problem := labels_problem(asked):
+            raise Rejected(f"labels: {problem}", field="labels")
         if self.full and self.in_trouble is not None:
             raise StoreFailed(self.in_trouble)
         if self.full:
@@ -116,6 +126,7 @@ class FakeCore:
             priority=priority,
             status=Status.WAITING,
             created_at=self.now(),
+            labels=asked,
         )
         place = 1 + sum(view.queue_position is not None for view in self._views.values())
         self._put(
@@ -164,6 +175,7 @@ class FakeCore:
             commit=build.commit,
             command=build.command,
             priority=build.priority,
+            labels=build.labels,
         )
 
     async def build(self, number: int) -> BuildView:

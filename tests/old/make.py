@@ -19,7 +19,7 @@ from typing import Final
 
 import trio
 
-from ci.model import Agent, Attempt, BuildRequest, CommitInfo, Outcome, Reason, Status
+from ci.model import Agent, Attempt, BuildRequest, CommitInfo, Labels, Outcome, Reason, Status
 from ci.server.logs import Logs
 from ci.server.store.database import FILE_NAME
 from ci.server.store.store import Store, open_store
@@ -53,14 +53,14 @@ class _Maker:
         )
         await self.store.save_agent(agent)
 
-    async def build(self, command: str, **more: int) -> int:
+    async def build(self, command: str, priority: int = 0, labels: Labels = ()) -> int:
         """Ask for a build."""
-        request = BuildRequest("demo", "/srv/git/demo", "main", command, **more)
+        request = BuildRequest("demo", "/srv/git/demo", "main", command, priority, labels)
         return (await self.store.accept(request)).number
 
     async def lease(self, agent: str, printed: bytes) -> Attempt:
         """Give the next build to an agent, which prints something."""
-        lease = await self.store.lease(agent)
+        lease = await self.store.lease(agent, ("gpu", "linux"))
         assert lease is not None
         await self.store.note_commit(
             lease.attempt.id,
@@ -82,7 +82,15 @@ class _Maker:
 
 def _exited(code: int, size: int) -> Outcome:
     status = Status.SUCCESS if code == 0 else Status.FAILURE
-    return Outcome(status, Reason.EXITED, exit_code=code, duration_s=2.5, log_size=size, message="")
+    return Outcome(
+        status,
+        Reason.EXITED,
+        exit_code=code,
+        duration_s=2.5,
+        log_size=size,
+        message="",
+        checkout_s=0.5,
+    )
 
 
 async def _fill(folder: Path) -> None:
@@ -99,7 +107,7 @@ async def _fill(folder: Path) -> None:
         await make.end(await make.lease("oak", b"good\n\xff\x00"), _exited(0, 7))
         await make.build("make bad", priority=5)
         await make.end(await make.lease("other", b"\x1b[31mbad\x1b[0m\n"), _exited(2, 13))
-        await make.build("make three agents mad")
+        await make.build("make three agents mad", labels=("gpu", "linux"))
         for agent in ("oak", "elm", "oak"):
             await make.lose(await make.lease(agent, b"begin"))
         await make.build("make again")
@@ -119,7 +127,7 @@ async def _fill(folder: Path) -> None:
         await make.lease("oak", b"so far\n")
         await make.build("make it wait again")
         await make.lose(await make.lease("elm", b""))
-        await make.build("make it wait", priority=1)
+        await make.build("make it wait", priority=1, labels=("linux",))
         await store.check_writable()
         # The last number is in no row any more: it must not be given again.
         gone = await make.build("make it gone")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ci.errors import Conflict, GivenUp, LogGap, NotFound
@@ -28,11 +29,11 @@ def result(end: tuple[str, str, int | None]) -> dict[str, Any]:
     return {"status": status, "reason": reason, "exit_code": exit_code, "duration_s": 1.0}
 
 
-async def submit(stand: Stand, priority: int) -> None:
+async def submit(stand: Stand, priority: int, labels: Sequence[str] = ()) -> None:
     """Ask for a build."""
     build = await stand.ask(
         lambda server: server.submit(
-            repository=None, commit="main", command="true", priority=priority
+            repository=None, commit="main", command="true", priority=priority, labels=labels
         )
     )
     stand.answered.add(build.number)

@@ -16,7 +16,7 @@ from ci.server.store.database import FILE_NAME
 
 # What each change is called → the change, whose build it is, and the values that are kept of it.
 _WATCHED: Final = {
-    "accepted": ("INSERT ON builds", "new.number", "new.status, new.priority"),
+    "accepted": ("INSERT ON builds", "new.number", "new.status, new.priority, new.labels"),
     "build": ("UPDATE ON builds", "new.number", "old.status, new.status, new.reason"),
     "build gone": ("DELETE ON builds", "old.number", "old.status"),
     "job": ("UPDATE OF status ON jobs", "new.build", "old.status, new.status"),

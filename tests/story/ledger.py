@@ -6,7 +6,8 @@ or an id twice, take the jobs out of their order, change what has ended, end wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,7 @@ class KeptBuild:
     """A build with its one job, as the journal tells it."""
 
     priority: int
+    labels: frozenset[str] = frozenset()
     status: Status = Status.WAITING
     job: Status = Status.WAITING
     attempts: dict[str, KeptAttempt] = field(default_factory=dict)
@@ -64,7 +66,10 @@ class KeptBuild:
 class Ledger:
     """All builds that were ever accepted."""
 
-    def __init__(self) -> None:
+    def __init__(self, has: Mapping[str, Collection[str]] | None = None) -> None:
+        """`has` says which labels each agent has, whatever becomes of it; others have none."""
+        self.has: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+        self.has.update({agent: frozenset(labels) for agent, labels in (has or {}).items()})
         self.builds: dict[int, KeptBuild] = {}
         self.told: dict[str, set[Told]] = {}  # what agents have said of each attempt, ever
 
@@ -97,10 +102,10 @@ class Ledger:
 
     def _follow(self, event: str, number: int, values: tuple[Any, ...]) -> None:
         match event, values:
-            case "accepted", (status, priority):
+            case "accepted", (status, priority, labels):
                 assert number > max(self.builds, default=0), "a number that does not increase"
                 assert status == Status.WAITING, "a build begins by waiting"
-                self.builds[number] = KeptBuild(priority)
+                self.builds[number] = KeptBuild(priority, frozenset(labels.split()))
             case "build gone", _:
                 raise AssertionError("a build is lost")
             case "build", (old, new, reason):
@@ -116,8 +121,10 @@ class Ledger:
                 build.tries += 1
                 assert id == f"{number}.1.{build.tries}", "an id that is not the next"
                 assert not build.current, "two current attempts of one job"
+                assert build.labels <= self.has[agent], "an agent without its labels"
                 # An agent leaves to others what it has lost; nobody else may pass a build by.
-                lost_by = [self._agents_of(passed) for passed in build.passed]
+                able = [n for n in build.passed if self.builds[n].labels <= self.has[agent]]
+                lost_by = [self._agents_of(passed) for passed in able]
                 assert all(agent in agents for agents in lost_by), "taken out of its turn"
                 build.attempts[id] = KeptAttempt(agent)
             case "put back", (id, _):

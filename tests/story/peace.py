@@ -31,6 +31,7 @@ async def make_peace(stand: Stand) -> None:
         await _work(stand)
         if _all_ended(stand):
             break
+    await _cancel_unfit(stand)
     assert _all_ended(stand), f"these do not end: {stand.ledger.builds}"
     await trio.sleep(REST_S)
     await _work(stand)
@@ -39,6 +40,14 @@ async def make_peace(stand: Stand) -> None:
     await stand.check_logs()
     growing = [id for id, each in stand.ledger.attempts.items() if each.log_open]
     assert not growing, f"the logs of these are waited for: {growing}"
+
+
+async def _cancel_unfit(stand: Stand) -> None:
+    """Cancel what waits for labels that no agent has who is there: that waits for a person."""
+    for number in stand.ledger.line:
+        labels = stand.ledger.builds[number].labels
+        if not any(labels.issubset(player.labels) for player in stand.players):
+            await asks.cancel(stand, number)
 
 
 async def _use_all_slots(stand: Stand) -> None:

@@ -14,6 +14,8 @@ import httpx
 import trio
 
 HOST: Final = "agent"
+# What the agents of the stories can do. A name stands for that, whoever has it at a time.
+LABELS: Final = {"one": ("linux",), "two": ("gpu", "linux"), "three": ()}
 SLOW_S: Final = 7.0  # longer than the server waits for an answer
 
 # How it may treat a /build. "lose" and "take, lose": the connection breaks, before and after.
@@ -31,6 +33,7 @@ class Player:
 
     def __init__(self, name: str, port: int, slots: int, home: str) -> None:
         self.name = name
+        self.labels = LABELS.get(name, ())
         self.port = port
         self.slots = slots
         self.home = home
@@ -64,6 +67,7 @@ class Player:
             "port": self.port,
             "name": self.name,
             "slots": self.slots,
+            "labels": self.labels,
             "boot_id": str(self.boot),
             "home_id": self.home,
             "protocol": 1,

@@ -27,7 +27,7 @@ from ci.server.views import BuildFilter
 from tests.story.hand_loop import HandLoop
 from tests.story.journal import Journal, prepare
 from tests.story.ledger import Ledger
-from tests.story.player import Player, Players, output
+from tests.story.player import LABELS, Player, Players, output
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Stand:
         self.loop = HandLoop()
         self.network = Players()
         self.players: list[Player] = []
-        self.ledger = Ledger()
+        self.ledger = Ledger(LABELS)
         self.answered: set[int] = set()  # the builds that somebody was told of
         self._server: Server | None = None
         self._journal = Journal()

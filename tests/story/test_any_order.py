@@ -41,6 +41,11 @@ ENDS: Final = (
 )
 
 ends = st.sampled_from(ENDS)
+# The priority of a build, and the labels that it asks for; no agent has the last one.
+wishes = st.tuples(
+    st.sampled_from([0, 5, -5]),
+    st.sampled_from([(), (), ("linux",), ("gpu",), ("gpu", "linux"), ("arm",)]),
+)
 # How something is asked: waiting for the answer, beside all that follows, or leaving after so
 # many turns without having heard it; and how long nothing else happens then.
 manners = st.tuples(
@@ -98,14 +103,14 @@ class AnyOrder(RuleBasedStateMachine):
 
     # People
 
-    @rule(priorities=st.lists(st.sampled_from([0, 5, -5]), min_size=1, max_size=3), how=manners)
-    def submit(self, priorities: list[int], how: Manner) -> None:
+    @rule(wishes=st.lists(wishes, min_size=1, max_size=3), how=manners)
+    def submit(self, wishes: list[tuple[int, tuple[str, ...]]], how: Manner) -> None:
         """Some people ask for builds at the same moment."""
 
         async def submit() -> None:
             async with trio.open_nursery() as nursery:
-                for priority in priorities:
-                    nursery.start_soon(alone, asks.submit, self.stand, priority)
+                for wish in wishes:
+                    nursery.start_soon(alone, asks.submit, self.stand, *wish)
 
         self.ask(how, submit)
 
@@ -133,7 +138,7 @@ class AnyOrder(RuleBasedStateMachine):
     def first_agent(self, slots: int) -> None:
         """There is one, with work."""
         self.new_agent(NAMES[0], PORTS[0], slots, AT_ONCE)
-        self.submit([0, 0], ("wait", 1.0))
+        self.submit([(0, ()), (0, ())], ("wait", 1.0))
 
     @rule(
         name=st.sampled_from(NAMES),

@@ -7,7 +7,7 @@ import pytest
 from tests.story.journal import Entry
 from tests.story.ledger import Ledger
 
-ACCEPTED = [Entry("accepted", 1, ("waiting", 0))]
+ACCEPTED = [Entry("accepted", 1, ("waiting", 0, ""))]
 LEASED = [
     *ACCEPTED,
     Entry("job", 1, ("waiting", "running")),
@@ -49,11 +49,15 @@ DELIVERED = [*ENDED, rest_of_log("canceled", 0, 7)]
 
 BROKEN = {
     "a number that does not increase": [*ACCEPTED, *ACCEPTED],
-    "a build begins by waiting": [Entry("accepted", 1, ("running", 0))],
+    "a build begins by waiting": [Entry("accepted", 1, ("running", 0, ""))],
     "a build is lost": [*ACCEPTED, Entry("build gone", 1, ("waiting",))],
+    "an agent without its labels": [
+        Entry("accepted", 1, ("waiting", 0, "gpu")),
+        *LEASED[len(ACCEPTED) :],
+    ],
     "taken out of its turn": [
         *ACCEPTED,
-        Entry("accepted", 2, ("waiting", 1)),
+        Entry("accepted", 2, ("waiting", 1, "")),
         *LEASED[len(ACCEPTED) :],
     ],
     "an id that is not the next": [*LEASED, Entry("leased", 1, ("1.1.1", "running", "two"))],
@@ -102,7 +106,7 @@ def test_a_fourth_attempt_is_rejected() -> None:
 def test_only_who_has_lost_a_build_leaves_it_to_others(agent: str) -> None:
     """Anybody else takes what is next."""
     ledger = Ledger()
-    ledger.read([*ACCEPTED, Entry("accepted", 2, ("waiting", 0))])
+    ledger.read([*ACCEPTED, Entry("accepted", 2, ("waiting", 0, ""))])
     ledger.read(lost(1))
     history = [
         Entry("job", 2, ("waiting", "running")),

@@ -17,6 +17,7 @@ DOCS: Final = Path(__file__).parent.parent.parent / "docs" / "metrics.md"
 SNAPSHOT: Final = Snapshot(
     builds={Status.WAITING: 3, Status.RUNNING: 1},
     oldest_waiting_s=12.5,
+    unfit=2,
     agents={
         "oak": AgentSnapshot(AgentState.ONLINE, slots=4, busy=1, disk_free=10, delivery_retries=2),
         "elm": AgentSnapshot(AgentState.LOST, slots=2, busy=1, disk_free=20, delivery_retries=0),

@@ -26,6 +26,8 @@ def build_problems(
     (job,) = jobs
     if job.status != build.status:
         yield f"is {build.status}, but its job is {job.status}"
+    if job.labels != build.labels:
+        yield f"asks for the labels {build.labels!r}, but its job for {job.labels!r}"
     for one in tries:
         if one.id != attempt_id(build.number, one.job, one.try_number) or one.job != job.job:
             yield f"has an attempt {one.id!r}, which is not how attempts of it are called"

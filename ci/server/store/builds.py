@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from ci.model import JOB_NAME, Attempt, Build, BuildRequest, Status
 from ci.server.store.database import snapshot
-from ci.server.store.rows import to_attempt, to_build
+from ci.server.store.rows import to_attempt, to_build, write_labels
 from ci.server.store.tables import IS_WAITING, attempts, builds, jobs
 
 
@@ -31,7 +31,9 @@ def accept(connection: Connection, request: BuildRequest, now: datetime) -> Buil
         priority=request.priority,
         status=Status.WAITING,
         created_at=now,
+        labels=request.labels,
     )
+    labels = write_labels(build.labels)
     stored = connection.execute(
         insert(builds).values(
             repository=build.repository,
@@ -42,6 +44,7 @@ def accept(connection: Connection, request: BuildRequest, now: datetime) -> Buil
             status=build.status,
             message=build.message,
             created_at=build.created_at,
+            labels=labels,
         )
     )
     assert stored.inserted_primary_key is not None  # every INSERT of one row has one
@@ -54,6 +57,7 @@ def accept(connection: Connection, request: BuildRequest, now: datetime) -> Buil
             status=Status.WAITING,
             priority=build.priority,
             tries=0,
+            labels=labels,
         )
     )
     return replace(build, number=number)

@@ -61,6 +61,7 @@ def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> End
         log_size=outcome.log_size,
         log_sha256=outcome.log_sha256,
         log_open=False,
+        checkout_s=outcome.checkout_s,
     )
     attempt = get(connection, id)
     if attempt is None:

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, and_, delete, exists, insert, select
+from sqlalchemy import Connection, delete, insert, select, text
 
-from ci.model import Attempt, Lease, Status, attempt_id
+from ci.model import Attempt, Labels, Lease, Status, attempt_id
 from ci.server.store import builds as build_rows
 from ci.server.store.attempts import close_log, get, of_job, wait_again
 from ci.server.store.line import Waits
-from ci.server.store.rows import change
-from ci.server.store.tables import IS_CURRENT, IS_WAITING, attempts, builds, jobs
+from ci.server.store.rows import change, read_labels, write_labels
+from ci.server.store.tables import IS_CURRENT, attempts, builds, jobs
+
+# Each set of labels that is asked for: one step into the index for each, however many wait.
+_LINES: Final = text(
+    "WITH RECURSIVE line (labels) AS (SELECT min(labels) FROM jobs WHERE status = 'waiting'"
+    " UNION ALL SELECT (SELECT min(jobs.labels) FROM jobs"
+    "  WHERE jobs.status = 'waiting' AND jobs.labels > line.labels)"
+    " FROM line WHERE line.labels IS NOT NULL)"
+    " SELECT labels FROM line WHERE labels IS NOT NULL"
+)
+# The first of each such line, and of these the first. `lines` is a list of pairs: labels, and
+# whether to leave out what the agent has lost before.
+_NEXT: Final = text(
+    "SELECT jobs.build, jobs.job, jobs.tries FROM json_each(:lines) AS line"
+    " JOIN jobs ON jobs.rowid = (SELECT first.rowid FROM jobs AS first"
+    "  WHERE first.status = 'waiting' AND first.labels = json_extract(line.value, '$[0]')"
+    "  AND NOT (json_extract(line.value, '$[1]') AND EXISTS (SELECT 1 FROM attempts"
+    "   WHERE attempts.build = first.build AND attempts.agent = :agent))"
+    "  ORDER BY first.priority DESC, first.build, first.job LIMIT 1)"
+    " ORDER BY jobs.priority DESC, jobs.build, jobs.job LIMIT 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +47,25 @@ class PutBack:
 
 
 def lease(
-    connection: Connection, agent: str, now: datetime, *, has_peers: bool = False
+    connection: Connection,
+    agent: str,
+    now: datetime,
+    has: frozenset[str] = frozenset(),
+    shared: Collection[Labels] = (),
 ) -> Lease | None:
     """Give the job that is next in line to an agent as a new attempt, or None if none waits.
 
-    An agent that `has_peers` leaves to them, if it can, what it has lost before: one bad agent
-    must not use up all attempts of a build.
+    It asks for nothing but labels that the agent `has`. What asks for labels that are `shared` with
+    others and was lost by this agent is left to them, if something else waits: one bad agent must
+    not use up all attempts of a build.
     """
-    line = (
-        select(jobs.c.build, jobs.c.job, jobs.c.tries)
-        .where(IS_WAITING)
-        .order_by(jobs.c.priority.desc(), jobs.c.build, jobs.c.job)
-        .limit(1)
-    )
-    row = None
-    if has_peers:
-        lost_here = and_(attempts.c.build == jobs.c.build, attempts.c.agent == agent)
-        row = connection.execute(line.where(~exists().where(lost_here))).first()
-    row = row or connection.execute(line).first()
-    if row is None:
+    asked = [labels for labels in _asked(connection) if has.issuperset(labels)]
+    found = _next(connection, agent, {labels: labels in shared for labels in asked})
+    if found is None and shared:
+        found = _next(connection, agent, dict.fromkeys(asked, False))
+    if found is None:
         return None
-    number, job, tries = row
+    number, job, tries = found
     attempt = Attempt(
         id=attempt_id(number, job, tries + 1),
         build=number,
@@ -97,6 +118,20 @@ def put_back(connection: Connection, id: str) -> PutBack | None:
         return PutBack(attempt.build, None)
     connection.execute(delete(attempts).where(attempts.c.id == id))
     return PutBack(attempt.build, wait_again(connection, attempt, message=""))
+
+
+def _asked(connection: Connection) -> list[Labels]:
+    """Find the sets of labels that are asked for."""
+    return [read_labels(labels) for labels in connection.execute(_LINES).scalars()]
+
+
+def _next(
+    connection: Connection, agent: str, lines: Mapping[Labels, bool]
+) -> tuple[int, int, int] | None:
+    """Find build, job and tries of what is next in some lines."""
+    pairs = [(write_labels(labels), leaves) for labels, leaves in lines.items()]
+    row = connection.execute(_NEXT, {"lines": json.dumps(pairs), "agent": agent}).first()
+    return None if row is None else (row.build, row.job, row.tries)
 
 
 def _lost_at(connection: Connection, attempt: Attempt) -> datetime | None:

@@ -8,15 +8,17 @@ twenty pages.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Collection
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, literal_column, select, update
 
 from ci.errors import Conflict
-from ci.model import Build, Kind
+from ci.model import Build, Kind, Labels
 from ci.server.store import builds as build_rows
 from ci.server.store import removal
+from ci.server.store.rows import read_labels
 from ci.server.store.tables import IS_WAITING, KIND_OF_COMMAND, builds, jobs
 
 Key = tuple[int, int]  # sorts as the queue does: minus the priority, then the number
@@ -28,6 +30,7 @@ class Waits(NamedTuple):
     number: int
     priority: int
     kind: Kind
+    labels: Labels = ()
 
     @property
     def key(self) -> Key:
@@ -41,6 +44,7 @@ class Line:
     def __init__(self, waiting: Collection[Waits] = ()) -> None:
         self._waiting = {each.number: each for each in waiting}
         self._keys = sorted(each.key for each in waiting)
+        self._asked = Counter(each.labels for each in waiting)
 
     def __len__(self) -> int:
         """How many wait."""
@@ -50,12 +54,16 @@ class Line:
         """Let a build wait, in the place that its age and priority give it."""
         self._waiting[build.number] = build
         insort(self._keys, build.key)
+        self._asked[build.labels] += 1
 
     def remove(self, number: int) -> None:
         """Let a build wait no more; one that did not is no mistake."""
         build = self._waiting.pop(number, None)
         if build is not None:
             del self._keys[bisect_left(self._keys, build.key)]
+            self._asked[build.labels] -= 1
+            if not self._asked[build.labels]:
+                del self._asked[build.labels]
 
     def places(self, numbers: Collection[int]) -> dict[int, int]:
         """Return the place of those builds that wait; 1 is the next."""
@@ -65,19 +73,28 @@ class Line:
             if number in self._waiting
         }
 
-    def first(self, count: int) -> list[Kind]:
-        """Return what the first ones ask for, in their order."""
-        return [self._waiting[number].kind for _, number in self._keys[:count]]
+    def first(self, count: int) -> list[Waits]:
+        """Return the first ones, in their order."""
+        return [self._waiting[number] for _, number in self._keys[:count]]
+
+    def asked(self) -> dict[Labels, int]:
+        """Return each set of labels that is asked for, and by how many."""
+        return dict(self._asked)
 
 
 def read_line(connection: Connection) -> Line:
     """Read who waits."""
     rows = connection.execute(
-        select(jobs.c.build, jobs.c.priority, builds.c.repository, KIND_OF_COMMAND)
+        select(jobs.c.build, jobs.c.priority, jobs.c.labels, builds.c.repository, KIND_OF_COMMAND)
         .join(builds, builds.c.number == jobs.c.build)
         .where(IS_WAITING)
     )
-    return Line([Waits(number, priority, Kind(*kind)) for number, priority, *kind in rows])
+    return Line(
+        [
+            Waits(number, priority, Kind(*kind), read_labels(labels))
+            for number, priority, labels, *kind in rows
+        ]
+    )
 
 
 def move_to_front(connection: Connection, number: int) -> Waits:
@@ -102,4 +119,4 @@ def move_to_front(connection: Connection, number: int) -> Waits:
 def in_line(connection: Connection, build: Build) -> Waits:
     """Say where a build stands that waits."""
     priority = connection.execute(select(jobs.c.priority).where(jobs.c.build == build.number))
-    return Waits(build.number, priority.scalar_one(), Kind.of(build))
+    return Waits(build.number, priority.scalar_one(), Kind.of(build), build.labels)

@@ -155,7 +155,8 @@ def _is(shape: Shape, column: str) -> _Condition:
 
 def _has_text(shape: Shape) -> _Condition:
     words: list[ColumnElement[Any]] = [
-        builds.c[name] for name in ("commit", "subject", "author", "branch", "command", "agent")
+        builds.c[name]
+        for name in ("commit", "subject", "author", "branch", "command", "agent", "labels")
     ]
     wanted = [bindparam(name, type_=String) for name in shape.text]
     if len(wanted) == 1:

@@ -18,10 +18,10 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ci import blocking
 from ci.errors import NotFound, StoreFailed
-from ci.model import Agent, Attempt, Build, Kind, Status
+from ci.model import Agent, Attempt, Build, Kind, Labels, Status
 from ci.server.store import agents, attempts, builds, history, listing, removal
 from ci.server.store.damage import Damage
-from ci.server.store.line import read_line
+from ci.server.store.line import Waits, read_line
 from ci.server.views import BuildFilter, BuildPage, Counts, Neighbours
 
 T = TypeVar("T")
@@ -83,9 +83,13 @@ class Reads:
         """Return the place in line of those builds that wait; 1 is the next."""
         return self._line.places(numbers)
 
-    def line(self, count: int) -> list[Kind]:
-        """Return what the first ones in line ask for."""
+    def line(self, count: int) -> list[Waits]:
+        """Return the first ones in line."""
         return self._line.first(count)
+
+    def asked_labels(self) -> dict[Labels, int]:
+        """Return each set of labels that builds in line ask for, and how many do."""
+        return self._line.asked()
 
     async def kinds(self, numbers: Collection[int]) -> dict[int, Kind]:
         """Return of which kind each build is."""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from ci.model import Agent, Attempt, Build, Reason, Status, before
+from ci.model import Agent, Attempt, Build, Labels, Reason, Status, before
 
 
 def change(
@@ -23,9 +23,20 @@ def change(
     return bool(done.rowcount)
 
 
+def write_labels(labels: Labels) -> str:
+    """Write the labels of a build, or of its job, as they are stored."""
+    return "\n".join(labels)  # none has an end of line: it could not be printed
+
+
+def read_labels(text: str) -> Labels:
+    """Read the labels of a build, or of its job."""
+    return tuple(text.split("\n")) if text else ()
+
+
 def to_build(row: Row[Any]) -> Build:
     """Make a Build of a whole row of `builds`."""
     values = dict(row._mapping)  # noqa: SLF001  public in spite of its name
+    values["labels"] = read_labels(values["labels"])
     values["status"] = Status(values["status"])
     values["reason"] = Reason(values["reason"]) if values["reason"] else None
     return Build(**values)

@@ -14,7 +14,18 @@ from sqlalchemy import Connection
 
 from ci import blocking
 from ci.errors import Busy
-from ci.model import Agent, Attempt, Build, BuildRequest, CommitInfo, Kind, Lease, Outcome, Status
+from ci.model import (
+    Agent,
+    Attempt,
+    Build,
+    BuildRequest,
+    CommitInfo,
+    Kind,
+    Labels,
+    Lease,
+    Outcome,
+    Status,
+)
 from ci.server.journal import Journal
 from ci.server.metrics import Metrics
 from ci.server.store import agents, attempts, builds, ends, leases, line, removal
@@ -36,7 +47,7 @@ T = TypeVar("T")
 class News:
     """Who is told of what was committed; at once, and even if its caller has left meanwhile."""
 
-    waiting: Callable[[], None]  # one more build waits
+    waiting: Callable[[Labels], None]  # one more build waits, which asks for these
     over: Callable[[str, bool], None]  # an attempt has ended; True: its agent has delivered it
     green: Callable[[int], None] = lambda _number: None  # a build has ended, and is green
 
@@ -87,7 +98,7 @@ class Store(Reads):
         self._now = now
         self._journal = journal
         self._versions = Versions()
-        self._news = News(waiting=lambda: None, over=lambda _id, _delivered: None)
+        self._news = News(waiting=lambda _labels: None, over=lambda _id, _delivered: None)
 
     def tell(self, news: News) -> None:
         """Tell `news` of what is committed from now on."""
@@ -129,7 +140,7 @@ class Store(Reads):
         def tell(build: Build) -> None:
             self._changed(build.number)
             self._journal.accepted(build)
-            self._wait(Waits(build.number, build.priority, Kind.of(build)))
+            self._wait(Waits(build.number, build.priority, Kind.of(build), build.labels))
 
         return await self._writer.run(accept, then=tell, most=MAX_ORDERS)
 
@@ -161,11 +172,21 @@ class Store(Reads):
 
         await self._writer.run(lambda c: line.move_to_front(c, number), then=tell, most=MAX_ORDERS)
 
-    async def lease(self, agent: str, *, has_peers: bool = False) -> Lease | None:
-        """Give the next waiting job to `agent`, or None.
+    async def lease(
+        self,
+        agent: str,
+        labels: Collection[str] = (),
+        *,
+        has_peers: Callable[[Labels], bool] = lambda _labels: False,
+    ) -> Lease | None:
+        """Give the next waiting job to `agent` that asks for nothing but its `labels`, or None.
 
-        With `has_peers` rather one that it has not lost before.
+        Where it `has_peers` that have those labels, too, rather one that it has not lost before.
         """
+        has = frozenset(labels)
+        shared = {
+            asked for asked in self.asked_labels() if has.issuperset(asked) and has_peers(asked)
+        }
 
         def tell(lease: Lease | None) -> None:
             if lease is not None:
@@ -174,7 +195,7 @@ class Store(Reads):
                 self._line.remove(lease.build.number)
 
         return await self._writer.run(
-            lambda c: leases.lease(c, agent, self._now(), has_peers=has_peers), then=tell
+            lambda c: leases.lease(c, agent, self._now(), has, shared), then=tell
         )
 
     async def put_back(self, id: str) -> None:
@@ -317,7 +338,7 @@ class Store(Reads):
     def _wait(self, build: Waits) -> None:
         """Note that a build has begun to wait, and tell so."""
         self._line.add(build)
-        self._news.waiting()
+        self._news.waiting(build.labels)
 
 
 def _line_is_full(limit: int) -> Busy:

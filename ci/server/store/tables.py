@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from ci.model import MAX_KIND_CHARS
 
-SCHEMA: Final = "0006"  # the newest migration; a test compares
+SCHEMA: Final = "0007"  # the newest migration; a test compares
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -78,6 +78,7 @@ builds = Table(
     Column("agent", String),
     Column("exit_code", Integer),
     Column("log_size", BigInteger),
+    Column("labels", Text, nullable=False, server_default=""),  # one a line, sorted
     sqlite_autoincrement=True,  # a number is never used again, not even after its row is gone
 )
 # What lists are filtered by. Whoever asks for all columns but the number gets them in its order.
@@ -169,14 +170,17 @@ jobs = Table(
     Column("status", String, nullable=False),
     Column("priority", Integer, nullable=False),
     Column("tries", Integer, nullable=False),
+    Column("labels", Text, nullable=False, server_default=""),  # those of its build
     PrimaryKeyConstraint("build", "job"),
 )
 # SQLite uses a partial index only where the query says its condition word for word.
 IS_WAITING: Final = jobs.c.status == literal_column("'waiting'")
 
-# The queue: only what waits is in it, so that it stays small under any history.
+# The queue: only what waits is in it, so that it stays small under any history. It is one line for
+# each set of labels that is asked for: nobody looks through builds that an agent can't take.
 Index(
     "jobs_waiting",
+    jobs.c.labels,
     jobs.c.priority.desc(),
     jobs.c.build,
     jobs.c.job,
@@ -203,6 +207,7 @@ attempts = Table(
     Column("log_cut", BigInteger),
     Column("log_sha256", String),
     Column("log_open", Boolean, nullable=False, server_default=false()),
+    Column("checkout_s", Float),
 )
 IS_CURRENT: Final = attempts.c.status == "running"
 # Its agent may still deliver: it runs, or it was canceled and the end of its log is not here yet.

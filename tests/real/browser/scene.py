@@ -43,7 +43,7 @@ LISTS: Final = {
 }
 BUILDS: Final = (
     "green", "red", "error", "right-to-left", "long-words", "big-log", "canceled", "running",
-    "waiting", "sections",
+    "waiting", "stuck", "sections",
 )  # fmt: skip
 WHY: Final = {"why": "red", "why-strange": "strange", "why-not": "error"}
 EMPTY: Final = {"empty": "/", "empty-agents": "/agents"}
@@ -135,11 +135,12 @@ def _ended(server: Server) -> dict[str, int]:
 
 
 def _unfinished(server: Server, site: Site) -> dict[str, int]:
-    """Two that run and so take both slots, and two that wait."""
+    """Two that run and so take both slots; three that wait, one for a label that is not there."""
     go = site.folder / "go"
     running = server.submit(f"echo compiling; seq 30; {held(go)}; ./test.sh", repository="till")
     server.wait_log(running, b"30")
     server.wait_build(server.submit(held(go), repository="website"), "running")
-    waiting = server.submit("make lint", repository="till")
+    waiting = server.submit("make lint", repository="till", labels=["linux", "x86-64"])
     server.submit("make deploy", repository="website")
-    return {"running": running, "waiting": waiting}
+    stuck = server.submit("make train", repository="till", labels=["gpu", "linux"])
+    return {"running": running, "waiting": waiting, "stuck": stuck}

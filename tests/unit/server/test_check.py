@@ -73,6 +73,7 @@ ROWS = [
     ("UPDATE builds SET reason = 'fate' WHERE number = 2", "the reason 'fate'"),
     ("UPDATE builds SET finished_at = 1 WHERE number = 10", "is waiting, but an end is noted"),
     ("UPDATE builds SET log_size = 6 WHERE number = 1", "a log of 6 bytes, its last attempt one"),
+    ("UPDATE jobs SET labels = 'gpu' WHERE build = 1", "but its job for 'gpu'"),
     ("UPDATE jobs SET status = 'waiting' WHERE build = 1", "build 1: is success, but its job is"),
     ("UPDATE jobs SET tries = 1 WHERE build = 3", "has attempt 3.1.3, but only 1 were begun"),
     ("UPDATE jobs SET job = 2 WHERE build = 10", "build 10: has 1 jobs where it must have one"),
@@ -88,7 +89,7 @@ ROWS = [
     (
         """INSERT INTO attempts SELECT '3.1.4', build, job, 4, agent, status, reason, message,
         started_at, finished_at, NULL, NULL, NULL, NULL, NULL, NULL,
-        0 FROM attempts WHERE id = '3.1.3'""",
+        0, NULL FROM attempts WHERE id = '3.1.3'""",
         "4 of its attempts were lost, and 3 end a build",
     ),
     ("UPDATE attempts SET log_open = 1 WHERE id = '1.1.1'", "but its log is said to grow"),

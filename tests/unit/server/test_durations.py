@@ -30,7 +30,7 @@ async def build(
 def listen(store: Store) -> Durations:
     """Durations that hear of what ends from now on."""
     durations = Durations(store)
-    news = News(waiting=lambda: None, over=lambda _id, _gone: None, green=durations.note)
+    news = News(waiting=lambda _labels: None, over=lambda _id, _gone: None, green=durations.note)
     store.tell(news)
     return durations
 

@@ -8,11 +8,17 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from ci.server.forecast import DAY, HOUR, MINUTE, in_words, remaining_s, rounded_s, starts
+from ci.server.forecast import DAY, FREE, HOUR, MINUTE, Forecast, in_words, remaining_s, rounded_s
 
 TIMES = st.floats(0, 1e6)
 SLOTS = st.lists(TIMES | st.just(math.inf), max_size=8)
 BUILDS = st.lists(TIMES | st.just(math.inf), max_size=30)
+
+
+def starts(slots: list[float], builds: list[float]) -> list[float]:
+    """Say when builds start that ask for no label."""
+    forecast = Forecast({frozenset(): slots})
+    return [forecast.add((), took_s) for took_s in builds]
 
 
 @given(slots=SLOTS, builds=BUILDS)
@@ -70,6 +76,23 @@ def test_without_a_slot_nobody_knows() -> None:
 def test_two_slots_by_hand() -> None:
     """The one of the example in the documentation."""
     assert starts([240, 60], [300, 30, 100]) == [60, 240, 270]
+
+
+def test_a_build_waits_only_for_agents_that_have_its_labels() -> None:
+    """Whoever asks for something else is not in its way; what nobody has never starts."""
+    gpu, plain = frozenset({"gpu", "linux"}), frozenset({"linux"})
+    forecast = Forecast({gpu: [500.0], plain: [100.0, FREE]})
+    asked = [("linux",), ("gpu",), ("arm",), ("linux",), ("linux",), ("gpu", "linux")]
+    found = [forecast.add(labels, 50) for labels in asked]
+    assert found == [FREE, 500, math.inf, 50, 100, 550]
+    assert forecast.next_s(("linux",)) == 100
+    assert forecast.next_s(("arm",)) == math.inf
+
+
+def test_of_free_slots_that_of_who_can_do_the_least_is_taken() -> None:
+    """As the queue does; the other one is there for who asks for it."""
+    forecast = Forecast({frozenset({"gpu"}): [FREE], frozenset(): [FREE]})
+    assert [forecast.add((), 50), forecast.add(("gpu",), 50)] == [FREE, FREE]
 
 
 @given(usual=TIMES, first=TIMES, later=TIMES)

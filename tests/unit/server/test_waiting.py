@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ci.model import Agent, AgentState
+from ci.model import Agent, AgentState, Labels
 from ci.server import waiting
 from ci.server.views import AgentView
 
+ADVICE = "add that to the setting labels of one, or run this again without that"
 NOON = datetime(2026, 11, 22, 12, 0, 59, tzinfo=UTC)
 
 
@@ -20,10 +21,11 @@ def agent(
     slots: int = 1,
     problem: str = "",
     note: str = "",
+    labels: Labels = (),
 ) -> AgentView:
     """An agent as the server sees it."""
     paused = state is AgentState.PAUSED
-    known = Agent(name, "h", 1, slots, (), "", "b", "h", True, paused, NOON, NOON, note)
+    known = Agent(name, "h", 1, slots, labels, "", "b", "h", True, paused, NOON, NOON, note)
     return AgentView(known, state, NOON, (), problem=problem, takes_work=not problem)
 
 
@@ -95,6 +97,32 @@ def test_places_in_words(place: int, words: str) -> None:
 def test_each_reason_has_its_words(agents: list[AgentView], busy: list[int], words: str) -> None:
     """Only agents from which something may be hoped count, if there is one."""
     assert waiting.why(agents, busy) == words
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (("linux",), "both slots of the 2 agents with linux are busy (#7)"),
+        (("fast",), "agent ash with fast is busy with #7"),
+        (("arm",), "no agent with arm takes work: fir is paused"),
+        (("gpu", "linux"), f"no agent has label gpu: {ADVICE}"),
+        (("gpu", "tpu"), f"no agent has labels gpu and tpu: {ADVICE}"),
+        (
+            ("arm", "fast", "linux"),
+            f"no agent has all of the labels arm, fast and linux: {ADVICE}",
+        ),
+        (("a", "b", "c", "d"), f"no agent has labels a, b, c and 1 more: {ADVICE}"),
+    ],
+)
+def test_who_asks_for_labels_hears_of_agents_that_have_them(labels: Labels, words: str) -> None:
+    """Others are not named: they are no hope for it."""
+    agents = [
+        agent("ash", labels=("fast", "linux")),
+        agent("oak", labels=("linux",)),
+        agent("fir", AgentState.PAUSED, labels=("arm",)),
+        agent("elm"),
+    ]
+    assert waiting.why(agents, [7], labels) == words
 
 
 def test_a_whole_sentence() -> None:

@@ -21,7 +21,7 @@ async def test_a_canceled_attempt_gets_the_end_of_its_log_and_nothing_else(tmp_p
         attempt = await lease(store)
         await store.cancel(1)
         told: list[tuple[str, bool]] = []
-        store.tell(News(waiting=lambda: None, over=lambda *said: told.append(said)))
+        store.tell(News(waiting=lambda _labels: None, over=lambda *said: told.append(said)))
         canceled, build = await store.attempt(attempt.id), await store.build(1)
         assert canceled is not None
         assert [each.id for each in await store.held("one")] == [attempt.id]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ci import blocking
 from ci.errors import Conflict, NotFound
-from ci.model import Agent, BuildRequest, Kind, Lease, Outcome, Reason, Status
+from ci.model import Agent, BuildRequest, Kind, Labels, Lease, Outcome, Reason, Status
 from ci.server.store.line import Line, Waits, read_line
 from ci.server.store.store import Store, open_store
 
@@ -33,6 +33,9 @@ STEPS = st.lists(
 )
 
 
+LABELS: list[Labels] = [(), ("gpu",), ("gpu", "linux")]
+
+
 @given(priorities=st.dictionaries(st.integers(1, 99), st.integers(-3, 3)))
 def test_places_follow_priority_and_age(priorities: dict[int, int]) -> None:
     """Whoever asks, of all or of one."""
@@ -42,7 +45,7 @@ def test_places_follow_priority_and_age(priorities: dict[int, int]) -> None:
     order = sorted(priorities, key=lambda number: (-priorities[number], number))
     assert line.places(range(200)) == {number: n for n, number in enumerate(order, 1)}
     assert len(line) == len(priorities)
-    assert line.first(3) == [Kind("demo", f"make {number}") for number in order[:3]]
+    assert [each.number for each in line.first(3)] == order[:3]
     for number in order[::2]:
         line.remove(number)
         line.remove(number)
@@ -70,18 +73,23 @@ async def _take_steps(folder: Path, steps: list[tuple[str, int]]) -> None:
             numbers = range(1, len(steps) + 1)
             assert store.places(numbers) == fresh.places(numbers)
             assert store.line(99) == fresh.first(99)
+            assert store.asked_labels() == fresh.asked()
             counts = await store.unfinished()
             assert (counts[Status.WAITING], counts[Status.RUNNING]) == (len(fresh), len(leases))
 
 
 async def _take(store: Store, leases: list[Lease], step: str, choice: int) -> None:
     if step == "accept":
-        await store.accept(BuildRequest("demo", "/srv/demo", "main", f"make {choice}", choice))
+        labels = LABELS[choice % len(LABELS)]
+        await store.accept(
+            BuildRequest("demo", "/srv/demo", "main", f"make {choice}", choice, labels)
+        )
     elif step == "lease":
-        waiting = store.places(range(1, 99))
-        lease = await store.lease("one")
+        has = LABELS[choice % len(LABELS)]
+        able = [each.number for each in store.line(99) if set(each.labels) <= set(has)]
+        lease = await store.lease("one", has)
         leases.extend([lease] if lease else [])
-        assert (waiting.get(lease.build.number) if lease else len(waiting)) == bool(lease)
+        assert [lease.build.number] == able[:1] if lease else not able
     elif step == "move to front":
         number = 3 + choice
         with suppress(Conflict, NotFound):

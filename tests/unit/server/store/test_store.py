@@ -157,7 +157,9 @@ async def test_what_follows_a_commit_happens_without_its_caller(tmp_path: Path) 
     """A caller who leaves while the disk works takes nothing with him."""
     async with opened(tmp_path) as store:
         told: list[str] = []
-        store.tell(News(waiting=lambda: told.append("waiting"), over=lambda _id, _gone: None))
+        store.tell(
+            News(waiting=lambda _labels: told.append("waiting"), over=lambda _id, _gone: None)
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.accept, REQUEST)
             await trio.lowlevel.checkpoint()
@@ -240,10 +242,10 @@ async def test_what_an_agent_lost_is_left_to_its_peers(tmp_path: Path) -> None:
         await store.accept(REQUEST)
         await store.accept(REQUEST)
         await store.end((await lease(store)).id, LOST, delivered=False)
-        second = await store.lease("one", has_peers=True)
+        second = await store.lease("one", has_peers=lambda _labels: True)
         assert second is not None
         assert second.attempt.id == "2.1.1"
-        again = await store.lease("one", has_peers=True)
+        again = await store.lease("one", has_peers=lambda _labels: True)
         assert again is not None
         assert again.attempt.id == "1.1.2"
 
@@ -276,7 +278,9 @@ async def test_a_lease_that_was_not_taken_is_undone(tmp_path: Path) -> None:
         await store.accept(REQUEST)
         first = await lease(store)
         told: list[str] = []
-        store.tell(News(waiting=lambda: told.append("waiting"), over=lambda _id, _gone: None))
+        store.tell(
+            News(waiting=lambda _labels: told.append("waiting"), over=lambda _id, _gone: None)
+        )
         await store.put_back(first.id)
         await store.put_back(first.id)
         assert told == ["waiting"]
@@ -326,7 +330,7 @@ async def test_cancel(tmp_path: Path) -> None:
         await store.accept(REQUEST)
         await store.accept(REQUEST)
         told: list[tuple[str, bool]] = []
-        store.tell(News(waiting=lambda: None, over=lambda *said: told.append(said)))
+        store.tell(News(waiting=lambda _labels: None, over=lambda *said: told.append(said)))
         await store.cancel(2)
         attempt = await lease(store)
         await store.cancel(1)
