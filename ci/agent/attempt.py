@@ -78,6 +78,7 @@ class Attempt:
         self._life.phase = "picked up"
         try:
             self._life.commit = await blocking.run(self._folder.commit)
+            self._life.checkout_s = await blocking.run(self._folder.checkout_s)
             # Not from 0: the server has most of it, at least all but one piece, or says so.
             sent = await blocking.run(self._output.so_far, await self._output.look())
             self._sent = max(0, sent.size - MAX_LOG_CHUNK)

@@ -54,6 +54,7 @@ class Life:
     ) -> None:
         self.phase = "accepted"  # in a word, for the server and for people
         self.commit: CommitInfo | None = None  # what the checkout has found
+        self.checkout_s: float | None = None  # from its acceptance until that
         self.running = trio.Event()  # the command was started, or never will be
         self._id = ticket.job.id
         self._job = ticket.job
@@ -127,9 +128,10 @@ class Life:
             await self._insist(self._command.kill)
         return replace(
             outcome,
-            duration_s=max(0.0, self._tools.runner.now() - self._ticket.accepted_at),
+            duration_s=self._used_s(),
             log_size=await self._output.look(),
             commit=self.commit,
+            checkout_s=self.checkout_s,
         )
 
     async def _find_command(self) -> None:
@@ -162,8 +164,11 @@ class Life:
         """When its time is over, in trio's seconds. The checkout counts, a restart goes on."""
         if self._job.timeout_s is None:
             return math.inf
-        used_s = self._tools.runner.now() - self._ticket.accepted_at
-        return trio.current_time() + self._job.timeout_s - used_s
+        return trio.current_time() + self._job.timeout_s - self._used_s()
+
+    def _used_s(self) -> float:
+        """How long ago it was accepted."""
+        return max(0.0, self._tools.runner.now() - self._ticket.accepted_at)
 
     async def _work(self) -> Outcome:
         if self._command is None:
@@ -193,7 +198,8 @@ class Life:
         took_s = trio.current_time() - began
         self._tools.line.metrics.checkout_s.observe(took_s)
         log.info("commit found", attempt=self._id, commit=self.commit.commit_hash, took_s=took_s)
-        await blocking.run(self._folder.save_commit, self.commit)
+        self.checkout_s = self._used_s()
+        await blocking.run(self._folder.save_commit, self.commit, self.checkout_s)
 
     async def _start(self) -> None:
         assert self.commit is not None

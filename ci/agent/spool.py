@@ -59,8 +59,16 @@ class Ticket:
     accepted_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Took:
+    """What stands beside the commit; an earlier version did not write it."""
+
+    checkout_s: float | None = None
+
+
 _TICKET: Final[TypeAdapter[Ticket]] = TypeAdapter(Ticket)
 _COMMIT: Final[TypeAdapter[CommitInfo]] = TypeAdapter(CommitInfo)
+_TOOK: Final[TypeAdapter[_Took]] = TypeAdapter(_Took)
 _OUTCOME: Final[TypeAdapter[Outcome]] = TypeAdapter(Outcome)
 
 
@@ -106,13 +114,19 @@ class Folder:
         """
         return self._read(JOB, _TICKET)
 
-    def save_commit(self, commit: CommitInfo) -> None:
-        """Keep what the checkout found for the agent's next life."""
-        self._write("commit.json", asdict(commit), durable=False)
+    def save_commit(self, commit: CommitInfo, checkout_s: float) -> None:
+        """Keep for the agent's next life what the checkout found, and how long it took."""
+        kept = asdict(commit) | asdict(_Took(checkout_s))
+        self._write("commit.json", kept, durable=False)
 
     def commit(self) -> CommitInfo | None:
         """What the checkout found, or None."""
         return self._read("commit.json", _COMMIT)
+
+    def checkout_s(self) -> float | None:
+        """How long the checkout took, or None."""
+        took = self._read("commit.json", _TOOK)
+        return None if took is None else took.checkout_s
 
     def save_stop(self, reason: Reason) -> None:
         """Keep why the command is being ended."""

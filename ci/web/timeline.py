@@ -1,4 +1,4 @@
-"""A build's time as a bar: waited, ran, waited again, ran. Pure; a template draws it."""
+"""A build's time as a bar: waited, checked out, ran, waited again, ran. A template draws it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEAST: Final = 4  # so that what took no time can be seen among hours
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of time. `status` is that of the attempt, or waiting."""
+    """A stretch of time. `status` is that of the attempt, or waiting; running for a checkout."""
 
     status: Status
     words: str
@@ -48,7 +48,12 @@ def _spans(view: BuildView, now: datetime) -> Iterator[Span]:
         end = attempt.finished_at or now
         seconds = _between(attempt.started_at, end)
         word = "so far" if attempt.finished_at is None else attempt.status
-        yield Span(attempt.status, f"{duration(seconds)} on {attempt.agent}: {word}", seconds)
+        checkout_s, command = min(attempt.checkout_s or 0, seconds), ""
+        if checkout_s >= NO_WAIT_S:
+            yield Span(Status.RUNNING, f"checkout {duration(checkout_s)}", checkout_s)
+            seconds, command = seconds - checkout_s, "command "
+        words = f"{command}{duration(seconds)} on {attempt.agent}: {word}"
+        yield Span(attempt.status, words, seconds)
         since = end
     if view.build.status is Status.WAITING:
         yield _waited(since, now)

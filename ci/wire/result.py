@@ -65,6 +65,7 @@ class Result(Message):
     reason: Reason | None = None
     message: Annotated[str, Field(max_length=10_000)] = ""
     duration_s: Duration | None = None
+    checkout_s: Duration | None = None
     log_size: Size | None = None
     log_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     commit_hash: Line = ""
@@ -99,6 +100,7 @@ class Result(Message):
             duration_s=self.duration_s,
             log_size=self.log_size,
             commit=commit,
+            checkout_s=self.checkout_s,
         )
 
     def _verdict(self) -> Status:
@@ -147,6 +149,7 @@ def write_result(
         "exit_code": outcome.exit_code,
         "signal": outcome.signal,
         "duration_s": outcome.duration_s,
+        "checkout_s": outcome.checkout_s,
         "log_size": outcome.log_size,
         "log_sha256": log_sha256,
         "commit_hash": commit.commit_hash,

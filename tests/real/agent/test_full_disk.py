@@ -142,7 +142,7 @@ def test_a_command_can_not_take_the_room_of_its_end(tmp_path: Path) -> None:
         folder.save_stop(Reason.TIMEOUT)
         assert disk.free == 0
         with pytest.raises(OSError, match="No space left"):
-            folder.save_commit(CommitInfo("a" * 40))
+            folder.save_commit(CommitInfo("a" * 40), 1.5)
         folder.save_outcome(outcome)
         assert (folder.stop(), folder.outcome()) == (Reason.TIMEOUT, outcome)
 

@@ -20,12 +20,13 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     """Job, commit, stop and end come back as they were."""
     folder = Spool(tmp_path).folder("1.1.1")
     folder.create(TICKET)
-    folder.save_commit(CommitInfo("a" * 40, "ü", "Ada", "main"))
+    folder.save_commit(CommitInfo("a" * 40, "ü", "Ada", "main"), 1.5)
     folder.save_stop(Reason.TIMEOUT)
     outcome = Outcome(Status.FAILURE, Reason.EXITED, "m", 1, None, 2.5, 3, CommitInfo("b"))
     folder.save_outcome(outcome)
     assert folder.ticket() == TICKET
     assert folder.commit() == CommitInfo("a" * 40, "ü", "Ada", "main")
+    assert folder.checkout_s() == 1.5
     assert folder.stop() is Reason.TIMEOUT
     assert folder.outcome() == outcome
 

@@ -56,6 +56,21 @@ def test_each_attempt_has_its_stretch_and_so_has_the_waiting_before_it() -> None
     assert said(BuildView(again, (lost,)), 20)[-1] == "waited 8.0 s"
 
 
+def test_the_checkout_has_a_stretch_of_its_own() -> None:
+    """If it took any time to speak of, and the agent has told; never more than the attempt."""
+    ended = replace(tried(1, 0, 20, Status.SUCCESS), checkout_s=12.0)
+    build = replace(BUILD, status=Status.SUCCESS, finished_at=at(20))
+    assert said(BuildView(build, (ended,)), 99) == [
+        "checkout 12 s",
+        "command 8.0 s on oak: success",
+    ]
+    for short_s in (None, 0.01):
+        view = BuildView(build, (replace(ended, checkout_s=short_s),))
+        assert said(view, 99) == ["20 s on oak: success"]
+    wrong = BuildView(build, (replace(ended, checkout_s=1e9),))
+    assert said(wrong, 99) == ["checkout 20 s", "command 0.0 s on oak: success"]
+
+
 TIMES = st.lists(st.floats(-10, 1e6), min_size=2, max_size=9)
 
 

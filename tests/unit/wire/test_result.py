@@ -186,6 +186,7 @@ OUTCOMES = st.builds(
     exit_code=st.none() | st.integers(0, 255),
     signal=st.none() | st.integers(1, 64),
     duration_s=st.none() | st.floats(0, 10**6),
+    checkout_s=st.none() | st.floats(0, 10**6),
     log_size=st.none() | st.integers(0, 2**40),
     commit=st.none() | st.builds(CommitInfo, st.just("f" * 40), subject=st.just("Fix it")),
 )
