@@ -11,6 +11,7 @@ from quart import Response, request
 from ci.errors import Rejected
 from ci.model import Build, Status
 from ci.repository import shown_url
+from ci.server.views import BuildFilter
 from ci.web import query, words
 from ci.web.core import the_core
 from ci.web.ends import newest_ends, xml_text
@@ -35,7 +36,7 @@ async def feed() -> Response:
         "feed.atom",
         address=address,
         here=f"{_scheme()}://{request.host}",
-        title=_title(wanted.repository, wanted.branch, wanted.status),
+        title=_title(wanted),
         id=uuid.uuid5(_NAMESPACE, address),
         updated=words.iso(max((_end(build) for build in builds), default=_NO_END_YET)),
         entries=[_entry(build) for build in builds],
@@ -51,8 +52,9 @@ def _scheme() -> str:
     return "https" if request.headers.get("X-Forwarded-Proto") == "https" else request.scheme
 
 
-def _title(repository: str | None, branch: str | None, status: Status | None) -> str:
-    parts = ("Builds", *(part for part in (repository, branch, status) if part))
+def _title(wanted: BuildFilter) -> str:
+    asked = (wanted.repository, wanted.branch, wanted.agent, wanted.status, wanted.text)
+    parts = ("Builds", *filter(None, asked))
     return xml_text(" · ".join(parts))
 
 

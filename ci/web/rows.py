@@ -36,6 +36,7 @@ class Row:
     took: str
     why: str
     is_stuck: bool  # whether it waits for a person
+    may_pass: bool  # whether others are before it in line
     typical_s: float | None  # how long such builds take; None unless it runs
     gone_s: int  # since it began; 0 unless it runs
     overdue: str  # by how much it has taken longer, if it is no small difference
@@ -91,6 +92,7 @@ async def _rows(
                 took=words.took(build, now),
                 why=_why(build, view),
                 is_stuck=view is not None and view.is_stuck,
+                may_pass=view is not None and (view.queue_position or 0) > 1,
                 typical_s=typical_s,
                 gone_s=gone_s,
                 overdue=words.overdue(gone_s, typical_s),

@@ -72,12 +72,15 @@ async def test_ended_builds_are_told(client: httpx.AsyncClient, core: FakeCore) 
 async def test_a_feed_takes_the_filters_of_the_list(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:
-    """Only what is red, of one branch, say."""
+    """Only what is red, of one branch, say; its name tells all of them, to who has several."""
     await end(client, core, Status.FAILURE, "One", "main")
     await end(client, core, Status.FAILURE, "Two", "topic")
     await end(client, core, Status.SUCCESS, "Three", "topic")
     wanted = {"status": "failure", "branch": "topic"}
     assert titles(read(await client.get("/feed.atom", params=wanted))) == ["#2 failure: Two"]
+    wanted |= {"agent": "oak", "q": "make"}
+    feed = read(await client.get("/feed.atom", params=wanted))
+    assert feed.findtext(f"{ATOM}title") == "Builds · topic · oak · failure · make"
     refused = await client.get("/feed.atom", params={"status": "running"})
     assert refused.status_code == 422
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
@@ -19,8 +21,13 @@ async def _ask(client: httpx.AsyncClient, count: int) -> None:
 async def test_a_build_is_moved_to_the_front_by_its_page(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:
-    """The button is there as long as somebody is before it; one that runs is shown as it is."""
+    """The button is there as long as somebody is before it; one that runs is shown as it is.
+
+    In the list as well.
+    """
     await _ask(client, 3)
+    fronts = re.findall(r'action="/build/(\d)/front', (await client.get("/")).text)
+    assert fronts == ["3", "2"]
     assert "/front" not in (await client.get("/build/1")).text
     assert 'action="/build/3/front"' in (await client.get("/build/3")).text
     answer = await client.post("/build/3/front")
