@@ -104,7 +104,6 @@ async def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[st
         "configured": view.build.repository in core.repositories,
         "view": view,
         "build": view.build,
-        "several": len(core.repositories) > 1,
         "now": core.now(),
         "v": ticking if status is Status.RUNNING else resting,
         **await _cause(core, view),

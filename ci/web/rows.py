@@ -29,7 +29,7 @@ class Row:
 
     build: Build
     filters: Filters
-    several: bool  # whether there is more than one repository
+    says_repository: bool  # whether it could be another one
     same_commit: bool  # as the line above
     same_branch: bool  # both as the line above
     when: str
@@ -85,7 +85,7 @@ async def _rows(
             Row(
                 build,
                 filters,
-                several=several,
+                says_repository=several and build.repository != filters.wanted.repository,
                 same_commit=same_commit,
                 same_branch=same_commit and above is not None and above.branch == build.branch,
                 when=_when(build, now),

@@ -47,10 +47,12 @@ async def test_filters_combine_by_links(client: httpx.AsyncClient, core: FakeCor
     await end(core, 1, Status.SUCCESS, branch="topic/ü&1", commit_hash="1" * 40)
     await end(core, 2, Status.FAILURE, branch="main", commit_hash="2" * 40)
     html = check(await client.get("/", headers=BROWSER))
+    assert html.count('class="repo"') == 3
     by_branch = next(url for url in links(html) if "branch=topic" in url)
     assert "repository=web" in by_branch
     html = check(await client.get(by_branch))
     assert numbers(html) == [1]
+    assert 'class="repo"' not in html, "the filter says it"
     both = next(url for url in links(html) if "status=failure" in url)
     assert "branch=topic" in both
     html = check(await client.get(both))
