@@ -27,6 +27,20 @@ def test_a_linked_line_is_below_what_stays_in_sight(server: Server, page: Page, 
         assert page.locator("#L150").evaluate(IS_UNCOVERED), f"{line} {looked_for}"
 
 
+@pytest.mark.parametrize("width", [PHONE["width"], 1280])
+def test_what_stands_right_below_the_bar_of_a_log_is_seen(
+    server: Server, page: Page, width: int
+) -> None:
+    """Where a link leads to the bar, as to a list of hits that says how many there are."""
+    number = server.submit("seq 1 300")
+    server.wait_build(number)
+    page.set_viewport_size({"width": width, "height": PHONE["height"]})
+    page.goto(f"{server.url}/build/{number}?q=1#logbar")
+    note = page.locator(".lines > .note").first
+    expect(note).to_contain_text("100 lines with “1”, and there are more.")
+    assert note.evaluate(IS_UNCOVERED)
+
+
 def test_a_fragment_alone_leads_to_lines_that_the_page_does_not_show(
     server: Server, page: Page
 ) -> None:
