@@ -38,6 +38,11 @@ class Fold:
     is_open: bool = False  # whether its command wants it to be seen
     rest: bytes = b""  # what is seen of a line that ends one: mostly nothing
 
+    @property
+    def text(self) -> bytes:
+        """What is seen of the line."""
+        return self.rest if self.heading is None else self.heading
+
 
 def read_fold(line: bytes) -> Fold | None:
     """Read a line without its end; None for one that is plain output."""

@@ -243,9 +243,8 @@ def _hit(shown: bytes, begin: int, stop: int, find: Find) -> LogHit | None:
     fold = read_fold(line)
     if fold is None:
         return _around(line, begin - line_begin, stop - line_begin)
-    heading = fold.rest if fold.heading is None else fold.heading
-    place = next(find(heading), None)
-    return None if place is None else _around(heading, *place)
+    place = next(find(fold.text), None)
+    return None if place is None else _around(fold.text, *place)
 
 
 def _around(line: bytes, begin: int, stop: int) -> LogHit:

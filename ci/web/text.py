@@ -81,7 +81,7 @@ def rows(data: bytes, place: Place, ours: range = NOTHING) -> tuple[list[Row], P
         text = data[position:end]
         fold = read_fold(text) if whole and not inside and not is_ours else None
         if fold is not None:
-            text = fold.rest if fold.heading is None else fold.heading
+            text = fold.text
         html, style = line_html(text, PLAIN if is_ours else style)
         # The end of a line that filled its rows exactly is no row.
         if not (whole and inside and end == position):

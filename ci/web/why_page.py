@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 from quart import Response
 
+from ci.folds import read_fold
 from ci.newlines import NewLine, News
 from ci.web import parts
 from ci.web.core import the_core
@@ -56,7 +57,8 @@ def arrange(news: News) -> Shown:
 
 def line_of(text: bytes) -> Markup:
     """Make HTML of a line: its own colours, whatever the lines above it have set."""
-    return line_html(text, PLAIN)[0]
+    fold = read_fold(text)
+    return line_html(text if fold is None else fold.text, PLAIN)[0]
 
 
 def _with_gaps(runs: Sequence[tuple[NewLine, ...]]) -> list[Run]:

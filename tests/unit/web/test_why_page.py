@@ -52,6 +52,17 @@ async def test_new_lines_are_shown_with_links_into_the_log(
     assert "git log 000000000000..000000000000" in html
 
 
+async def test_lines_are_shown_as_the_log_shows_them(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Of the mark of a section its name, of what was written over nothing."""
+    await build(client, core, GREEN, Status.SUCCESS)
+    await build(client, core, b"::group::Tests\nold words\rnew words\n", Status.FAILURE)
+    html = check(await client.get("/build/2/why"))
+    assert "<span>Tests</span>" in html
+    assert "<span>new words</span>" in html
+
+
 async def test_a_page_is_there_while_long_logs_are_compared(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:
