@@ -36,8 +36,8 @@ _PATTERNS: Final = (
     rb"|^::error"  # what actions of other systems print
     rb"|\bundefined reference to\b|\bld: cannot find\b|\bsymbol\(s\) not found\b"  # linkers
     rb"|^CMake Error\b|^ninja: build stopped|\bBUILD FAILURE\b|^Execution failed for task\b"
-    rb"|^[^ :]+\.go:\d+:\d+: "  # Go's compiler
-    rb"|^[^ :]+:\d+:\d+: [A-Z]{1,4}\d{2,5}:? "  # flake8, ruff, pylint
+    rb"|^[^ :\n]+\.go:\d+:\d+: "  # Go's compiler
+    rb"|^[^ :\n]+:\d+:\d+: [A-Z]{1,4}\d{2,5}:? "  # flake8, ruff, pylint
     rb"|^Found [1-9]\d* errors?\b"  # ruff, mypy, tsc
     rb"|^E: |\bcurl: \(\d+\) |^Error response from daemon\b"  # apt, Docker
     rb"|: (?:command )?not found\r*$"  # the shell

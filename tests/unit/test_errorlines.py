@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ci.errorlines import find_errors
@@ -157,6 +157,7 @@ def test_a_traceback_that_was_cut_off_is_an_error_as_well(lines: int) -> None:
     st.lists(st.sampled_from([*ERRORS, *FINE, "", "error", "É: error: ü", "x" * 50])),
     st.sampled_from(["\n", "\r\n"]),
 )
+@example(["", "src/money.py:12:80: E501 line too long"], "\n")
 def test_each_line_is_judged_by_itself(lines: list[str], line_end: str) -> None:
     """Wherever it stands, whatever stands before and after it, and however lines end."""
     text = line_end.join(lines).encode()
