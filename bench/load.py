@@ -34,6 +34,7 @@ from tests.real.harness import Server, Site
 READ_S = 0.25  # between two pages of the one reader who tells how quick they are
 SETTLE_S = 2.0  # after the preparations, before anything is counted
 PAGE_LIMIT = 500  # builds in one answer of the API
+SHARES = 4  # into which labels are dealt out to agents
 
 
 class Run:
@@ -45,6 +46,7 @@ class Run:
         self.nursery = nursery
         self.times, self.counts = Times(), Counts()
         self.numbers: list[int] = []
+        self.has: dict[str, set[str]] = {}  # the labels of each agent
         dice = random.Random(wanted.seed)
         self.plan = Plan(server.port, nursery, wanted.work, dice, draining=self.prepared)
         assert server.process is not None
@@ -59,9 +61,10 @@ class Run:
         """Do what is wanted and return what was seen."""
         self.nursery.start_soon(self.usage.watch)
         agents = [
-            SimAgent(self.plan, f"agent-{n}", 1 + n % 4, silent=silent, deaf=deaf)
+            SimAgent(self.plan, f"agent-{n}", 1 + n % 4, self._labels(n), silent=silent, deaf=deaf)
             for n, (silent, deaf) in enumerate(self._kinds())
         ]
+        self.has = {agent.name: set(agent.labels) for agent in agents}
         for agent in agents:
             await agent.start()
         took: dict[str, float] = {}
@@ -97,6 +100,10 @@ class Run:
         for _ in range(self.wanted.deaf):
             yield False, True
 
+    def _labels(self, agent: int) -> list[str]:
+        """Every fourth of all labels, so that each is that of several agents."""
+        return [f"label-{n}" for n in range(agent % SHARES, self.wanted.labels, SHARES)]
+
     async def _submit_all(self) -> None:
         left = iter(range(self.wanted.builds))
         async with trio.open_nursery() as nursery:
@@ -109,7 +116,8 @@ class Run:
                 self.numbers.append(await self._submit_one(client, n))
 
     async def _submit_one(self, client: Client, n: int) -> int:
-        body = {"commit": "main", "command": f"make part-{n}"}
+        labels = [f"label-{n % self.wanted.labels}"] if self.wanted.labels else []
+        body = {"commit": "main", "command": f"make part-{n}", "labels": labels}
         while True:
             with self.times.measure("submit"):
                 answer = await client.ask("POST", "/api/builds", body)
@@ -178,6 +186,8 @@ class Run:
                 ends = [one["status"] for one in build["attempts"] if one["reason"] == "exited"]
                 if build["status"] != "success" or ends != ["success"]:
                     wrong.append(f"build {build['number']}: {build['status']}, attempts {ends}")
+                if not self.has[build["agent"]].issuperset(build["labels"]):
+                    wrong.append(f"build {build['number']}: {build['agent']} lacks its label")
             before = page["next"]
         if sorted(seen) != sorted(self.numbers):
             wrong.append(f"{len(self.numbers)} were accepted, {len(seen)} are there")
@@ -201,6 +211,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--browsers", type=int, default=0)
     parser.add_argument("--silent", type=int, default=0, help="agents that answer nothing")
     parser.add_argument("--deaf", type=int, default=0, help="agents that answer /status alone")
+    parser.add_argument("--labels", type=int, default=0, help="of which each build asks for one")
     parser.add_argument("--idle", action="store_true", help="agents take no work")
     parser.add_argument("--seconds", type=float, default=30.0, help="of --idle and --browsers")
     parser.add_argument("--seed", type=int, default=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import trio
@@ -34,10 +35,18 @@ class SimAgent:
     """
 
     def __init__(
-        self, plan: Plan, name: str, slots: int, *, deaf: bool = False, silent: bool = False
+        self,
+        plan: Plan,
+        name: str,
+        slots: int,
+        labels: Sequence[str] = (),
+        *,
+        deaf: bool = False,
+        silent: bool = False,
     ) -> None:
         self.plan = plan
         self.name = name
+        self.labels = labels
         self.slots = slots
         self.deaf = deaf
         self.silent = silent
@@ -57,6 +66,7 @@ class SimAgent:
             "port": self.port,
             "name": self.name,
             "slots": self.slots,
+            "labels": self.labels,
             "boot_id": "1",
             "home_id": self.name,
             "protocol": 1,

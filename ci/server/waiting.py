@@ -17,7 +17,9 @@ BEING_HANDED: Final = "It is being handed to an agent."
 NO_AGENT: Final = "no agent has registered yet"
 NO_HISTORY: Final = "no build was green yet, so nobody knows when it starts"
 DISK_SHORT: Final = "the server's disk is short"
-_ADVICE: Final = "add that to the setting labels of one, or run this again without that"
+_ADVICE: Final = (
+    "add what is missing to the setting labels of one, or run the build again without it"
+)
 NAMED: Final = 3  # agents or builds by name; a sentence with more of them is not read
 
 # Who is soonest back is named first.
@@ -88,7 +90,8 @@ def why(agents: Sequence[AgentView], busy: Sequence[int], labels: Labels = ()) -
     slots = sum(agent.agent.slots for agent in ready)
     builds = _few([f"#{number}" for number in busy])
     owner = f"agent {ready[0].agent.name}" if len(ready) == 1 else f"the {len(ready)} agents"
-    owner += _having(labels)
+    if not all(has_labels(agent, labels) for agent in agents if is_ready(agent)):
+        owner += _having(labels)  # else it says nothing: who does not have them does not count
     if slots == 1:
         return f"{owner} is busy with {builds}" if builds else f"{owner} is busy"
     count = "both" if slots == 2 else f"all {slots}"

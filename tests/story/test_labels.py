@@ -42,8 +42,8 @@ async def test_a_build_that_nobody_can_take_holds_up_none(
     view = await world.server.build(stuck)
     assert (view.is_stuck, view.queue_position) == (True, 1)
     assert view.waiting_for == (
-        "Next in line; no agent has label gpu: add that to the setting labels of one, or run "
-        "this again without that."
+        "Next in line; no agent has label gpu: add what is missing to the setting labels of one, "
+        "or run the build again without it."
     )
     assert view.waits_briefly == "Next in line; no agent has label gpu"
     assert b"nursery_ci_builds_unfit 1.0" in await world.server.metrics()

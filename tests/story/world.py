@@ -45,6 +45,7 @@ class World:
         self.free_bytes = 10**12  # on the server's disk
         self.disk_error: OSError | None = None  # what asking for that raises
         self.clock_is_ahead = timedelta(0)  # the server's
+        self.checkout_s = 0.0  # how long that takes on the agents
         self.server: Server
         self.server_life: Life
         self._agents: dict[int, Life] = {}
@@ -135,7 +136,10 @@ class World:
             async with (
                 trio.open_nursery() as handlers,
                 open_agent(
-                    config, dial=self.network.client, runner=runner, checkout=FakeCheckout()
+                    config,
+                    dial=self.network.client,
+                    runner=runner,
+                    checkout=FakeCheckout(self.checkout_s),
                 ) as agent,
             ):
                 self.network.apps[f"agent:{config.port}"] = Host(agent.app, handlers)

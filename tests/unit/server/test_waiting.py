@@ -10,7 +10,7 @@ from ci.model import Agent, AgentState, Labels
 from ci.server import waiting
 from ci.server.views import AgentView
 
-ADVICE = "add that to the setting labels of one, or run this again without that"
+ADVICE = "add what is missing to the setting labels of one, or run the build again without it"
 NOON = datetime(2026, 11, 22, 12, 0, 59, tzinfo=UTC)
 
 
@@ -123,6 +123,12 @@ def test_who_asks_for_labels_hears_of_agents_that_have_them(labels: Labels, word
         agent("elm"),
     ]
     assert waiting.why(agents, [7], labels) == words
+
+
+def test_labels_that_leave_no_agent_out_are_not_named() -> None:
+    """So that builds which wait for the same slots wait for the same reason."""
+    agents = [agent("oak", labels=("linux",)), agent("fir", AgentState.PAUSED)]
+    assert waiting.why(agents, [7], ("linux",)) == waiting.why(agents, [7])
 
 
 def test_a_whole_sentence() -> None:
