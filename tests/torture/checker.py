@@ -19,6 +19,7 @@ RULES: Final[tuple[Rule, ...]] = (
     rules_builds.ends_are_final,
     rules_builds.ends_fit_the_kind,
     rules_attempts.attempts_are_in_order,
+    rules_attempts.labels_are_minded,
     rules_attempts.commands_run_once,
     rules_attempts.verdicts_are_the_commands,
     rules_attempts.logs_are_exact,

@@ -68,6 +68,7 @@ class Client:
             "repository": repository,
             "commit": KINDS[one.kind].commit,
             "command": command(one.kind, one.token, self._stage.notes),
+            "labels": one.labels,
         }
         try:
             answer = self._http.post("/api/builds", json=body)

@@ -103,6 +103,7 @@ class Told:
     tries: tuple[Try, ...]
     message: str = ""
     duration_s: float = 0.0  # of the last attempt
+    labels: tuple[str, ...] = ()  # at most one, which is the name of an agent
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,15 @@ def builds(stage: Stage, read: Mapping[str, Piece]) -> Iterator[Told]:
         tries = tuple(_try(stage, told["number"], each, printed, read) for each in told["attempts"])
         token = token_of(told["command"])
         duration_s = told["duration_s"] or 0.0
-        yield Told(told["number"], token, _end(told), tries, told["message"] or "", duration_s)
+        yield Told(
+            told["number"],
+            token,
+            _end(told),
+            tries,
+            told["message"] or "",
+            duration_s,
+            tuple(told["labels"]),
+        )
 
 
 def runs(stage: Stage) -> Iterator[Run]:

@@ -10,6 +10,7 @@ from typing import Final
 from tests.torture.kinds import KINDS
 
 AGENTS: Final = ("agent1", "agent2", "agent3")
+LABELED: Final = 3  # one build of so many asks for the label of one agent
 SLOTS: Final = 2  # of each agent
 ALL: Final = "all programs"
 CLIENTS: Final = 5  # who ask for builds at the same time
@@ -93,13 +94,17 @@ _ON_PROGRAMS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A build that a client asks for, in seconds after the start; `token` is in its command."""
+    """A build that a client asks for, in seconds after the start; `token` is in its command.
+
+    Of the agents those whose label it asks for may have it: each has its name for a label.
+    """
 
     at_s: float
     client: int
     kind: str
     token: str
     cancel_after_s: float | None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +165,10 @@ def _submissions(dice: random.Random, lasts_s: float) -> tuple[Submission, ...]:
         name = "quick" if kind in LONG and at_s > max(0, lasts_s - QUIET_END_S) else kind
         canceled = index >= BURST and dice.random() < CANCELED
         after_s = dice.choice((0.0, 0.3, 1.0, 3.0, 10.0)) if canceled else None
-        found.append(Submission(at_s, dice.randrange(CLIENTS), name, f"t{index}", after_s))
+        # Not drawn: a seed asks for the same builds as ever.
+        labels = AGENTS[index // LABELED % len(AGENTS) :][:1] if index % LABELED == 0 else ()
+        client = dice.randrange(CLIENTS)
+        found.append(Submission(at_s, client, name, f"t{index}", after_s, labels))
     return tuple(found)
 
 

@@ -50,6 +50,14 @@ def _same_end(build: Told) -> Iterator[str]:
         yield f"build {build.number} ended as {build.end}, and its last attempt as {last.end}"
 
 
+def labels_are_minded(evidence: Evidence) -> Iterator[str]:
+    """What asks for an agent's label is attempted by that agent alone."""
+    for build in evidence.builds:
+        for each in build.tries:
+            if not {each.agent}.issuperset(build.labels):
+                yield f"attempt {each.id} of {build.labels} was given to {each.agent}"
+
+
 def commands_run_once(evidence: Evidence) -> Iterator[str]:
     """Each run of a command belongs to an attempt, and no attempt runs its command twice."""
     known = {each.id: build for build in evidence.builds for each in build.tries}

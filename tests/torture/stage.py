@@ -92,6 +92,7 @@ def open_stage(folder: Path, seed: int) -> Iterator[Stage]:
                 server,
                 name,
                 slots=SLOTS,
+                labels=name,
                 host=host,
                 bind="127.0.0.1",
                 server_host=up.host,

@@ -58,7 +58,7 @@ SOUND = Evidence(
         Asked("t5", "quick", 3, refusal=Refusal(503, "disk full")),
     ),
     builds=(
-        a_build(1, a_try("1.1.1")),
+        replace(a_build(1, a_try("1.1.1")), labels=("agent1",)),
         a_build(2, FIRST_LOST, a_try("2.1.3")),
         a_build(3, end=CANCELED),
         a_build(4, a_try("4.1.1")),
@@ -159,6 +159,10 @@ LIES = [
     ("attempts_are_in_order", with_build(a_build(2, a_try("2.1.3"), FIRST_LOST, end=GOOD))),
     ("attempts_are_in_order", with_build(a_build(1, a_try("1.1.1", SILENCE), end=GOOD))),
     ("attempts_are_in_order", with_build(a_build(1, end=GOOD))),
+    (
+        "labels_are_minded",
+        with_build(replace(a_build(1, a_try("1.1.1")), labels=("agent2",))),
+    ),
     ("commands_run_once", with_run(Run("1.1.1", "t1", 999, 0))),
     ("commands_run_once", with_run(Run("1.1.2", "t1", 999, 0))),
     ("commands_run_once", with_run(Run("1.1.1", "t2", 100, 0))),
