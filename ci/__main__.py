@@ -33,6 +33,7 @@ from ci.demo import DEMO_COMMAND, DEMO_COMMIT, DEMO_NAME, make_demo
 from ci.errors import CIError
 from ci.listen import open_listener
 from ci.parent import STDIN_IS_PARENT
+from ci.policy import TOOLS
 
 SLOTS: Final = 2  # builds at once: one more than would let a slow build hide that others wait
 POLL_S: Final = 0.1  # between two looks at a page that is not there yet
@@ -93,6 +94,11 @@ def make_plan(environment: Mapping[str, str], folder: Path) -> Plan:
         for key, value in form.items():
             if key not in server.model_fields_set:
                 server_flags += [f"--{key.replace('_', '-')}", value]
+        rules = ["--commands", json.dumps([TOOLS, DEMO_COMMAND])]  # which is no build tool
+        if server.commands is None and not server.command_policy.allows_any:
+            server_flags += rules
+        if agent.commands is None and not agent.command_policy.allows_any:
+            agent_flags += rules
 
     fitting = {"server_host": host, "server_port": port, "slots": SLOTS}
     for key, number in fitting.items():

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
+from ci.listen import is_loopback
 from ci.model import (
     DEFAULT_LOG_LIMIT,
     MAX_LABELS,
@@ -20,10 +22,13 @@ from ci.model import (
     MIN_LOG_LIMIT,
     commit_problem,
 )
+from ci.policy import ANY, TOOLS, CommandPolicy, rule_problem
 from ci.repository import absolute_url, repository_problem, shown_url
+from ci.repositoryrules import RepositoryPolicy, repository_rule_problem
 from ci.settings import Config
 from ci.wire.fields import no_bool
 from ci.wire.registration import check_name
+from ci.wire.status import MAX_RULES
 
 
 def _printable(value: str) -> str:
@@ -51,6 +56,28 @@ def _words(value: object) -> object:
     return value
 
 
+def _rules(value: object) -> object:
+    """A flag or variable says one rule, or a JSON list of them as a file does."""
+    if isinstance(value, str):
+        return json.loads(value) if value.lstrip()[:1] == "[" else [value]
+    return value
+
+
+def _check_rules(
+    rules: tuple[str, ...], problem_of: Callable[[str], str | None] = rule_problem
+) -> tuple[str, ...]:
+    if len(rules) > MAX_RULES:
+        raise ValueError(f"has {len(rules)} rules, at most {MAX_RULES} are allowed")
+    for rule in rules:
+        if problem := problem_of(rule):
+            raise ValueError(problem)
+    return rules
+
+
+def _check_repository_rules(rules: tuple[str, ...]) -> tuple[str, ...]:
+    return _check_rules(rules, repository_rule_problem)
+
+
 # An empty address means every address of the machine, which nobody wants to say by accident.
 Host = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
 Folder = Annotated[Path, AfterValidator(_folder)]
@@ -67,7 +94,23 @@ Token = Annotated[str, AfterValidator(_token)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
 AgentName = Annotated[Name, AfterValidator(check_name)]
 Command = Annotated[str, Field(min_length=1, max_length=10_000)]
+Rules = Annotated[tuple[str, ...], BeforeValidator(_rules), AfterValidator(_check_rules)]
+RepositoryRules = Annotated[
+    tuple[str, ...], BeforeValidator(_rules), AfterValidator(_check_repository_rules)
+]
 LogFormat = Literal["text", "json"]
+
+
+def _policy(rules: tuple[str, ...] | None, reached: str | None) -> CommandPolicy:
+    """Who can be reached from other machines runs build commands only, unless told otherwise.
+
+    `reached` says how others come here, None that they can't.
+    """
+    if rules is not None:
+        return CommandPolicy(rules, "the setting commands says so")
+    if reached is None:
+        return CommandPolicy((ANY,), "only this machine comes here")
+    return CommandPolicy((TOOLS,), f"{reached}, and there is no sandbox")
 
 
 class ServerConfig(Config):
@@ -102,6 +145,11 @@ class ServerConfig(Config):
     api_base_url: str | None = Field(None, description="external storage API (reserved)")
     api_token: Token | None = Field(
         None, description="token of the external storage API (reserved)"
+    )
+    commands: Rules | None = Field(
+        None,
+        description="which commands may run: any, build-tools, or a list of rules such as "
+        "'make *'; if absent any, but build-tools where other machines reach the server",
     )
     build_timeout_seconds: Seconds = Field(
         7200, description="a build that takes longer is ended: error, reason timeout"
@@ -184,6 +232,14 @@ class ServerConfig(Config):
         return value
 
     @property
+    def command_policy(self) -> CommandPolicy:
+        """Which commands may be asked for."""
+        if not is_loopback(self.host):
+            return _policy(self.commands, f"other machines reach {self.host}")
+        # Nobody needs a name for a loopback address, but who comes through a proxy.
+        return _policy(self.commands, "hostNames is set" if self.host_names else None)
+
+    @property
     def known_repositories(self) -> dict[str, str]:
         """Name → URL, the default one first. Paths are made absolute, names show no password."""
         named = {self.repository: self.repository} if self.repository else {}
@@ -214,6 +270,16 @@ class AgentConfig(Config):
     )
     agent_token: Token | None = Field(
         None, description="secret that server and agents show each other"
+    )
+    commands: Rules | None = Field(
+        None,
+        description="which commands may run here, whatever the server says: any, build-tools, or "
+        "a list of rules such as 'make *'; if absent any on a loopback address, else build-tools",
+    )
+    repositories: RepositoryRules | None = Field(
+        None,
+        description="from where builds may come, whatever the server says: a list of URLs and "
+        "paths such as https://git.example.org/team/*; from anywhere if absent",
     )
     min_free_bytes: Bytes = Field(
         100 << 20, description="with less free on the disk of dataDir no build is taken"
@@ -257,6 +323,17 @@ class AgentConfig(Config):
     def bind_host(self) -> str:
         """The address to listen on."""
         return self.bind if self.bind is not None else self.host
+
+    @property
+    def command_policy(self) -> CommandPolicy:
+        """Which commands may run here."""
+        reached = None if is_loopback(self.bind_host) else f"other machines reach {self.bind_host}"
+        return _policy(self.commands, reached)
+
+    @property
+    def repository_policy(self) -> RepositoryPolicy:
+        """From where builds may come."""
+        return RepositoryPolicy(self.repositories)
 
     @property
     def shown_name(self) -> str:

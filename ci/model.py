@@ -35,6 +35,7 @@ class Reason(StrEnum):
     KILLED = "killed"
     CHECKOUT_FAILED = "checkout_failed"
     COMMAND_REFUSED = "command_refused"
+    REPOSITORY_REFUSED = "repository_refused"
     AGENT_LOST = "agent_lost"
     AGENT_RESTARTED = "agent_restarted"
     AGENT_STOPPING = "agent_stopping"

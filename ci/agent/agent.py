@@ -19,6 +19,7 @@ import trio
 from quart_trio import QuartTrio
 
 from ci import blocking
+from ci.agent.admission import Admission
 from ci.agent.app import create_app
 from ci.agent.attempts import Attempts
 from ci.agent.checkout import Checkout
@@ -62,7 +63,8 @@ class Agent:
         self.measured = line.metrics
         data_dir = config.data_dir.absolute()
         self.room = Room(ground, config.min_free_bytes, runner.free_bytes)
-        self._tools = Tools(runner, checkout, self.room, line, address)
+        self.admission = Admission(config.command_policy, config.repository_policy)
+        self._tools = Tools(runner, checkout, self.room, line, address, self.admission)
         self.attempts = Attempts(data_dir, self.boot_id, config.slots, self._tools, nursery)
         self.cleaning = Cleaning(
             ground, self.attempts.names, checkout, self.room, config.keep_mirrors_days
@@ -114,6 +116,8 @@ class Agent:
             "draining": attempts.draining,
             "problem": self._tools.problem,
             "delivery_retries": self.measured.retries,
+            "commands": self.admission.commands.rules,
+            "repositories": self.admission.repositories.rules,
             "isBusy": attempts.busy >= attempts.slots,
             "buildId": first,
             "task": {"id": first, "buildId": first} if first else None,

@@ -30,6 +30,7 @@ import trio
 
 from ci import blocking, logfile
 from ci.agent import ending
+from ci.agent.admission import NotAllowed, without_relative_folders
 from ci.agent.environment import command_environment
 from ci.agent.output import Output
 from ci.agent.room import is_no_space
@@ -148,7 +149,11 @@ class Life:
             self._waiting.cancel()
         with self._waiting:
             await trio.lowlevel.checkpoint()
-            return await self._work()
+            try:
+                return await self._work()
+            except NotAllowed as refusal:
+                log.warning("build refused", attempt=self._id, why=str(refusal))
+                return refusal.outcome
         reason = self._cause or Reason.TIMEOUT
         log.info("attempt stopping", attempt=self._id, reason=reason)
         try:
@@ -173,6 +178,7 @@ class Life:
     async def _work(self) -> Outcome:
         if self._command is None:
             try:
+                self._tools.admission.admit(self._job)  # before anything of it is brought here
                 await self._insist(self._check_out)
             except CheckoutFailed as error:
                 return await self._explain(error)
@@ -203,12 +209,20 @@ class Life:
 
     async def _start(self) -> None:
         assert self.commit is not None
+        words = self._tools.admission.admit(self._job)  # the rules may be others since it was taken
         environment = command_environment(
             self._job, self.commit.commit_hash, self.commit.branch, self._workspace
         )
+        if words is not None:
+            environment = without_relative_folders(environment)
         self._command = await self._tools.runner.start(
             Order(
-                self._job.command, self._workspace, environment, self._folder, self._ticket.cookie
+                self._job.command,
+                self._workspace,
+                environment,
+                self._folder,
+                self._ticket.cookie,
+                words=words,
             )
         )
 

@@ -66,6 +66,12 @@ async def run_agent(config: AgentConfig) -> None:
                 await serving.start(serve_app, agent.app, listener, limits, stop)
                 shown = f"[{host}]" if ":" in host else host
                 log.info(
+                    "rules in force",
+                    commands=config.command_policy.rules,
+                    why=config.command_policy.why,
+                    repositories="all" if config.repositories is None else config.repositories,
+                )
+                log.info(
                     "listening",
                     url=f"http://{shown}:{port}",
                     agent=config.shown_name,

@@ -1,7 +1,8 @@
 """One command: started outside the agent, waited for, ended with all that it started.
 
     agent ── spawns ──> sh supervise.sh      leader of an own session; writes `pid`, then `exit`
-                        └─ sh -c COMMAND     both outputs into the one file `log`
+                        └─ sh -c COMMAND     both outputs into the one file `log`; under a policy
+                                             the command's program, without a shell
 
 The supervisor needs nothing from the agent: an agent that was killed finds it again by the files
 in the attempt's folder.
@@ -37,13 +38,17 @@ _SCRIPT: Final = Path(__file__).with_name("supervise.sh")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to run: `command` by `sh -c` in `workspace`, with exactly `environment`."""
+    """What to run: `command` by `sh -c` in `workspace`, with exactly `environment`.
+
+    `words` is the same as a program with its arguments, to be run without a shell.
+    """
 
     command: str
     workspace: Path
     environment: Mapping[str, str]
     folder: Folder
     cookie: str
+    words: tuple[str, ...] | None = None
 
 
 class NeverBegan(OSError):
@@ -106,9 +111,10 @@ class ShellRunner:
 
     async def start(self, order: Order) -> Command:
         """Start a command under its supervisor. Raises OSError."""
-        arguments = ["sh", str(_SCRIPT), str(order.folder.path), str(order.workspace)]
+        supervisor = ("sh", str(_SCRIPT), str(order.folder.path), str(order.workspace))
+        program = order.words if order.words is not None else ("sh", "-c", "--", order.command)
         pid = processes.spawn(
-            [*arguments, order.command], order.environment, order.cookie, order.folder.log
+            [*supervisor, *program], order.environment, order.cookie, order.folder.log
         )
         await trio.lowlevel.cancel_shielded_checkpoint()
         mine = Belongings(order.cookie, pid, order.folder.path, order.workspace)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ci.agent.admission import Admission
 from ci.agent.checkout import Checkout
 from ci.agent.line import Line
 from ci.agent.room import Room
@@ -25,6 +26,7 @@ class Tools:
     room: Room
     line: Line
     address: Mapping[str, Any]
+    admission: Admission
     scarcity: Scarcity = field(default_factory=Scarcity)
 
     @property

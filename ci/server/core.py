@@ -24,6 +24,7 @@ from ci.model import (
     labels_problem,
     note_problem,
 )
+from ci.server.admission import Admission
 from ci.server.durations import Durations
 from ci.server.fleet import Fleet
 from ci.server.following import Following
@@ -46,6 +47,7 @@ from ci.server.views import (
     BuildView,
     Counts,
     Health,
+    Judgement,
     LogHit,
     LogHits,
     LogView,
@@ -83,6 +85,7 @@ class Server:
         self.now = now
         self.measured = journal.metrics
         self.repositories = config.known_repositories
+        self._admission = Admission(config)
         self._store = store
         self._fleet = fleet
         self._logs = logs
@@ -141,6 +144,8 @@ class Server:
     ) -> Build:
         """Accept a build and return it with its number; it is on disk, and will end.
 
+        One that the rules forbid has ended by then, with their words.
+
         `repository` is a name or URL of the configuration, None the default one. Only an agent that
         has all of `labels` takes it.
         Raises Rejected with the field that is wrong, Busy when too many wait already, StoreFailed
@@ -160,10 +165,26 @@ class Server:
         self._room.demand()
         request = BuildRequest(name, url, commit, command, priority, asked)
         try:
-            return await self._store.accept(request, self.config.max_waiting_builds)
+            return await self._store.accept(
+                request, self.config.max_waiting_builds, self._admission.refusal(url, command)
+            )
         except Busy as error:
             self._journal.refused(error.message)
             raise
+
+    async def judge(
+        self, *, repository: str | None = None, command: str | None = None
+    ) -> tuple[Judgement, ...]:
+        """Return the rules of this server, then of each agent, and what they say of a command.
+
+        Nothing is built. Raises Rejected as `submit` does.
+        """
+        asked = None
+        if command is not None:
+            asked = self._find_repository(repository)[1], command
+            if problem := command_problem(command):
+                raise Rejected(f"command: {problem}", field="command")
+        return self._admission.judge(asked, await self.agents())
 
     async def rerun(self, number: int) -> Build:
         """Accept the same build once more, with a new number. Raises NotFound, Rejected, Busy."""

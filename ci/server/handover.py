@@ -67,6 +67,7 @@ class HandOver:
             self._config.max_log_bytes,
             self._member.status.boot_id,
             native=native,
+            shell=self._config.command_policy.allows_any,
         )
         waits = delays()
         limit_s = self._config.grace_seconds

@@ -44,6 +44,11 @@ class Journal:
             commit=build.commit,
         )
 
+    def forbidden(self, build: Build) -> None:
+        """The rules don't allow it, so it has ended where it began."""
+        log.warning("build refused", build=build.number, why=build.message, next=_ENDS)
+        self._build_ended(build.number, build.status, build.reason, None)
+
     def refused(self, why: str) -> None:
         """A sound build was not accepted. Told once a minute: who is refused asks again."""
         self.metrics.refused.inc()

@@ -24,6 +24,7 @@ from ci.config import ServerConfig
 from ci.errors import AgentLost, PeerRefused, Unreachable
 from ci.model import Outcome, Reason, Status
 from ci.outage import Outage
+from ci.server.admission import Admission
 from ci.server.client import AgentClient
 from ci.server.handover import HandOver
 from ci.server.heartbeat import Heartbeat
@@ -69,6 +70,7 @@ class Link:
         self._room = room
         self._refusals = Outage(REFUSAL_REMIND_S)  # for the log
         self._heartbeat = Heartbeat(member, client, store, config, now=now, room=room)
+        self._admission = Admission(config)
         self._hand_over = HandOver(member, client, store, config)
 
     async def run(self, status: AgentStatus) -> None:
@@ -132,11 +134,16 @@ class Link:
         more, and AgentLost when it does not say for too long; the build waits again.
         """
         async with self._queue.lease(self._member) as hold:
-            id = hold.lease.attempt.id
+            id, build = hold.lease.attempt.id, hold.lease.build
             watch = self._member.watch(id)
             try:
                 if await self._canceled_meanwhile(id):
                     return None  # and it is put back: nobody has it, so its log is at its end
+                refusal = self._admission.refusal(build.repository_url, build.command)
+                if refusal is not None:  # the rules are stricter than when it was asked for
+                    hold.taken = True
+                    await end_attempt(self._store, id, refusal)
+                    return None
                 await self._hand_over.run(hold, watch)
             except Unreachable:
                 self._journal.metrics.handover_failures.labels(HandoverFailure.UNREACHABLE).inc()
@@ -144,14 +151,13 @@ class Link:
             except AgentLost:
                 self._journal.metrics.handover_failures.labels(HandoverFailure.NO_ANSWER).inc()
                 raise
-            except PeerRefused as refusal:
+            except PeerRefused as error:
                 self._journal.metrics.handover_failures.labels(HandoverFailure.REFUSED).inc()
-                build = hold.lease.attempt.build
-                self._member.refused = Refusal(build, str(refusal), self._now())
-                if not self._hand_over.is_final(refusal):
+                self._member.refused = Refusal(build.number, str(error), self._now())
+                if not self._hand_over.is_final(error):
                     raise
                 hold.taken = True
-                message = f"Agent {self._member.name} refused it: {refusal.body}"
+                message = f"Agent {self._member.name} refused it: {error.body}"
                 outcome = Outcome(Status.ERROR, Reason.COMMAND_REFUSED, message)
                 await end_attempt(self._store, id, outcome)
                 return None

@@ -146,6 +146,8 @@ class Outlook:
                 problem=member.problem or member.status.problem,
                 takes_work=member.takes_work,
                 refused=member.refused,
+                commands=member.status.commands,
+                repositories=member.status.repositories,
             )
             for member in self._fleet.members
         )

@@ -71,6 +71,8 @@ async def run_server(config: ServerConfig) -> None:
                     keep_what_lasts()
                     await serving.start(serve_app, app, listener, limits, stop)
                     shown = f"[{host}]" if ":" in host else host
+                    policy = config.command_policy
+                    log.info("rules in force", commands=policy.rules, why=policy.why)
                     log.info("listening", url=f"http://{shown}:{port}", data=str(config.data_dir))
                 nursery.cancel_scope.cancel()
     log.info("stopped")

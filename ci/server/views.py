@@ -159,6 +159,8 @@ class AgentView:
     problem: str = ""  # why the last request to it failed, or why it takes no work
     takes_work: bool = True  # whether it would take a build now, if a slot is free
     refused: Refusal | None = None  # the last one since the server was started
+    commands: tuple[str, ...] | None = None  # its rules; None when it does not tell them
+    repositories: tuple[str, ...] | None = None  # the same, or when all may be built
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,22 @@ class AgentUse:
     def mean(self) -> float:
         """The share of its slots that was busy all in all."""
         return sum(self.shares) / len(self.shares) if self.shares else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The rules of the server or of one agent, and what they say of a build that is thought of.
+
+    `problem` says in a sentence why it would be refused; empty when it would run, or when there is
+    none to judge. `words` are those of its command where it would run without a shell.
+    """
+
+    agent: str | None  # None: the server's rules
+    commands: tuple[str, ...] | None  # None: an agent that does not tell its rules
+    repositories: tuple[str, ...] | None = None  # None: all, or those of the server's configuration
+    why: str = ""  # why the rules for commands are in force, as far as is known
+    problem: str = ""
+    words: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

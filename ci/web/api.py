@@ -9,10 +9,9 @@ from quart import Blueprint, Response
 
 from ci import exposition
 from ci.errors import Rejected
-from ci.web import as_json
+from ci.web import as_json, query
 from ci.web.body import read_body, refuse_cross_site
 from ci.web.core import the_core
-from ci.web.query import build_filter
 from ci.web.rawlog import raw_log
 from ci.wire.fields import Int32, read
 
@@ -53,11 +52,21 @@ async def new_build() -> Response:
     return await _created(build.number)
 
 
+@api.get("/api/policy")
+async def policy() -> Response:
+    """Tell the rules, and what they say of `command` and `repository`; nothing is built."""
+    command = query.command()
+    found = await the_core().judge(repository=query.text("repository"), command=command)
+    return as_json.answer(
+        {"rules": [as_json.judgement(one, asked=command is not None) for one in found]}
+    )
+
+
 @api.get("/api/builds")
 async def builds() -> Response:
     """List builds, newest first; `next` is the `before` of the next older ones."""
     core = the_core()
-    wanted = build_filter()
+    wanted = query.build_filter()
     page = await core.builds(wanted)
     views = await core.views(page.builds)
     return as_json.answer(

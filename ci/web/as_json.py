@@ -11,7 +11,7 @@ from ci.model import Attempt
 from ci.newlines import NewLine
 from ci.plainlines import plain
 from ci.repository import shown_url
-from ci.server.views import AgentUse, AgentView, BuildView, Health, Refusal, WhyRed
+from ci.server.views import AgentUse, AgentView, BuildView, Health, Judgement, Refusal, WhyRed
 from ci.web.words import iso
 
 
@@ -154,7 +154,26 @@ def agent(view: AgentView, use: AgentUse) -> dict[str, Any]:
         "problem": view.problem or None,
         "pause_note": agent.pause_note or None,
         "refused": _refusal(view.refused),
+        "commands": _list(view.commands),
+        "repositories": _list(view.repositories),
     }
+
+
+def judgement(one: Judgement, *, asked: bool) -> dict[str, Any]:
+    """Show the rules of the server or of an agent, and what they say of what was `asked` about."""
+    return {
+        "agent": one.agent,
+        "commands": _list(one.commands),
+        "repositories": _list(one.repositories),
+        "why": one.why or None,
+        "allowed": not one.problem if asked and one.commands is not None else None,
+        "problem": one.problem or None,
+        "words": _list(one.words),
+    }
+
+
+def _list(items: tuple[str, ...] | None) -> list[str] | None:
+    return None if items is None else list(items)
 
 
 def _refusal(refused: Refusal | None) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from ci.server.views import (
     BuildView,
     Counts,
     Health,
+    Judgement,
     LogHit,
     LogHits,
     LogView,
@@ -61,6 +62,11 @@ class Core(Protocol):
         labels: Collection[str] = (),
     ) -> Build:
         """Take a new build. Raises Rejected, Busy."""
+
+    async def judge(
+        self, *, repository: str | None = None, command: str | None = None
+    ) -> tuple[Judgement, ...]:
+        """Say the rules of server and agents, and what they make of a command. Raises Rejected."""
 
     async def cancel(self, number: int) -> Build:
         """End a build now. Raises NotFound, Conflict."""

@@ -97,6 +97,7 @@ def _form(core: Core, filled: Mapping[str, str]) -> dict[str, Any]:
     names = _names(core)
     return {
         "repositories": names,
+        "limited": not core.config.command_policy.allows_any,
         "form": {
             "repository": next(iter(names), ""),
             "commit": core.config.default_commit,

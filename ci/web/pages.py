@@ -7,7 +7,17 @@ from http import HTTPStatus
 from quart import Blueprint, Response, redirect, url_for
 from quart.typing import ResponseReturnValue
 
-from ci.web import agents_page, badge, build_page, feed, list_page, log_page, parts, why_page
+from ci.web import (
+    agents_page,
+    badge,
+    build_page,
+    feed,
+    list_page,
+    log_page,
+    parts,
+    policy_page,
+    why_page,
+)
 from ci.web.body import refuse_cross_site
 
 pages = Blueprint("pages", __name__)
@@ -35,6 +45,7 @@ pages.post("/agents/<path:name>/resume")(agents_page.resume_agent)  # for script
 pages.post("/agents/forget")(agents_page.forget_agent)
 pages.post("/agents/<path:name>/forget")(agents_page.forget_agent)  # for scripts
 
+pages.get("/policy")(policy_page.policy)
 pages.get("/badge/<path:name>.svg")(badge.badge)
 pages.get("/feed.atom")(feed.feed)
 

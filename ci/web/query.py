@@ -40,6 +40,14 @@ def text(name: str) -> str | None:
     return value or None
 
 
+def command() -> str | None:
+    """Read a command, of which an address has room for all but the longest; None when absent.
+
+    One that is empty is judged like any other.
+    """
+    return request.args.get("command")
+
+
 def number(name: str, *, least: int = 0, most: int = MAX_NUMBER) -> int | None:
     """Read a whole number; None when it is absent or empty. Raises Rejected."""
     value = text(name)

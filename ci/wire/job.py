@@ -41,6 +41,7 @@ class Job(Message):
     timeout_s: Limit | None = None
     silence_s: Limit | None = None
     log_limit: Annotated[Size, Field(ge=MIN_LOG_LIMIT)] | None = None  # bytes
+    shell: bool = True  # False: the command is one program with its arguments
     boot_id: Annotated[str, Field(max_length=100)] = ""  # the life of the agent that is meant
     lease_mark: LeaseMark = ""
     protocol: int = 0
@@ -79,10 +80,12 @@ def write_job(
     boot_id: str,
     *,
     native: bool,
+    shell: bool = True,
 ) -> dict[str, Any]:
     """Make the body of `/build`; for an agent of others with every spelling that any reads.
 
-    `boot_id` is what the agent has called its present life.
+    `boot_id` is what the agent has called its present life. Without a `shell` it runs the command
+    as one program with its arguments.
     """
     build, url = lease.build, lease.build.repository_url
     job: dict[str, Any] = {
@@ -94,6 +97,7 @@ def write_job(
         "timeout_s": timeout_s,
         "silence_s": silence_s,
         "log_limit": log_limit,
+        "shell": shell,
         "boot_id": boot_id,
         "lease_mark": lease.attempt.lease_mark,
         "protocol": PROTOCOL,

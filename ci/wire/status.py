@@ -10,8 +10,13 @@ from ci.errors import Rejected
 from ci.wire.fields import Id, LeaseMark, Line, Message, Size, read, spelled
 from ci.wire.registration import AttemptState
 
+MAX_RULES = 100  # they come with each sign of life
+
 PATH = "/status"
 CANCEL_PATH = "/cancel"
+
+
+Rules = Annotated[tuple[Line, ...], Field(max_length=MAX_RULES)]
 
 
 class AgentStatus(Message):
@@ -27,6 +32,8 @@ class AgentStatus(Message):
     draining: bool = False
     delivery_retries: Size | None = None  # since its start
     problem: Line = ""  # why it takes no build now, for people
+    commands: Rules | None = None  # which may run there; None when it does not say
+    repositories: Rules | None = None  # from where builds may come; None: from anywhere
 
 
 def read_status(body: bytes) -> AgentStatus:

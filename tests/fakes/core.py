@@ -21,6 +21,7 @@ from ci.model import (
     note_problem,
 )
 from ci.newlines import NewLine, compare
+from ci.server.admission import Admission
 from ci.server.views import (
     AgentUse,
     AgentView,
@@ -29,6 +30,7 @@ from ci.server.views import (
     BuildView,
     Counts,
     Health,
+    Judgement,
     LogHit,
     LogHits,
     LogNews,
@@ -139,6 +141,20 @@ class FakeCore:
             )
         )
         return build
+
+    async def judge(
+        self, *, repository: str | None = None, command: str | None = None
+    ) -> tuple[Judgement, ...]:
+        """Judge by the settings, and by what `add_agent` was told of the agents."""
+        asked = None
+        if command is not None:
+            name = repository or next(iter(self.repositories), "")
+            if name not in self.repositories:
+                raise Rejected(f"repository: {name!r} is not configured", field="repository")
+            if not command.strip():
+                raise Rejected("command: is empty", field="command")
+            asked = self.repositories[name], command
+        return Admission(self.config).judge(asked, await self.agents())
 
     async def cancel(self, number: int) -> Build:
         """End a build."""
@@ -529,6 +545,8 @@ class FakeCore:
         labels: tuple[str, ...] = (),
         heard_s_ago: float = 1,
         refused: Refusal | None = None,
+        commands: tuple[str, ...] | None = None,
+        repositories: tuple[str, ...] | None = None,
     ) -> None:
         """Let an agent be known."""
         heard = self.now() - timedelta(seconds=heard_s_ago)
@@ -548,7 +566,17 @@ class FakeCore:
         )
         takes_work = takes_work and state is AgentState.ONLINE
         self._agents[name] = AgentView(
-            agent, state, heard, (), 0.42, 123_456_789_012, problem, takes_work, refused
+            agent,
+            state,
+            heard,
+            (),
+            0.42,
+            123_456_789_012,
+            problem,
+            takes_work,
+            refused,
+            commands,
+            repositories,
         )
         self._change()
 

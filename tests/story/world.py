@@ -62,6 +62,7 @@ class World:
                 "repository": "/srv/git/demo",
                 "dataDir": str(self.folder / "server"),
                 "hostNames": ["server"],
+                "commands": "any",
             }
             | settings
         )
@@ -105,6 +106,7 @@ class World:
                 "port": port,
                 "serverHost": "server",
                 "name": f"agent-{port}",
+                "commands": "any",
                 "dataDir": str(self.folder / f"agent-{port}"),
             }
             | settings

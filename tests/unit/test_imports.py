@@ -13,6 +13,7 @@ TOP = Path(__file__).parent.parent.parent
 BASE = (
     "ci.backoff",
     "ci.blocking",
+    "ci.buildtools",
     "ci.config",
     "ci.connection",
     "ci.crowd",
@@ -36,24 +37,28 @@ BASE = (
     "ci.outage",
     "ci.parent",
     "ci.plainlines",
+    "ci.policy",
     "ci.program",
     "ci.repository",
+    "ci.repositoryrules",
     "ci.serve",
     "ci.settings",
     "ci.turns",
     "ci.version",
     "ci.wire",
+    "ci.words",
 )
 
 # Module or package → what of `ci` it may import; the longest name that fits counts. A package
 # stands for all that is in it.
 INSIDE: dict[str, tuple[str, ...]] = {
     "ci": (),
-    "ci.__main__": ("ci.config", "ci.demo", "ci.errors", "ci.listen", "ci.parent"),
+    "ci.__main__": ("ci.config", "ci.demo", "ci.errors", "ci.listen", "ci.parent", "ci.policy"),
     "ci.demo": ("ci.errors",),
     # The base: what both ends share. Each one imports only those above it.
     "ci.backoff": (),
     "ci.blocking": (),
+    "ci.buildtools": (),
     "ci.disk": (),
     "ci.errorlines": (),
     "ci.errors": (),
@@ -65,6 +70,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.outage": (),
     "ci.turns": (),
     "ci.version": (),
+    "ci.words": (),
+    "ci.policy": ("ci.buildtools", "ci.words"),
     "ci.exposition": ("ci.version",),
     "ci.plainlines": ("ci.escapes",),
     "ci.newlines": ("ci.errorlines", "ci.lineshape", "ci.plainlines"),
@@ -81,15 +88,20 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.logfile": ("ci.errors",),
     "ci.program": ("ci.errors", "ci.log", "ci.version"),
     "ci.repository": (),
+    "ci.repositoryrules": ("ci.policy", "ci.repository"),
     "ci.wire": ("ci.errors", "ci.model", "ci.wire"),
     "ci.wire.fields": ("ci.errors",),
     "ci.settings": ("ci.errors", "ci.repository"),
     "ci.config": (
+        "ci.listen",
         "ci.model",
+        "ci.policy",
         "ci.repository",
+        "ci.repositoryrules",
         "ci.settings",
         "ci.wire.fields",
         "ci.wire.registration",
+        "ci.wire.status",
     ),
     # The two programs, which never meet but on the wire, and the pages.
     "ci.agent": (*BASE, "ci.agent"),
@@ -135,6 +147,9 @@ NO_TRIO = (
     "ci.newlines",
     "ci.onlynumbers",
     "ci.backoff",
+    "ci.policy",
+    "ci.repositoryrules",
+    "ci.words",
 )
 
 

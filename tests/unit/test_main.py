@@ -63,6 +63,21 @@ def test_the_agent_reaches_a_server_that_listens_everywhere(tmp_path: Path) -> N
     assert plan.url.startswith("http://127.0.0.1:")
 
 
+def test_the_demo_may_be_built_wherever_it_listens(tmp_path: Path) -> None:
+    """Its script is no build tool; what the user has said of commands holds."""
+    everywhere = ENVIRONMENT | {"CI_SERVER_HOST": "0.0.0.0", "CI_AGENT_BIND": "0.0.0.0"}
+    plan = make_plan(everywhere, tmp_path)
+    for policy in (
+        ServerConfig.load(plan.server, everywhere, tmp_path).command_policy,
+        AgentConfig.load(plan.agent, everywhere, tmp_path).command_policy,
+    ):
+        assert policy.judge("./test.sh").allowed
+        assert not policy.judge("./test.sh; id").allowed
+    strict = everywhere | {"CI_SERVER_COMMANDS": "make *", "CI_AGENT_COMMANDS": "make *"}
+    plan = make_plan(strict, tmp_path)
+    assert "--commands" not in (*plan.server, *plan.agent)
+
+
 def test_the_token_is_shared_out_of_sight(tmp_path: Path) -> None:
     """The agent gets the server's token, but not as a flag, which `ps` shows to everybody."""
     plan = make_plan(ENVIRONMENT | {"CI_SERVER_AGENT_TOKEN": "s3cret"}, tmp_path)

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from ci.model import MAX_ATTEMPTS, TRY_AGAIN, Reason, Status, attempt_id
 
 _TRY_AGAIN: Final = frozenset(map(str, TRY_AGAIN))
+_REFUSED: Final = (Reason.COMMAND_REFUSED, Reason.REPOSITORY_REFUSED)
 
 
 def build_problems(
@@ -82,8 +83,10 @@ def _order_problems(build: Row[Any], tries: Sequence[Row[Any]]) -> Iterator[str]
         yield f"{len(lost)} of its attempts were lost, and {MAX_ATTEMPTS} end a build"
     if build.status in (Status.WAITING, Status.CANCELED):
         fits = last is None or last in lost or last.status == build.status
+    elif last is None:  # the rules have refused it when it was asked for
+        fits = build.status == Status.ERROR and build.reason in _REFUSED
     else:
-        fits = last is not None and last.status == build.status
+        fits = last.status == build.status
     if not fits:
         now = f"its last attempt {last.id} is {last.status}" if last else "it has no attempt"
         yield f"is {build.status}, but {now}"

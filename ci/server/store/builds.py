@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select
 
-from ci.model import JOB_NAME, Attempt, Build, BuildRequest, Status
+from ci.model import JOB_NAME, Attempt, Build, BuildRequest, Outcome, Status
 from ci.server.store.database import snapshot
 from ci.server.store.rows import to_attempt, to_build, write_labels
 from ci.server.store.tables import IS_WAITING, attempts, builds, jobs
@@ -20,8 +20,13 @@ def waiting(connection: Connection) -> int:
     return connection.execute(query).scalar_one()
 
 
-def accept(connection: Connection, request: BuildRequest, now: datetime) -> Build:
-    """Store a new build with its one job, both waiting, and return it with its number."""
+def accept(
+    connection: Connection, request: BuildRequest, now: datetime, refusal: Outcome | None = None
+) -> Build:
+    """Store a new build with its one job, and return it with its number.
+
+    Both wait, unless a `refusal` is their end: then no agent ever hears of them.
+    """
     build = Build(
         number=0,
         repository=request.repository,
@@ -34,6 +39,14 @@ def accept(connection: Connection, request: BuildRequest, now: datetime) -> Buil
         labels=request.labels,
     )
     labels = write_labels(build.labels)
+    if refusal is not None:
+        build = replace(
+            build,
+            status=refusal.status,
+            reason=refusal.reason,
+            message=refusal.message,
+            finished_at=now,
+        )
     stored = connection.execute(
         insert(builds).values(
             repository=build.repository,
@@ -42,8 +55,10 @@ def accept(connection: Connection, request: BuildRequest, now: datetime) -> Buil
             command=build.command,
             priority=build.priority,
             status=build.status,
+            reason=build.reason,
             message=build.message,
             created_at=build.created_at,
+            finished_at=build.finished_at,
             labels=labels,
         )
     )
@@ -54,7 +69,7 @@ def accept(connection: Connection, request: BuildRequest, now: datetime) -> Buil
             build=number,
             job=1,
             name=JOB_NAME,
-            status=Status.WAITING,
+            status=build.status,
             priority=build.priority,
             tries=0,
             labels=labels,

@@ -118,8 +118,13 @@ class Store(Reads):
         """Why the last write was refused by the disk, or None."""
         return self._writer.problem
 
-    async def accept(self, request: BuildRequest, max_waiting: int | None = None) -> Build:
-        """Store a new build and return it with its number.
+    async def accept(
+        self,
+        request: BuildRequest,
+        max_waiting: int | None = None,
+        refusal: Outcome | None = None,
+    ) -> Build:
+        """Store a new build and return it with its number; with a `refusal` it has ended so.
 
         Raises Busy when `max_waiting` builds wait already, or too many changes.
         """
@@ -135,11 +140,14 @@ class Store(Reads):
                 and builds.waiting(connection) >= max_waiting
             ):
                 raise _line_is_full(max_waiting)
-            return builds.accept(connection, request, self._now())
+            return builds.accept(connection, request, self._now(), refusal)
 
         def tell(build: Build) -> None:
             self._changed(build.number)
             self._journal.accepted(build)
+            if refusal is not None:
+                self._journal.forbidden(build)
+                return
             self._wait(Waits(build.number, build.priority, Kind.of(build), build.labels))
 
         return await self._writer.run(accept, then=tell, most=MAX_ORDERS)

@@ -39,6 +39,7 @@ LISTS: Final = {
     "agents": "/agents",
     "agent": "/agents/oak",
     "lost-agent": "/agents/elm",
+    "rules": "/policy?command=make+%26%26+make+test",
     "not-found": "/build/999999999",
 }
 BUILDS: Final = (

@@ -56,6 +56,7 @@ async def setting(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Settin
             "maxBodyBytes": 3 << 20,
             "maxLogBytes": 64 << 10,
             "hostNames": ["server"],
+            "commands": "any",
         }
     )
     network = Network()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ci.model import BuildRequest, Outcome, Reason, Status
 from ci.server.check import check_folder, main
 from ci.server.store.database import FILE_NAME
 from ci.server.store.store import open_store
@@ -60,6 +61,16 @@ async def test_a_folder_in_use_is_not_touched(folder: Path, capsys: Output) -> N
         assert before.keys() >= {folder / FILE_NAME, folder / f"{FILE_NAME}-wal"}
         assert _check(folder, capsys) == (0, [])
         assert content() == before
+
+
+async def test_a_build_that_was_never_handed_out_is_whole(folder: Path, capsys: Output) -> None:
+    """The rules had refused it: it has an end, and no attempt."""
+    refusal = Outcome(Status.ERROR, Reason.COMMAND_REFUSED, "There is a rule.")
+    async with open_store(folder, lambda: NOW) as store:
+        await store.accept(BuildRequest("demo", "/srv/git/demo", "main", "id"), refusal=refusal)
+    assert _check(folder, capsys) == (0, [])
+    _change(folder, "UPDATE builds SET reason = 'timeout' WHERE reason = 'command_refused'")
+    assert _check(folder, capsys)[0] == 1, "whatever else has ended has had an attempt"
 
 
 ROWS = [
