@@ -35,6 +35,8 @@ async def badge(name: str) -> Response:
     """Draw the badge of a repository, or of one of its branches."""
     core = the_core()
     branch = query.text("branch")
+    if f"/{name}" in core.repositories:  # no address has two slashes behind each other for sure
+        name = f"/{name}"
     wanted = BuildFilter(repository=name, branch=branch, limit=1)
     newest = next(iter(await newest_ends(core, wanted, _SAYS_SOMETHING)), None)
     if newest is not None:

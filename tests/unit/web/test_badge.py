@@ -7,9 +7,11 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
+from ci.config import ServerConfig
 from ci.model import Reason, Status
 from tests.fakes.core import FakeCore
 from tests.unit.web.checks import ask
+from tests.unit.web.conftest import open_client
 
 SVG = "{http://www.w3.org/2000/svg}"
 REPOSITORY = "https://example.org/demo.git"
@@ -82,3 +84,12 @@ async def test_an_unknown_name_is_a_picture_too(client: httpx.AsyncClient, name:
     said = read(await client.get(f"/badge/{name}.svg"), 404)
     assert said.endswith(": unknown")
     assert len(said) < 60
+
+
+async def test_a_repository_that_is_a_path_has_a_badge() -> None:
+    """Its first slash is left out: the address has one there already."""
+    core = FakeCore(ServerConfig.check({"repository": "/srv/git/demo"}))
+    async with open_client(core) as client:
+        assert read(await client.get("/badge/srv/git/demo.svg")) == "/srv/git/demo: no builds"
+        await end(client, core, Status.SUCCESS)
+        assert read(await client.get("/badge/srv/git/demo.svg")) == "/srv/git/demo: success"
