@@ -14,9 +14,10 @@ from functools import cached_property
 from typing import Final
 
 _END: Final = "\0"  # of each word; no command has that letter
-# A step of a plain name begins with no dash and is not `..`; a name begins with no slash.
+# A step of a plain name begins with no dash and is not `..`. A name begins with no slash, nor with
+# `@`, behind which some tools look for a file of arguments.
 _STEP: Final = r"(?!\.\.(?:/|\0))[A-Za-z0-9_.@+:,%][A-Za-z0-9_.@+:,%-]*"
-_NAME: Final = rf"{_STEP}(?:/(?:{_STEP})?)*"
+_NAME: Final = rf"(?!@){_STEP}(?:/(?:{_STEP})?)*"
 
 
 @dataclass(frozen=True)

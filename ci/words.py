@@ -46,7 +46,7 @@ def split_words(command: str) -> tuple[str, ...]:
     """Return the program and its arguments. Raises NeedsShell."""
     if "\0" in command:
         raise NeedsShell("has a NUL character")
-    words = tuple(_Reader(command).words())
+    words = tuple(_Reader(command.strip("\n")).words())  # what a file or a pipe ends with
     if not words or not words[0]:
         raise NeedsShell("is empty" if not words else "names an empty program")
     if _ASSIGNMENT.match(words[0]):

@@ -151,6 +151,8 @@ def test_build_tools(command: str) -> None:
         "pytest --basetemp=/",
         "pytest -p evil",
         "pytest /etc",
+        "pytest @/etc/passwd",
+        "pytest @arguments",
         "python -c 'import os'",
         "python evil.py",
         "go test -exec evil",
@@ -183,7 +185,7 @@ def test_no_word_leaves_the_workspace(tool: Tool, more: str) -> None:
     """Whatever is added is an option that is named, or a plain name below the workspace."""
     words = TOOLS.judge(f"{tool.words} {more}").words or ()
     for word in words[len(tool.words.split()) :]:
-        assert not word.startswith(("-", "/")) or word in tool.options.split()
+        assert not word.startswith(("-", "/", "@")) or word in tool.options.split()
         assert ".." not in word.split("/")
         assert "=" not in word
 

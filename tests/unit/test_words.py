@@ -20,6 +20,7 @@ ALPHABET = "ab=/-.+^% \t'\"\\;&|<>()$`*?[]{}!~#\n\r:,@_1ä"
     [
         ("make", ("make",)),
         ("  make\ttest  ", ("make", "test")),
+        ("\nmake test\n\n", ("make", "test")),
         ("pytest -k 'a or b' \"c d\"", ("pytest", "-k", "a or b", "c d")),
         (r"echo a\ b \"", ("echo", "a b", '"')),
         (r'echo "\$5 \a \\"', ("echo", r"$5 \a " + "\\")),
@@ -52,6 +53,9 @@ def test_words_of_a_program_with_arguments(command: str, words: tuple[str, ...])
         ('make "all', "a quote without its end"),
         ("make \\", "a backslash"),
         ("make a\\\nb", "a line break"),
+        ("make\n;", "a line break"),
+        ("make \\\n", "a backslash"),
+        ("\n", "is empty"),
         ("CC=evil make", "a variable, CC=evil"),
         ("(make)", "( (a group)"),
         ("-a b make", "an option, -a"),
