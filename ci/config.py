@@ -9,6 +9,7 @@ import json
 import re
 import socket
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -47,6 +48,14 @@ def _token(value: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]{1,500}", value):  # it travels in an HTTP header
         raise ValueError("must be 1 to 500 ASCII characters without spaces")
     return value
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text[:50]!r} is no address and no network") from None
+    return text
 
 
 def _words(value: object) -> object:
@@ -120,6 +129,9 @@ class ServerConfig(Config):
     variable_prefix = "CI_SERVER_"
     program = "python -m ci.server"
     more_help = (
+        "python -m ci.server init makes what is needed before others may reach the server: an "
+        "agent token and an administrator; python -m ci.server password NAME gives an account "
+        "a new password. "
         "python -m ci.server check [--data-dir FOLDER] verifies a data folder, also one in use, "
         "and says what is wrong; exit code 0 = nothing, 1 = something, 2 = it can't be read"
     )
@@ -142,6 +154,20 @@ class ServerConfig(Config):
     agent_token: Token | None = Field(
         None, description="secret that server and agents show each other"
     )
+    insecure: bool = Field(
+        False, description="listen beyond this machine though nobody has to log in"
+    )
+    anonymous_view: bool | None = Field(
+        None,
+        description="let those without an account look; by default only on a loopback host",
+    )
+    session_days: Days = Field(14, description="who has logged in stays so for so many days")
+    key_file: Folder | None = Field(
+        None, description="secret key of this server; beside dataDir, with .key, if absent"
+    )
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_words)
+    ] = Field((), description="proxies that are believed for whom they ask: addresses, networks")
     api_base_url: str | None = Field(None, description="external storage API (reserved)")
     api_token: Token | None = Field(
         None, description="token of the external storage API (reserved)"
@@ -237,7 +263,23 @@ class ServerConfig(Config):
         if not is_loopback(self.host):
             return _policy(self.commands, f"other machines reach {self.host}")
         # Nobody needs a name for a loopback address, but who comes through a proxy.
-        return _policy(self.commands, "hostNames is set" if self.host_names else None)
+        for reason, there in (
+            ("hostNames is set", self.host_names),
+            ("trustedProxies is set", self.trusted_proxies),
+        ):
+            if there:
+                return _policy(self.commands, reason)
+        return _policy(self.commands, None)
+
+    @property
+    def key_path(self) -> Path:
+        """Where the key file is: not in the data folder, or each back-up would have it."""
+        return self.key_file or self.data_dir.with_name(f"{self.data_dir.name}.key")
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether others than this machine can reach the server."""
+        return not is_loopback(self.host) or bool(self.trusted_proxies)
 
     @property
     def known_repositories(self) -> dict[str, str]:
@@ -264,6 +306,9 @@ class AgentConfig(Config):
     slots: Count = Field(1, description="how many builds at once")
     labels: Annotated[tuple[Name, ...], BeforeValidator(_words)] = Field(
         (), max_length=MAX_LABELS, description="words that say what this agent can do"
+    )
+    insecure: bool = Field(
+        False, description="listen beyond this machine though anybody may then run commands on it"
     )
     data_dir: Folder = Field(
         Path("data/agent"), description="folder for mirrors, workspaces and undelivered results"

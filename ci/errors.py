@@ -8,7 +8,8 @@ CIError
 │  │  └─ TooLarge       413  more than the limit allows
 │  │     └─ LogFull     413  the log is as long as a log may be
 │  ├─ Unauthorized      401  the token is missing or wrong
-│  ├─ Forbidden         403  not from there: a web page asks what only a program may
+│  ├─ Forbidden         403  not from there, or not by that person
+│  ├─ TooManyTries      429  too many wrong passwords lately
 │  ├─ Conflict          409  right in itself, but not now
 │  │  ├─ TooManyAgents  409  it is new, and of as many as may be known none can be spared
 │  │  └─ LogGap         409  the log has another size; go on from there
@@ -25,6 +26,8 @@ CIError
 """
 
 from __future__ import annotations
+
+import math
 
 
 class CIError(Exception):
@@ -83,9 +86,22 @@ class Unauthorized(RequestError):
 
 
 class Forbidden(RequestError):
-    """The request comes from where it must not come from."""
+    """The request comes from where it must not come from, or from somebody who may not ask it."""
 
     http_status = 403
+
+
+class TooManyTries(RequestError):
+    """Passwords were tried too often."""
+
+    http_status = 429
+
+    def __init__(self, wait_s: float) -> None:
+        self.retry_after_s = math.ceil(wait_s)
+        minutes = math.ceil(wait_s / 60)
+        super().__init__(
+            f"too many tries with a wrong password; try again in {minutes} min", field="password"
+        )
 
 
 class Conflict(RequestError):

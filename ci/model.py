@@ -96,6 +96,7 @@ class BuildRequest:
     command: str
     priority: int = 0
     labels: Labels = ()
+    asked_by: str = ""  # as the audit log names them; "" for somebody without an account
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ class Build:
     exit_code: int | None = None
     log_size: int | None = None
     labels: Labels = ()  # only an agent that has all of them takes it
+    asked_by: str = ""
 
 
 MAX_KIND_CHARS: Final = 200  # of a command; two that begin with as many same ones take as long

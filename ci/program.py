@@ -54,9 +54,9 @@ def run_program(name: str, load: Callable[[], S], run: Callable[[S], None]) -> i
     except* (ConfigError, StoreError) as group:
         # Nobody has to look for it among other lines; only a machine wants it like them.
         if as_json:
-            log.error("not started", error=str(_first(group)))
+            log.error("not started", error=str(first_error(group)))
         else:
-            sys.stderr.write(f"{name}: {_first(group)}\n")
+            sys.stderr.write(f"{name}: {first_error(group)}\n")
         return_code = CAN_NOT_START
     except* Exception:
         log.exception("crashed")
@@ -76,7 +76,8 @@ def keep_what_lasts() -> None:
     gc.enable()
 
 
-def _first(group: BaseExceptionGroup[CIError]) -> BaseException:
+def first_error(group: BaseExceptionGroup[CIError]) -> BaseException:
+    """Return the first error in a group of groups."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

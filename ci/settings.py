@@ -96,6 +96,15 @@ def _keys(cls: type[Config]) -> dict[str, str]:
     }
 
 
+def _flags(cls: type[Config]) -> set[str]:
+    """Return the keys that are either true or false."""
+    return {
+        field.alias or name
+        for name, field in cls.model_fields.items()
+        if field.annotation in (bool, bool | None)
+    }
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}; see {self.prog} --help")
@@ -111,9 +120,15 @@ def _read_flags(cls: type[Config], arguments: Sequence[str]) -> dict[str, str]:
     parser.add_argument(
         "--config", metavar="FILE", help=f"read this file, not {cls.file_name} of this folder"
     )
+    flags = _flags(cls)
     for key, description in _keys(cls).items():
         names = dict.fromkeys([_flag(key), "--" + key])  # --data-dir, and --dataDir as in the file
-        parser.add_argument(*names, dest=key, metavar="VALUE", help=description)
+        if key in flags:  # a flag that is said is true
+            parser.add_argument(
+                *names, dest=key, metavar="VALUE", nargs="?", const="true", help=description
+            )
+        else:
+            parser.add_argument(*names, dest=key, metavar="VALUE", help=description)
     return vars(parser.parse_args(arguments))
 
 

@@ -30,7 +30,7 @@ from ci.config import AgentConfig
 from ci.datafolder import hold_folder
 from ci.errors import ConfigError
 from ci.limits import make_limits
-from ci.listen import open_listener
+from ci.listen import is_loopback, open_listener
 from ci.program import keep_what_lasts
 from ci.serve import serve_app
 
@@ -45,6 +45,7 @@ async def run_agent(config: AgentConfig) -> None:
             "start the agent with LC_ALL=C.UTF-8"
         )
     limits = make_limits(config.max_connections, config.client_timeout_seconds, MAX_BODY)
+    check_safe(config)
     with (
         hold_folder(config.data_dir) as folder,
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
@@ -97,3 +98,21 @@ async def _obey(signals: AsyncIterator[int], agent: Agent, nursery: trio.Nursery
             agent.attempts.stop_all()
         else:
             nursery.cancel_scope.cancel()
+
+
+def check_safe(config: AgentConfig) -> None:
+    """Return if nobody can run commands here who must not. Raises ConfigError with what to do."""
+    if config.agent_token is not None or is_loopback(config.bind_host):
+        return
+    if not config.insecure:
+        raise ConfigError(
+            f"bind = {config.bind_host!r}: others than this machine can reach this agent, and it "
+            "has no agentToken, so that they could run commands here; give it the server's; "
+            "--insecure starts it as it is"
+        )
+    log.warning(
+        "insecure",
+        missing="agentToken",
+        meaning="everybody who reaches this agent can run commands on this machine",
+        next="give it the server's agentToken",
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 import trio
+from argon2 import PasswordHasher
 
+from ci import blocking
 from ci.config import ServerConfig
 from ci.disk import free_bytes
 from ci.model import Agent, Status
@@ -19,10 +21,14 @@ from ci.server.fleet import Fleet
 from ci.server.journal import Journal
 from ci.server.logs import Logs
 from ci.server.metrics import Metrics
+from ci.server.people.keys import open_keys
+from ci.server.people.passwords import Passwords
+from ci.server.people.people import make_people
 from ci.server.queue import Queue
 from ci.server.retention import Retention
 from ci.server.room import FreeBytes, Room
 from ci.server.rules import Rules
+from ci.server.safety import check_safe, openness_of
 from ci.server.store.store import News, open_store
 from ci.server.store.tables import SCHEMA
 from ci.server.supervision import Supervision
@@ -41,10 +47,12 @@ async def open_server(
     http: Http,
     now: Callable[[], datetime] = utc_now,
     free_bytes: FreeBytes = free_bytes,
+    hasher: PasswordHasher | None = None,
 ) -> AsyncIterator[Server]:
     """Open the store and ask all known agents what they run; leave the block to stop.
 
-    `http` is used for every call to an agent, `free_bytes` asks the disk. Raises StoreError.
+    `http` is used for every call to an agent, `free_bytes` asks the disk, `hasher` hashes
+    passwords. Raises StoreError, and ConfigError when it would not be safe.
     """
 
     def dial(agent: Agent) -> AgentClient:
@@ -52,6 +60,18 @@ async def open_server(
 
     journal = Journal(Metrics())
     async with open_store(config.data_dir, now, journal) as store, trio.open_nursery() as nursery:
+        keys = await blocking.run(open_keys, config.key_path)
+        await store.book.load()
+        people = make_people(
+            store.book,
+            keys,
+            openness_of(config),
+            session_lifetime=timedelta(days=config.session_days),
+            passwords=Passwords(hasher),
+            now=now,
+        )
+        check_safe(config, people)
+        nursery.start_soon(people.tokens.serve_uses)
         logs = Logs(config.data_dir / "logs")
         queue = Queue(store, logs.begin)
         refused = journal.metrics.disk_refusals.inc
@@ -82,6 +102,14 @@ async def open_server(
         )
         nursery.start_soon(Retention(store, logs, Rules.of(config), now).serve_rules, room)
         yield Server(
-            config, store, fleet, logs, room, durations=durations, now=now, journal=journal
+            config,
+            store,
+            fleet,
+            logs,
+            room,
+            people=people,
+            durations=durations,
+            now=now,
+            journal=journal,
         )
         nursery.cancel_scope.cancel()

@@ -24,6 +24,7 @@ from ci.model import (
     labels_problem,
     note_problem,
 )
+from ci.people import Asker
 from ci.server.admission import Admission
 from ci.server.durations import Durations
 from ci.server.fleet import Fleet
@@ -34,6 +35,7 @@ from ci.server.logs import Logs
 from ci.server.logsearch import PAGE_LOOK_S, SHORT_LOOK_S, SLICE_BYTES, LogSearch
 from ci.server.lookout import Lookout
 from ci.server.outlook import Outlook
+from ci.server.people.people import People
 from ci.server.room import Room
 from ci.server.showing import Showing
 from ci.server.store.store import Store
@@ -77,11 +79,13 @@ class Server:
         logs: Logs,
         room: Room,
         *,
+        people: People,
         durations: Durations,
         now: Callable[[], datetime],
         journal: Journal,
     ) -> None:
         self.config = config
+        self.people = people
         self.now = now
         self.measured = journal.metrics
         self.repositories = config.known_repositories
@@ -141,13 +145,14 @@ class Server:
         command: str,
         priority: int = 0,
         labels: Collection[str] = (),
+        by: Asker | None = None,
     ) -> Build:
         """Accept a build and return it with its number; it is on disk, and will end.
 
         One that the rules forbid has ended by then, with their words.
 
         `repository` is a name or URL of the configuration, None the default one. Only an agent that
-        has all of `labels` takes it.
+        has all of `labels` takes it. `by` is who asks, for the audit log.
         Raises Rejected with the field that is wrong, Busy when too many wait already, StoreFailed
         also when the disk is short.
         """
@@ -163,11 +168,11 @@ class Server:
         if problem := labels_problem(asked):
             raise Rejected(f"labels: {problem}", field="labels")
         self._room.demand()
-        request = BuildRequest(name, url, commit, command, priority, asked)
+        request = BuildRequest(name, url, commit, command, priority, asked, by.name if by else "")
         try:
-            return await self._store.accept(
-                request, self.config.max_waiting_builds, self._admission.refusal(url, command)
-            )
+            refusal = self._admission.refusal(url, command)
+            most = self.config.max_waiting_builds
+            return await self._store.accept(request, most, refusal, by)
         except Busy as error:
             self._journal.refused(error.message)
             raise
@@ -186,7 +191,7 @@ class Server:
                 raise Rejected(f"command: {problem}", field="command")
         return self._admission.judge(asked, await self.agents())
 
-    async def rerun(self, number: int) -> Build:
+    async def rerun(self, number: int, by: Asker | None = None) -> Build:
         """Accept the same build once more, with a new number. Raises NotFound, Rejected, Busy."""
         old = (await self.build(number)).build
         return await self.submit(
@@ -195,22 +200,23 @@ class Server:
             command=old.command,
             priority=old.priority,
             labels=old.labels,
+            by=by,
         )
 
-    async def cancel(self, number: int) -> Build:
+    async def cancel(self, number: int, by: Asker | None = None) -> Build:
         """Cancel a build; it is canceled when this returns, its processes are gone soon after.
 
         Raises NotFound, and Conflict when it has ended already.
         """
-        await self._store.cancel(_in_range(number))
+        await self._store.cancel(_in_range(number), by)
         return (await self.build(number)).build
 
-    async def move_to_front(self, number: int) -> Build:
+    async def move_to_front(self, number: int, by: Asker | None = None) -> Build:
         """Let a build that waits be the next one, whatever the others' priorities.
 
         Raises NotFound, and Conflict when it does not wait.
         """
-        await self._store.move_to_front(_in_range(number))
+        await self._store.move_to_front(_in_range(number), by)
         return (await self.build(number)).build
 
     async def build(self, number: int) -> BuildView:
@@ -356,15 +362,17 @@ class Server:
         """Return by name how busy agents were in the last 24 hours."""
         return await self._usage.look(agents)
 
-    async def set_paused(self, name: str, paused: bool, note: str = "") -> None:
+    async def set_paused(
+        self, name: str, paused: bool, note: str = "", by: Asker | None = None
+    ) -> None:
         """Let an agent take no more work, and `note` why, or take it again. Raises NotFound."""
         if problem := note_problem(note):
             raise Rejected(f"note: {problem}", field="note")
-        await self._fleet.pause(name, paused=paused, note=note if paused else "")
+        await self._fleet.pause(name, paused=paused, note=note if paused else "", by=by)
 
-    async def forget_agent(self, name: str) -> None:
+    async def forget_agent(self, name: str, by: Asker | None = None) -> None:
         """Leave a lost agent out of the list. Raises NotFound, Conflict."""
-        await self._fleet.forget(name)
+        await self._fleet.forget(name, by)
 
     async def health(self) -> Health:
         """Say whether builds can be taken and run, by writing to the store."""

@@ -21,6 +21,7 @@ from ci.errors import (
 )
 from ci.model import Agent, Attempt
 from ci.outage import Outage
+from ci.people import Asker
 from ci.server.journal import Journal
 from ci.server.member import LONG_LOST_S, Address, Beliefs, Member
 from ci.server.store.agents import Saved
@@ -127,7 +128,7 @@ class Fleet:
         assert member is not None  # by `believe`
         return member
 
-    async def pause(self, name: str, *, paused: bool, note: str) -> None:
+    async def pause(self, name: str, *, paused: bool, note: str, by: Asker | None = None) -> None:
         """Let an agent take no more work, and `note` why, or take it again. Raises NotFound."""
         member = self._members.get(name)
         if member is None:
@@ -141,9 +142,9 @@ class Fleet:
             elif changed:
                 log.info("agent resumed", agent=name)
 
-        await self._store.pause_agent(name, paused=paused, note=note, kept=believe)
+        await self._store.pause_agent(name, paused=paused, note=note, kept=believe, by=by)
 
-    async def forget(self, name: str) -> None:
+    async def forget(self, name: str, by: Asker | None = None) -> None:
         """Leave a lost agent out from now on; if it registers again it is welcome.
 
         Raises NotFound, and Conflict while it answers or holds an attempt.
@@ -163,7 +164,7 @@ class Fleet:
             self._drop(member)
             log.info("agent forgotten", agent=name)
 
-        await self._store.forget_agent(name, drop)
+        await self._store.forget_agent(name, drop, by)
 
     def heard(self, name: str) -> None:
         """Note a sign of life that came by itself, such as a piece of a log."""

@@ -1,4 +1,4 @@
-"""Start the server; with the word `check`, look at its data folder."""
+"""Start the server; with the words `check`, `init` and `password`, do what these say instead."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio
 from ci.config import ServerConfig
 from ci.parent import run_with_parent
 from ci.program import keep_what_lasts, run_program
-from ci.server import check
+from ci.server import check, init
 from ci.server.run import run_server
 
 
@@ -20,6 +20,9 @@ def main() -> int:
     if sys.argv[1:2] == ["check"]:
         keep_what_lasts()
         return check.main(sys.argv[2:])
+
+    if sys.argv[1:2] and sys.argv[1] in init.WORDS:
+        return init.main(sys.argv[1], sys.argv[2:])
 
     def load() -> ServerConfig:
         return ServerConfig.load(sys.argv[1:], os.environ, Path.cwd())

@@ -24,6 +24,7 @@ from ci.web.core import Core, the_core
 from ci.web.filters import Filters
 from ci.web.rows import the_lines
 from ci.web.strip import the_strip
+from ci.web.visitors import the_reader
 
 DEFAULT_PORT: Final = 80  # what a browser leaves out
 LAST_BUILDS: Final = 10  # on the page of an agent; a link leads to all of them
@@ -99,14 +100,16 @@ async def pause_agent(name: str | None = None) -> ResponseReturnValue:
     """Give an agent no more work; the note tells others why."""
     form = await read_form() if name is None else {}
     name = name or form.get("name", "")
-    await the_core().set_paused(name, paused=True, note=form.get("note", "").strip())
+    await the_core().set_paused(
+        name, paused=True, note=form.get("note", "").strip(), by=the_reader().asker
+    )
     return _back(form)
 
 
 async def resume_agent(name: str | None = None) -> ResponseReturnValue:
     """Give an agent work again."""
     form = await read_form() if name is None else {}
-    await the_core().set_paused(name or form.get("name", ""), paused=False)
+    await the_core().set_paused(name or form.get("name", ""), paused=False, by=the_reader().asker)
     return _back(form)
 
 
@@ -114,7 +117,7 @@ async def forget_agent(name: str | None = None) -> ResponseReturnValue:
     """Leave a lost agent out. One that has just come back is shown as it is."""
     form = await read_form() if name is None else {}
     with suppress(Conflict):
-        await the_core().forget_agent(name or form.get("name", ""))
+        await the_core().forget_agent(name or form.get("name", ""), the_reader().asker)
     return redirect(url_for("pages.agents"), HTTPStatus.SEE_OTHER)
 
 

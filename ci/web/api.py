@@ -10,13 +10,16 @@ from quart import Blueprint, Response
 from ci import exposition
 from ci.errors import Rejected
 from ci.web import as_json, query
+from ci.web.access import refuse_session
 from ci.web.body import read_body, refuse_cross_site
 from ci.web.core import the_core
 from ci.web.rawlog import raw_log
+from ci.web.visitors import the_reader
 from ci.wire.fields import Int32, read
 
 api = Blueprint("api", __name__)
 api.before_request(refuse_cross_site)
+api.before_request(refuse_session)
 
 
 def _number(value: object) -> object:
@@ -48,6 +51,7 @@ async def new_build() -> Response:
         command=asked.command,
         priority=asked.priority,
         labels=asked.labels,
+        by=the_reader().asker,
     )
     return await _created(build.number)
 
@@ -102,7 +106,7 @@ async def why_red(number: int) -> Response:
 async def cancel_build(number: int) -> Response:
     """End a build now."""
     core = the_core()
-    await core.cancel(number)
+    await core.cancel(number, the_reader().asker)
     return as_json.answer(as_json.build(await core.build(number)))
 
 
@@ -110,14 +114,14 @@ async def cancel_build(number: int) -> Response:
 async def move_to_front(number: int) -> Response:
     """Let a build that waits be the next one."""
     core = the_core()
-    await core.move_to_front(number)
+    await core.move_to_front(number, the_reader().asker)
     return as_json.answer(as_json.build(await core.build(number)))
 
 
 @api.post("/api/builds/<number:number>/rerun")
 async def rerun_build(number: int) -> Response:
     """Ask for the same once more, as a new build."""
-    build = await the_core().rerun(number)
+    build = await the_core().rerun(number, the_reader().asker)
     return await _created(build.number)
 
 
@@ -155,7 +159,9 @@ async def pause_agent(name: str | None = None) -> Response:
     asked = read(Pause, body) if body or name is None else Pause()
     if name is None and asked.name is None:
         raise Rejected("name: is missing", field="name")
-    await the_core().set_paused(name or asked.name or "", paused=True, note=asked.note)
+    await the_core().set_paused(
+        name or asked.name or "", paused=True, note=asked.note, by=the_reader().asker
+    )
     return await agents()
 
 
@@ -163,7 +169,7 @@ async def pause_agent(name: str | None = None) -> Response:
 @api.post("/api/agents/<path:name>/resume")
 async def resume_agent(name: str | None = None) -> Response:
     """Give an agent work again; the answer is the list."""
-    await the_core().set_paused(await _agent_name(name), paused=False)
+    await the_core().set_paused(await _agent_name(name), paused=False, by=the_reader().asker)
     return await agents()
 
 
@@ -171,7 +177,7 @@ async def resume_agent(name: str | None = None) -> Response:
 @api.post("/api/agents/<path:name>/forget")
 async def forget_agent(name: str | None = None) -> Response:
     """Leave a lost agent out of the list; the answer is the list."""
-    await the_core().forget_agent(await _agent_name(name))
+    await the_core().forget_agent(await _agent_name(name), the_reader().asker)
     return await agents()
 
 
@@ -186,7 +192,7 @@ async def healthz() -> Response:
 async def metrics() -> Response:
     """Send all metrics."""
     response = Response(await the_core().metrics(), content_type=exposition.CONTENT_TYPE)
-    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Cache-Control"] = "private, no-cache"
     return response
 
 

@@ -16,10 +16,14 @@ from quart_trio import QuartTrio
 import ci
 from ci.gate import Gate
 from ci.serve import finish_body
+from ci.web.access import refuse_stranger
+from ci.web.account_page import account_pages
 from ci.web.api import api
 from ci.web.core import EXTENSION, Core
 from ci.web.failures import add_failures
 from ci.web.pages import pages
+from ci.web.people_page import people_pages
+from ci.web.personal import make_personal
 from ci.web.query import NumberConverter
 from ci.web.quick import Quick, Tell
 from ci.web.render import EXTENSION as TEMPLATES_EXTENSION
@@ -32,6 +36,7 @@ from ci.web.static import EXTENSION as STATIC_EXTENSION
 from ci.web.static import read_folder, static
 from ci.web.strip import EXTENSION as STRIPS_EXTENSION
 from ci.web.strip import keep_strips
+from ci.web.visitors import Visitors
 
 TOP: Final = Path(ci.__file__).parent.parent  # `templates/` and `static/` lie beside the package
 
@@ -67,14 +72,19 @@ def create_app(
     app.extensions[STATIC_EXTENSION] = read_folder(TOP / "static")
     app.url_map.converters["number"] = NumberConverter
     app.url_map.merge_slashes = False  # a redirect would turn a POST into a GET
+    app.before_request(refuse_stranger)
     app.register_blueprint(pages)
+    app.register_blueprint(account_pages)
+    app.register_blueprint(people_pages)
     app.register_blueprint(api)
     app.register_blueprint(static)
     add_failures(app)
+    app.after_request(make_personal)
     app.after_request(_add_security_headers)
     app.after_request(finish_body)
     quick = Quick(app.asgi_app, core, shared, SECURITY_HEADERS, tell_quick)
-    app.asgi_app = Gate(quick, hosts)  # type: ignore[method-assign] # Quart's own way to wrap
+    visitors = Visitors(quick, core, core.config.trusted_proxies)
+    app.asgi_app = Gate(visitors, hosts)  # type: ignore[method-assign] # Quart's own way to wrap
     return app
 
 

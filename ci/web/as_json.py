@@ -20,7 +20,7 @@ def answer(content: Any, status: int = 200) -> Response:
     body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # A name in a git history may hold halves of characters that UTF-8 can't spell.
     response = Response(body.encode("utf-8", "replace"), status, content_type="application/json")
-    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Cache-Control"] = "private, no-cache"
     return response
 
 
@@ -43,6 +43,7 @@ def build(view: BuildView) -> dict[str, Any]:
         "command": build.command,
         "priority": build.priority,
         "labels": list(build.labels),
+        "asked_by": build.asked_by or None,
         "status": build.status,
         "reason": build.reason,
         "message": build.message or None,

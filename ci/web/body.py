@@ -14,7 +14,7 @@ MAX_BODY_BYTES: Final = 1 << 20  # a command of 100,000 characters, escaped, and
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 MAX_FIELDS: Final = 100  # of a form; ours have three
 MAX_NAME_CHARS: Final = 100  # of a field
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})  # "none": typed, or from a bookmark
 
 
@@ -26,7 +26,7 @@ class CrossSite(RequestError):
 
 async def refuse_cross_site() -> None:
     """Refuse a change that another site's page asks for. Programs send neither header."""
-    if request.method in _SAFE_METHODS:
+    if request.method in SAFE_METHODS:
         return
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:

@@ -22,6 +22,7 @@ from ci.web.logclock import LogClock
 from ci.web.rawlog import raw_log
 from ci.web.reading import Reading, read_reading
 from ci.web.textlog import text_log
+from ci.web.visitors import the_reader
 
 _WENT_WRONG: Final = (Status.FAILURE, Status.ERROR)
 
@@ -41,21 +42,21 @@ async def build(number: int) -> Response:
 async def cancel_build(number: int) -> ResponseReturnValue:
     """End a build now. One that has just ended by itself is shown as it is."""
     with suppress(Conflict):
-        await the_core().cancel(number)
+        await the_core().cancel(number, the_reader().asker)
     return _back(number)
 
 
 async def move_to_front(number: int) -> ResponseReturnValue:
     """Let a build be the next one. One that an agent has just taken is shown as it is."""
     with suppress(Conflict):
-        await the_core().move_to_front(number)
+        await the_core().move_to_front(number, the_reader().asker)
     return _back(number)
 
 
 async def rerun_build(number: int) -> ResponseReturnValue:
     """Ask for the same once more and lead to the new build."""
     try:
-        build = await the_core().rerun(number)
+        build = await the_core().rerun(number, the_reader().asker)
     except NotFound:
         raise  # there is no page to stay on
     except (Rejected, Busy, StoreFailed) as error:

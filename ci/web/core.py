@@ -10,6 +10,8 @@ from quart import current_app
 
 from ci.config import ServerConfig
 from ci.model import Build, Status
+from ci.people import Asker
+from ci.server.people.people import People
 from ci.server.views import (
     AgentUse,
     AgentView,
@@ -40,6 +42,10 @@ class Core(Protocol):
     def repositories(self) -> Mapping[str, str]:
         """Name to URL, the default one first."""
 
+    @property
+    def people(self) -> People:
+        """Who may ask what."""
+
     def version(self, number: int | None = None, *, at_once: bool = False) -> str:
         """Say a word that changes soon after anything but log bytes may have changed, or at once.
 
@@ -60,6 +66,7 @@ class Core(Protocol):
         command: str,
         priority: int = 0,
         labels: Collection[str] = (),
+        by: Asker | None = None,
     ) -> Build:
         """Take a new build. Raises Rejected, Busy."""
 
@@ -68,13 +75,13 @@ class Core(Protocol):
     ) -> tuple[Judgement, ...]:
         """Say the rules of server and agents, and what they make of a command. Raises Rejected."""
 
-    async def cancel(self, number: int) -> Build:
+    async def cancel(self, number: int, by: Asker | None = None) -> Build:
         """End a build now. Raises NotFound, Conflict."""
 
-    async def move_to_front(self, number: int) -> Build:
+    async def move_to_front(self, number: int, by: Asker | None = None) -> Build:
         """Let a build that waits be the next one. Raises NotFound, Conflict."""
 
-    async def rerun(self, number: int) -> Build:
+    async def rerun(self, number: int, by: Asker | None = None) -> Build:
         """Take a new build that asks for the same. Raises NotFound, Rejected, Busy."""
 
     async def build(self, number: int) -> BuildView:
@@ -152,10 +159,12 @@ class Core(Protocol):
     async def use(self, agents: Sequence[AgentView]) -> dict[str, AgentUse]:
         """Say by name how busy agents were in the last 24 hours."""
 
-    async def set_paused(self, name: str, paused: bool, note: str = "") -> None:
+    async def set_paused(
+        self, name: str, paused: bool, note: str = "", by: Asker | None = None
+    ) -> None:
         """Give an agent no more work, and note why, or again. Raises NotFound, Rejected."""
 
-    async def forget_agent(self, name: str) -> None:
+    async def forget_agent(self, name: str, by: Asker | None = None) -> None:
         """Leave a lost agent out of the list. Raises NotFound, Conflict."""
 
     async def health(self) -> Health:

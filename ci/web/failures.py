@@ -9,7 +9,7 @@ from typing import Final
 from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
-from ci.errors import RequestError
+from ci.errors import RequestError, Unauthorized
 from ci.web import as_json
 from ci.web.render import render
 
@@ -23,6 +23,8 @@ _MESSAGES: Final = {
 
 # For people: what to do about it. Whoever sees 500 can't mend it, but can say when it was.
 _ADVICE: Final = {
+    401: "Log in, then come back.",
+    403: "Ask an administrator of this server if you need it.",
     404: "The address may be cut, or of something that is no longer kept. Look in the list.",
     405: "Go back and use the buttons of the page.",
     408: "Go back and try again: the connection may be slow, or was interrupted.",
@@ -42,6 +44,8 @@ def add_failures(app: Quart) -> None:
 
 async def _request_error(error: RequestError) -> Response:
     response = await _failure(error.http_status, error.message, error.field)
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"  # what programs log in with
     return retry_later(response, error)
 
 
@@ -64,7 +68,7 @@ async def _http_error(error: HTTPException) -> Response:
 
 
 async def _failure(status: int, message: str, field: str | None) -> Response:
-    if not _wants_page():
+    if not wants_page():
         return as_json.answer(as_json.error(message, field), status)
     page = render(
         "error.html",
@@ -75,10 +79,10 @@ async def _failure(status: int, message: str, field: str | None) -> Response:
         advice=_ADVICE.get(status),
         now=datetime.now(UTC),
     )
-    return Response(page, status, headers={"Cache-Control": "no-cache"})
+    return Response(page, status, headers={"Cache-Control": "private, no-cache"})
 
 
-def _wants_page() -> bool:
+def wants_page() -> bool:
     """Say whether a person reads the answer: a browser names HTML, a program takes anything."""
     if request.path.startswith("/api/") or request.path in ("/healthz", "/metrics"):
         return False

@@ -41,7 +41,9 @@ async def feed() -> Response:
         updated=words.iso(max((_end(build) for build in builds), default=_NO_END_YET)),
         entries=[_entry(build) for build in builds],
     )
-    response = Response(document, content_type=_TYPE, headers={"Cache-Control": "no-cache"})
+    response = Response(
+        document, content_type=_TYPE, headers={"Cache-Control": "private, no-cache"}
+    )
     await response.add_etag()
     await response.make_conditional(request)
     return response

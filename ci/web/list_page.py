@@ -23,6 +23,7 @@ from ci.web.failures import retry_later
 from ci.web.filters import Filters
 from ci.web.rows import the_lines
 from ci.web.strip import the_strip
+from ci.web.visitors import the_reader
 
 
 async def index() -> Response:
@@ -52,6 +53,7 @@ async def new_build() -> ResponseReturnValue:
             commit=form.get("commit", "").strip(),
             command=form.get("command", "").replace("\r\n", "\n").strip(),
             labels=query.split_labels(form.get("labels", "")),
+            by=the_reader().asker,
         )
     except (Rejected, Busy, StoreFailed) as error:
         page = await parts.send_page(

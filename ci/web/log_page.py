@@ -100,5 +100,5 @@ def _to_line(number: int, reading: Reading, line: int) -> ResponseReturnValue:
 def _to(address: str) -> ResponseReturnValue:
     answer = redirect(address, HTTPStatus.SEE_OTHER)
     assert isinstance(answer, Response)
-    answer.headers["Cache-Control"] = "no-cache"
+    answer.headers["Cache-Control"] = "private, no-cache"
     return answer

@@ -18,10 +18,12 @@ from ci.web import (
     policy_page,
     why_page,
 )
+from ci.web.access import refuse_forged_form
 from ci.web.body import refuse_cross_site
 
 pages = Blueprint("pages", __name__)
 pages.before_request(refuse_cross_site)
+pages.before_request(refuse_forged_form)
 
 pages.get("/")(list_page.index)
 pages.post("/builds")(list_page.new_build)

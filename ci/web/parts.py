@@ -26,7 +26,7 @@ EACH_LOOK: Final = 2  # the interval at which lists ask
 EACH_MINUTE: Final = 60
 NEVER: Final = 0  # a log says nothing of the kind
 _STAMP = re.compile(r"(?P<version>.+)\.(?P<period>0|1|2|60)\.[0-9]+")
-CACHING: Final = {"Cache-Control": "no-cache", "Vary": "HX-Request"}
+CACHING: Final = {"Cache-Control": "private, no-cache", "Vary": "HX-Request"}
 
 
 def wanted_part() -> str | None:

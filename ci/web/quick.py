@@ -19,9 +19,13 @@ from hypercorn.typing import (
     Scope,
 )
 
+from ci.errors import Unauthorized
+from ci.people import Role
 from ci.web.core import Core
 from ci.web.parts import CACHING, is_present, version_of
+from ci.web.personal import with_token
 from ci.web.shared import FOR_EVER, Known, Shared, address_of
+from ci.web.visitors import visitor_of
 
 _OK: Final = 200
 _NO_NEWS: Final = 204
@@ -62,7 +66,10 @@ class Quick:
             await self._app(scope, receive, send)
             return
         known, status = found
-        body = known.html.encode() if status == _OK else b""
+        body = b""
+        if status == _OK:
+            session = visitor_of(scope).reader.session
+            body = with_token(known.html, self._core.people.sessions.form_token(session)).encode()
         size = b"content-length", str(len(body)).encode()
         headers = [self._headers[0], size, *self._headers[1:]]
         self._tell(known.route, time.monotonic() - began_s)
@@ -81,8 +88,12 @@ class Quick:
             )
         except ValueError:
             return None
-        known = self._shared.known(address_of(scope["path"], query))
-        if known is None:
+        try:
+            reader = visitor_of(scope).reader
+        except Unauthorized:
+            return None
+        known = self._shared.known(address_of(scope["path"], query, reader.role))
+        if known is None or not reader.may(Role.VIEWER):
             return None
         if known.moment == FOR_EVER:
             return known, _OK

@@ -22,7 +22,7 @@ async def raw_log(number: int) -> Response:
     core = the_core()
     log = await core.log(number, text("attempt"))
     begin, end, status = 0, log.size, 200
-    headers = {"Accept-Ranges": "bytes", "Cache-Control": "no-cache"}
+    headers = {"Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
     if (wanted := _wanted_range(log.size)) is not None:
         begin, end = wanted
         if begin >= end:

@@ -15,10 +15,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from quart import current_app, request, url_for
 
+from ci.errors import Unauthorized
+from ci.people import Role
 from ci.repository import shown_url
 from ci.web import words
 from ci.web.core import the_core
 from ci.web.linehtml import lines_html
+from ci.web.personal import may, token_field, who_mark
 from ci.web.refresh import REFRESH_S, is_refreshing, own_address
 from ci.web.shared import pace
 from ci.web.static import static_url
@@ -40,12 +43,15 @@ def read_templates(folder: Path) -> Environment:
         REFRESH_S=REFRESH_S,
         is_refreshing=is_refreshing,
         lines_html=lines_html,
+        may=may,
         own_address=own_address,
         pace=pace,
         request=request,
         shown_url=shown_url,
         static_url=static_url,
+        token_field=token_field,
         url_for=url_for,
+        who_mark=who_mark,
         words=words,
     )
     return templates
@@ -70,4 +76,12 @@ def keep_made(
 def render(template: str, **context: Any) -> str:
     """Make a page, or a part of one, for the present request; no other task runs meanwhile."""
     templates = cast(Environment, current_app.extensions[EXTENSION])
-    return templates.get_template(template).render(trouble=the_core().trouble(), **context)
+    return templates.get_template(template).render(trouble=_trouble(), **context)
+
+
+def _trouble() -> str | None:
+    """Say what is wrong, to who may see anything here."""
+    try:
+        return the_core().trouble() if may(Role.VIEWER) else None
+    except Unauthorized:
+        return None

@@ -12,11 +12,13 @@ from markupsafe import Markup
 from quart import current_app
 
 from ci.model import Build, Status
+from ci.people import Role
 from ci.server.views import BuildView
 from ci.web import words
 from ci.web.core import Core
 from ci.web.filters import Filters
 from ci.web.render import keep_made
+from ci.web.visitors import the_reader
 
 EXTENSION: Final = "rows"  # where an app keeps what makes them
 MAX_ROWS: Final = 2000  # that are kept: 40 lists of 50 lines, some 3 kB each
@@ -40,6 +42,7 @@ class Row:
     typical_s: float | None  # how long such builds take; None unless it runs
     gone_s: int  # since it began; 0 unless it runs
     overdue: str  # by how much it has taken longer, if it is no small difference
+    may_run: bool  # whether its reader may move and cancel it
 
 
 def keep_rows(templates: Environment) -> Callable[[Row], Markup]:
@@ -74,6 +77,7 @@ async def _rows(
 ) -> list[Row]:
     """Say what each line shows; `views` are those of the builds that have not ended."""
     several, now = len(core.repositories) > 1, core.now()
+    may_run = the_reader().may(Role.RUNNER)
     rows, above = [], None
     for build in builds:
         running = build.status is Status.RUNNING
@@ -96,6 +100,7 @@ async def _rows(
                 typical_s=typical_s,
                 gone_s=gone_s,
                 overdue=words.overdue(gone_s, typical_s),
+                may_run=may_run,
             )
         )
         above = build

@@ -11,8 +11,10 @@ from typing import Final, cast
 
 from quart import current_app, request
 
+from ci.people import Role
 from ci.server.views import BuildView, LogView
 from ci.turns import Turns
+from ci.web.visitors import the_reader
 
 EXTENSION: Final = "shared"  # where an app keeps it
 MAX_CHARS: Final = 8_000_000  # of all parts; one has some 40,000: all filters, all open builds
@@ -72,7 +74,7 @@ class Shared:
 
         What asks for parts is not answered with it, whatever its address is.
         """
-        return await self._made(f"whole {request.full_path}", moment, make)
+        return await self._made(f"whole {the_reader().role} {request.full_path}", moment, make)
 
     async def _made(
         self,
@@ -142,12 +144,13 @@ def pace(view: BuildView | None = None) -> int:
     return the_shared().pace * (FAR_PACE if far else 1)
 
 
-def address_of(path: str, query: Iterable[tuple[str, str]]) -> str:
+def address_of(path: str, query: Iterable[tuple[str, str]], role: Role | None) -> str:
     """Name what is asked for, without the version that the page shows already.
 
-    The order counts: of two parameters of one name the first is taken.
+    Those who may do less are shown less. The order counts: of two parameters of one name the first
+    is taken.
     """
-    return f"{path}?{[pair for pair in query if pair[0] != 'v']}"
+    return f"{role} {path}?{[pair for pair in query if pair[0] != 'v']}"
 
 
 def _chars(address: str, known: Known) -> int:
@@ -155,7 +158,7 @@ def _chars(address: str, known: Known) -> int:
 
 
 def _present_address() -> str:
-    return address_of(request.path, request.args.items(multi=True))
+    return address_of(request.path, request.args.items(multi=True), the_reader().role)
 
 
 def _route() -> str:

@@ -33,7 +33,7 @@ async def text_log(number: int) -> Response:
     if request.method == "HEAD":
         body = b""
     response = Response(body, content_type="text/plain; charset=utf-8")
-    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Cache-Control"] = "private, no-cache"
     response.headers["X-Accel-Buffering"] = "no"  # a proxy hands each piece on as it comes
     response.timeout = None  # a build may take longer than a minute
     return response

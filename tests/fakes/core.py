@@ -21,6 +21,7 @@ from ci.model import (
     note_problem,
 )
 from ci.newlines import NewLine, compare
+from ci.people import Asker, Role
 from ci.server.admission import Admission
 from ci.server.views import (
     AgentUse,
@@ -39,6 +40,7 @@ from ci.server.views import (
     Refusal,
     WhyRed,
 )
+from tests.fakes.people import fake_people
 
 OF_AGENTS = 0  # in the place of a build's number
 START = datetime(2026, 11, 21, 14, 3, 22, tzinfo=UTC)
@@ -47,9 +49,13 @@ START = datetime(2026, 11, 21, 14, 3, 22, tzinfo=UTC)
 class FakeCore:
     """Builds and logs in dicts. A test changes them by the methods at the end."""
 
-    def __init__(self, config: ServerConfig | None = None) -> None:
+    def __init__(
+        self, config: ServerConfig | None = None, anonymous: Role | None = Role.VIEWER
+    ) -> None:
         self.config = config or ServerConfig.check({"repository": "https://example.org/demo.git"})
+        self.people = fake_people(self.now, anonymous)
         self.clock: datetime | None = START
+        self.askers: list[Asker | None] = []  # who has changed anything, and how often
         self.healthy = True
         self.in_trouble: str | None = None
         self.in_haste = False  # changes come so fast that open pages are told of none
@@ -103,8 +109,10 @@ class FakeCore:
         command: str,
         priority: int = 0,
         labels: Collection[str] = (),
+        by: Asker | None = None,
     ) -> Build:
         """Check as the server does and take the build."""
+        self.askers.append(by)
         name = repository or next(iter(self.repositories), "")
         if name not in self.repositories:
             raise Rejected(f"repository: {name!r} is not configured", field="repository")
@@ -126,6 +134,7 @@ class FakeCore:
             commit=commit,
             command=command,
             priority=priority,
+            asked_by=by.name if by else "",
             status=Status.WAITING,
             created_at=self.now(),
             labels=asked,
@@ -156,8 +165,9 @@ class FakeCore:
             asked = self.repositories[name], command
         return Admission(self.config).judge(asked, await self.agents())
 
-    async def cancel(self, number: int) -> Build:
+    async def cancel(self, number: int, by: Asker | None = None) -> Build:
         """End a build."""
+        self.askers.append(by)
         view = await self.build(number)
         if view.build.status.ended:
             raise Conflict(f"build {number} has ended already")
@@ -168,8 +178,9 @@ class FakeCore:
             self._put(replace(view, attempts=(*view.attempts[:-1], last)))
         return view.build
 
-    async def move_to_front(self, number: int) -> Build:
+    async def move_to_front(self, number: int, by: Asker | None = None) -> Build:
         """Put a build before all others."""
+        self.askers.append(by)
         view = await self.build(number)
         if view.build.status is not Status.WAITING:
             raise Conflict(f"build {number} does not wait")
@@ -183,7 +194,7 @@ class FakeCore:
             self._put(replace(each, queue_position=place))
         return view.build
 
-    async def rerun(self, number: int) -> Build:
+    async def rerun(self, number: int, by: Asker | None = None) -> Build:
         """Ask for the same again."""
         build = (await self.build(number)).build
         return await self.submit(
@@ -192,6 +203,7 @@ class FakeCore:
             command=build.command,
             priority=build.priority,
             labels=build.labels,
+            by=by,
         )
 
     async def build(self, number: int) -> BuildView:
@@ -397,8 +409,11 @@ class FakeCore:
         """Say that each was busy for half of the last half hour."""
         return {view.agent.name: AgentUse((*[0.0] * 47, 0.5), ended=3) for view in agents}
 
-    async def set_paused(self, name: str, paused: bool, note: str = "") -> None:
+    async def set_paused(
+        self, name: str, paused: bool, note: str = "", by: Asker | None = None
+    ) -> None:
         """Pause or resume an agent."""
+        self.askers.append(by)
         if problem := note_problem(note):
             raise Rejected(f"note: {problem}", field="note")
         if name not in self._agents:
@@ -409,8 +424,9 @@ class FakeCore:
         self._agents[name] = replace(view, agent=agent, state=state, takes_work=not paused)
         self._change()
 
-    async def forget_agent(self, name: str) -> None:
+    async def forget_agent(self, name: str, by: Asker | None = None) -> None:
         """Forget a lost agent."""
+        self.askers.append(by)
         if name not in self._agents:
             raise NotFound(f"there is no agent {name}")
         if self._agents[name].state is not AgentState.LOST:

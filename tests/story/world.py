@@ -26,6 +26,7 @@ from tests.fakes.agent import FakeAgent
 from tests.fakes.checkout import FakeCheckout
 from tests.fakes.host import Host
 from tests.fakes.network import Network
+from tests.fakes.people import CHEAP
 from tests.fakes.runner import FakeMachine, FakeRunner
 from tests.story.life import Life
 
@@ -82,7 +83,7 @@ class World:
             async with (
                 trio.open_nursery() as handlers,
                 self.network.client() as http,
-                open_server(config, http, self.now, self._measure_disk) as server,
+                open_server(config, http, self.now, self._measure_disk, CHEAP) as server,
             ):
                 self.network.apps[SERVER] = Host(create_server_app(server), handlers)
                 task_status.started(server)

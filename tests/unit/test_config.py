@@ -45,6 +45,11 @@ SERVER_VALUES: dict[str, tuple[Any, str]] = {
     "maxConnections": (500, "500"),
     "clientTimeoutSeconds": (7.5, "7.5"),
     "hostNames": (["ci.example.org"], "ci.example.org"),
+    "insecure": (True, "true"),
+    "anonymousView": (False, "false"),
+    "sessionDays": (0.5, "0.5"),
+    "keyFile": ("/etc/ci.key", "/etc/ci.key"),
+    "trustedProxies": (["127.0.0.1", "10.0.0.0/8"], "127.0.0.1,10.0.0.0/8"),
     "defaultCommit": ("trunk", "trunk"),
     "defaultCommand": ("./test.sh -v", "./test.sh -v"),
     "logFormat": ("json", "json"),
@@ -59,6 +64,7 @@ AGENT_VALUES: dict[str, tuple[Any, str]] = {
     "slots": (4, "4"),
     "labels": (["linux", "big"], "linux,big"),
     "dataDir": ("/var/lib/agent", "/var/lib/agent"),
+    "insecure": (True, "true"),
     "agentToken": ("t0ken", "t0ken"),
     "commands": (["build-tools"], "build-tools"),
     "repositories": (["https://git.example.org/*"], "https://git.example.org/*"),
@@ -365,3 +371,18 @@ def test_an_agent_has_a_name() -> None:
     """Its own, or that of the machine with its port."""
     assert AgentConfig.check({"name": "big"}).shown_name == "big"
     assert AgentConfig.check({"port": 99}).shown_name.endswith("-99")
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_flag_that_is_only_said_is_true(kind: Kind, tmp_path: Path) -> None:
+    """As `--insecure`; what follows it is not taken for its value."""
+    config = kind.load(["--insecure", "--port", "83"], {}, tmp_path)
+    assert (config.insecure, config.port) == (True, 83)
+    assert not kind.load(["--insecure", "false"], {}, tmp_path).insecure
+    assert 'insecure = "perhaps"' in _complaint(kind, {"insecure": "perhaps"})
+
+
+@pytest.mark.parametrize("proxy", ["x", "10.0.0.1/8", "10.0.0.0/40", "ci.example.org", ""])
+def test_a_proxy_is_an_address(proxy: str) -> None:
+    """A name could turn into any address."""
+    assert "trustedProxies" in _complaint(ServerConfig, {"trustedProxies": [proxy]})

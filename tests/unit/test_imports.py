@@ -36,6 +36,7 @@ BASE = (
     "ci.onlynumbers",
     "ci.outage",
     "ci.parent",
+    "ci.people",
     "ci.plainlines",
     "ci.policy",
     "ci.program",
@@ -85,6 +86,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.log": ("ci.errors",),
     "ci.model": (),
     "ci.parent": (),
+    "ci.people": (),
     "ci.logfile": ("ci.errors",),
     "ci.program": ("ci.errors", "ci.log", "ci.version"),
     "ci.repository": (),
@@ -117,7 +119,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.server.journal": ("ci.model", "ci.outage", "ci.server.metrics"),
     "ci.server.metrics": ("ci.exposition", "ci.model"),
     "ci.server.views": ("ci.model", "ci.newlines"),
-    "ci.web": (*BASE, "ci.web", "ci.server.core", "ci.server.views"),
+    "ci.web": (*BASE, "ci.web", "ci.server.core", "ci.server.people", "ci.server.views"),
 }
 
 # Library → the only modules or packages that may import it.

@@ -37,6 +37,7 @@ def accept(
         status=Status.WAITING,
         created_at=now,
         labels=request.labels,
+        asked_by=request.asked_by,
     )
     labels = write_labels(build.labels)
     if refusal is not None:
@@ -60,6 +61,7 @@ def accept(
             created_at=build.created_at,
             finished_at=build.finished_at,
             labels=labels,
+            asked_by=build.asked_by,
         )
     )
     assert stored.inserted_primary_key is not None  # every INSERT of one row has one

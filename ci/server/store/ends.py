@@ -86,7 +86,7 @@ def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> End
     return Ended(attempt)
 
 
-def cancel(connection: Connection, number: int, now: datetime) -> Canceled:
+def cancel(connection: Connection, number: int, now: datetime, by: str = "") -> Canceled:
     """Cancel a build.
 
     Raises NotFound, and Conflict when the build has ended.
@@ -94,7 +94,8 @@ def cancel(connection: Connection, number: int, now: datetime) -> Canceled:
     key = builds.c.number == number
     running = and_(attempts.c.build == number, IS_CURRENT)
     ids = tuple(connection.execute(select(attempts.c.id).where(running)).scalars())
-    end = {"reason": Reason.CANCELED, "message": "Somebody canceled it.", "finished_at": now}
+    message = f"{by or 'Somebody'} canceled it."
+    end = {"reason": Reason.CANCELED, "message": message, "finished_at": now}
     started = connection.execute(select(builds.c.started_at).where(key)).scalar()
     if started is not None:
         end["duration_s"] = (now - started).total_seconds()

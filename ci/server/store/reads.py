@@ -142,6 +142,10 @@ class Reads:
         """Return the builds that have ended in the next page of `size` numbers; None = no more."""
         return await self._read_beside(lambda c: removal.ended(c, size, below))
 
+    async def ask(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` finds, which is some rows by key: for the other parts of the store."""
+        return await self._read(work)
+
     def _read_in_thread(self, work: Callable[[Connection], T]) -> T:
         """Read by a connection of its own."""
         with self._reader.engine.connect() as connection:

@@ -26,10 +26,12 @@ from ci.model import (
     Outcome,
     Status,
 )
+from ci.people import Asker
 from ci.server.journal import Journal
 from ci.server.metrics import Metrics
-from ci.server.store import agents, attempts, builds, ends, leases, line, removal
+from ci.server.store import agents, attempts, auditlog, builds, ends, leases, line, removal
 from ci.server.store.agents import Saved
+from ci.server.store.book import Book
 from ci.server.store.damage import Damage
 from ci.server.store.database import Database, open_database
 from ci.server.store.ends import Canceled, Ended
@@ -95,6 +97,7 @@ class Store(Reads):
     ) -> None:
         super().__init__(database.reader, damage)
         self._writer = writer
+        self.book = Book(self, writer, now)
         self._now = now
         self._journal = journal
         self._versions = Versions()
@@ -123,8 +126,11 @@ class Store(Reads):
         request: BuildRequest,
         max_waiting: int | None = None,
         refusal: Outcome | None = None,
+        by: Asker | None = None,
     ) -> Build:
         """Store a new build and return it with its number; with a `refusal` it has ended so.
+
+        It is noted if somebody asked for it.
 
         Raises Busy when `max_waiting` builds wait already, or too many changes.
         """
@@ -140,7 +146,11 @@ class Store(Reads):
                 and builds.waiting(connection) >= max_waiting
             ):
                 raise _line_is_full(max_waiting)
-            return builds.accept(connection, request, self._now(), refusal)
+            now = self._now()
+            build = builds.accept(connection, request, now, refusal)
+            if by is not None:
+                auditlog.note(connection, by, "asked for", f"build {build.number}", now)
+            return build
 
         def tell(build: Build) -> None:
             self._changed(build.number)
@@ -152,8 +162,9 @@ class Store(Reads):
 
         return await self._writer.run(accept, then=tell, most=MAX_ORDERS)
 
-    async def cancel(self, number: int) -> None:
-        """Cancel a build. Raises NotFound, Conflict."""
+    async def cancel(self, number: int, by: Asker | None = None) -> None:
+        """Cancel a build, and note who did it. Raises NotFound, Conflict."""
+        name = by.name if by is not None else ""
 
         def tell(canceled: Canceled) -> None:
             self._changed(number)
@@ -163,11 +174,18 @@ class Store(Reads):
                 self._news.over(id, False)
 
         await self._writer.run(
-            lambda c: ends.cancel(c, number, self._now()), then=tell, most=MAX_ORDERS
+            self._noted(
+                lambda c: ends.cancel(c, number, self._now(), name),
+                by,
+                "canceled",
+                f"build {number}",
+            ),
+            then=tell,
+            most=MAX_ORDERS,
         )
 
-    async def move_to_front(self, number: int) -> None:
-        """Let a build that waits be the next one, also after a restart.
+    async def move_to_front(self, number: int, by: Asker | None = None) -> None:
+        """Let a build that waits be the next one, also after a restart; note who did it.
 
         Raises NotFound, Conflict when it does not wait, and Busy.
         """
@@ -178,7 +196,12 @@ class Store(Reads):
             self._line.remove(number)
             self._line.add(waits)
 
-        await self._writer.run(lambda c: line.move_to_front(c, number), then=tell, most=MAX_ORDERS)
+        moved = "moved to the front"
+        await self._writer.run(
+            self._noted(lambda c: line.move_to_front(c, number), by, moved, f"build {number}"),
+            then=tell,
+            most=MAX_ORDERS,
+        )
 
     async def lease(
         self,
@@ -299,22 +322,36 @@ class Store(Reads):
         paused: bool,
         note: str = "",
         kept: Callable[[Agent], None] | None = None,
+        by: Asker | None = None,
     ) -> Agent:
         """Let an agent take no more work, and `note` why, or take it again; `kept` as above.
 
         Raises NotFound, Busy.
         """
+        action = "paused" if paused else "resumed"
         return await self._writer.run(
-            lambda c: agents.pause(c, name, paused=paused, note=note), then=kept, most=MAX_ORDERS
+            self._noted(
+                lambda c: agents.pause(c, name, paused=paused, note=note),
+                by,
+                action,
+                f"agent {name}",
+                note,
+            ),
+            then=kept,
+            most=MAX_ORDERS,
         )
 
-    async def forget_agent(self, name: str, gone: Callable[[], None]) -> None:
+    async def forget_agent(
+        self, name: str, gone: Callable[[], None], by: Asker | None = None
+    ) -> None:
         """Leave an agent out until it registers again; `gone` is called right after the commit.
 
         Raises NotFound, Conflict while it holds an attempt, and Busy.
         """
         await self._writer.run(
-            lambda c: agents.forget(c, name), then=lambda _: gone(), most=MAX_ORDERS
+            self._noted(lambda c: agents.forget(c, name), by, "forgot", f"agent {name}"),
+            then=lambda _: gone(),
+            most=MAX_ORDERS,
         )
 
     async def agents_seen(self, times: dict[str, datetime]) -> None:
@@ -339,6 +376,25 @@ class Store(Reads):
             connection.execute(health.insert().values(**row))
 
         await self._writer.run(write, shown=False, most=MAX_ORDERS, only_for_caller=True)
+
+    def _noted(
+        self,
+        work: Callable[[Connection], T],
+        by: Asker | None,
+        action: str,
+        subject: str,
+        detail: str = "",
+    ) -> Callable[[Connection], T]:
+        """Let the audit log tell of `work`, in the same transaction, if a person wants it done."""
+        if by is None:
+            return work
+
+        def do(connection: Connection) -> T:
+            done = work(connection)
+            auditlog.note(connection, by, action, subject, self._now(), detail=detail)
+            return done
+
+        return do
 
     def _changed(self, number: int) -> None:
         self._versions.note(number, self.version)

@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from ci.model import MAX_KIND_CHARS
 
-SCHEMA: Final = "0007"  # the newest migration; a test compares
+SCHEMA: Final = "0008"  # the newest migration; a test compares
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -79,6 +79,7 @@ builds = Table(
     Column("exit_code", Integer),
     Column("log_size", BigInteger),
     Column("labels", Text, nullable=False, server_default=""),  # one a line, sorted
+    Column("asked_by", String, nullable=False, server_default=""),  # as the audit log names them
     sqlite_autoincrement=True,  # a number is never used again, not even after its row is gone
 )
 # What lists are filtered by. Whoever asks for all columns but the number gets them in its order.
@@ -225,6 +226,55 @@ Index(
     attempts.c.agent,
     attempts.c.finished_at,
     sqlite_where=IS_OVER,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("role", String, nullable=False),
+    Column("password", Text),  # as argon2 writes it; None for who only comes from elsewhere
+    Column("subject", Text, unique=True),  # who that is elsewhere: ISSUER and SUBJECT of OpenID
+    Column("epoch", Integer, nullable=False),  # grows to end all sessions that began before
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("last_seen", UtcTime),  # when they last logged in
+)
+
+# Sessions that were signed out before their time: the cookie itself can't be taken back.
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("expires_at", UtcTime, nullable=False),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account", String, ForeignKey("accounts.name"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("scope", String, nullable=False),
+    Column("sha256", String, nullable=False, unique=True),  # of the whole token; it is kept nowhere
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("last_used", UtcTime),
+    sqlite_autoincrement=True,
+)
+
+# Who did what. Triggers of the database refuse to change or remove a row.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("who", String, nullable=False),  # "" for somebody without an account
+    Column("address", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),  # what it was done to, such as `build 7`
+    Column("detail", Text, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 # One row that a health check writes to: only a real write tells whether writing works.

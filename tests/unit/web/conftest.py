@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -33,3 +34,11 @@ async def client(core: FakeCore) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an app over the core of this test."""
     async with open_client(core) as client:
         yield client
+
+
+async def form_token(client: httpx.AsyncClient, path: str = "/") -> dict[str, str]:
+    """Take from a page what its forms carry, to be sent with another form."""
+    html = (await client.get(path, headers=BROWSER)).text
+    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', html)
+    assert found is not None
+    return {"form_token": found[1]}

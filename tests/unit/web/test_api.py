@@ -302,4 +302,4 @@ async def test_metrics_are_text(client: httpx.AsyncClient) -> None:
     answer = await client.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["Cache-Control"] == "private, no-cache"

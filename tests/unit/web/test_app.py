@@ -13,7 +13,7 @@ from trio.testing import MockClock
 from ci.web.app import TOP, create_app
 from tests.fakes.asgi import AppTransport
 from tests.fakes.core import FakeCore
-from tests.unit.web.conftest import BROWSER
+from tests.unit.web.conftest import BROWSER, form_token
 
 FORM = {"commit": "main", "command": "x"}
 
@@ -112,8 +112,9 @@ async def test_another_sites_form_is_refused(
 async def test_own_forms_and_programs_are_welcome(
     client: httpx.AsyncClient, headers: dict[str, str]
 ) -> None:
-    """Programs send neither header."""
-    assert (await client.post("/builds", data=FORM, headers=headers)).status_code == 303
+    """Programs send neither header, and need no token; the token of a page is that of its forms."""
+    form = FORM if not headers else FORM | await form_token(client)
+    assert (await client.post("/builds", data=form, headers=headers)).status_code == 303
 
 
 async def test_static_files_are_kept_for_ever(client: httpx.AsyncClient) -> None:
@@ -171,8 +172,9 @@ async def test_own_pages_may_ask_by_any_name_of_the_server(
     client: httpx.AsyncClient, host: str
 ) -> None:
     """An old browser says only Origin, a new one too where there is no TLS; "null" is nobody."""
+    form = FORM | await form_token(client)
     for origin, status in ((f"http://{host}", 303), ("null", 403), ("http://evil.example", 403)):
-        answer = await client.post("/builds", data=FORM, headers={"Host": host, "Origin": origin})
+        answer = await client.post("/builds", data=form, headers={"Host": host, "Origin": origin})
         assert answer.status_code == status
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import trio
 import trio.testing
 from quart_trio import QuartTrio
 
+from ci.people import Reader, Role
 from ci.web.app import create_app
 from ci.web.shared import (
     ENTRY_CHARS,
@@ -24,6 +26,7 @@ from ci.web.shared import (
     Shared,
     address_of,
 )
+from ci.web.visitors import VISITOR, Visitor
 from tests.fakes.asgi import AppTransport
 from tests.fakes.core import FakeCore
 from tests.unit.web.conftest import HTMX
@@ -95,8 +98,15 @@ class Maker:
 
     async def look(self, address: str, moment: str) -> None:
         """Ask as a reader does."""
-        async with QuartTrio(__name__).test_request_context(address):
+        async with asking(address):
             assert len(await self.shared.part(lambda: moment, self)) == self.chars
+
+
+def asking(address: str) -> Any:
+    """Be in the request of somebody, at that address, who may see everything."""
+    scope: Any = {"type": "http", "headers": [], "client": ("10.0.0.1", 1), "scheme": "http"}
+    visitor = Visitor(lambda *_: Reader(role=Role.ADMIN), scope, proxies=())
+    return QuartTrio(__name__).test_request_context(address, scope_base={VISITOR: visitor})
 
 
 async def test_a_whole_page_is_made_once_for_each_state(
@@ -195,9 +205,9 @@ async def test_that_nothing_is_new_takes_room_as_well() -> None:
     """Whoever makes up addresses does not fill the memory with answers of no length."""
     shared = Shared(0, max_chars=10 * ENTRY_CHARS)
     for n in range(30):
-        async with QuartTrio(__name__).test_request_context(f"/{n}"):
+        async with asking(f"/{n}"):
             shared.settle("now")
-    known = [n for n in range(30) if shared.known(address_of(f"/{n}", [])) is not None]
+    known = [n for n in range(30) if shared.known(address_of(f"/{n}", [], Role.ADMIN)) is not None]
     assert known == list(range(21, 30))
 
 
