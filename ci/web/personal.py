@@ -69,5 +69,5 @@ def _who() -> str:
     templates = cast(Environment, current_app.extensions[EXTENSION])
     people = the_core().people
     return templates.get_template("_who.html").render(
-        has_accounts=bool(people.accounts), reader=the_reader(), here=request.full_path
+        has_accounts=bool(people.accounts), reader=the_reader(), here=request.full_path.rstrip("?")
     )
