@@ -18,7 +18,9 @@ from ci.wire import job, registration, result, status
 from ci.wire.fields import Message
 
 TOP = Path(__file__).parent.parent.parent
-TEXTS = sorted([TOP / "README.md", TOP / "CHANGELOG.md", *(TOP / "docs").rglob("*.md")])
+TEXTS = sorted(
+    [TOP / "README.md", TOP / "CHANGELOG.md", TOP / "SECURITY.md", *(TOP / "docs").rglob("*.md")]
+)
 BOTH = (ServerConfig, AgentConfig)
 
 
