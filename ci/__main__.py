@@ -28,10 +28,11 @@ from typing import Final
 import httpx
 import trio
 
+from ci.certificates import pinned_context, plain_context, read_certificate
 from ci.config import AgentConfig, ServerConfig
 from ci.demo import DEMO_COMMAND, DEMO_COMMIT, DEMO_NAME, make_demo
 from ci.errors import CIError
-from ci.listen import open_listener
+from ci.listen import open_listener, url_of
 from ci.parent import STDIN_IS_PARENT
 from ci.policy import TOOLS
 
@@ -53,6 +54,7 @@ class Plan:
     agent: tuple[str, ...]
     environment: Mapping[str, str]
     demo: Path | None
+    certificate: str | None = None  # of the server, in PEM
 
 
 def main() -> int:
@@ -104,12 +106,15 @@ def make_plan(environment: Mapping[str, str], folder: Path) -> Plan:
     for key, number in fitting.items():
         if key not in agent.model_fields_set:
             agent_flags += [f"--{key.replace('_', '-')}", str(number)]
+    if server.certificate and not agent.speaks_tls:
+        agent_flags += ["--server-certificate", str(server.certificate)]
     secret = {}
     if server.agent_token and not agent.agent_token:  # as a flag everybody could read it in `ps`
         secret["CI_AGENT_AGENT_TOKEN"] = server.agent_token
 
     return Plan(
-        url=f"http://{f'[{host}]' if ':' in host else host}:{port}",
+        url=url_of(host, port, tls=server.certificate is not None),
+        certificate=read_certificate(server.certificate) if server.certificate else None,
         server=tuple(server_flags),
         agent=tuple(agent_flags),
         environment={**environment, **secret},
@@ -122,7 +127,7 @@ async def run(plan: Plan) -> int:
     with trio.open_signal_receiver(*_stop_signals()) as signals:
         stop = partial(anext, signals)
         async with open_child("ci.server", plan.server, plan.environment) as server:
-            page = partial(wait_page, plan.url)
+            page = partial(wait_page, plan.url, plan.certificate)
             first = await wait_first(stop=stop, server=server.wait, page=page)
             if first == "page":
                 async with open_child("ci.agent", plan.agent, plan.environment) as agent:
@@ -176,9 +181,10 @@ async def wait_first(**waits: Callable[[], Awaitable[object]]) -> str:
     return done[0]
 
 
-async def wait_page(url: str) -> None:
-    """Wait until something answers at `url`."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+async def wait_page(url: str, certificate: str | None) -> None:
+    """Wait until something answers at `url`; by TLS whoever has this `certificate`."""
+    trusted = pinned_context(certificate) if certificate else plain_context()
+    async with httpx.AsyncClient(trust_env=False, verify=trusted) as client:
         while True:
             try:
                 await client.get(url)

@@ -13,9 +13,9 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from ci.listen import is_loopback
+from ci.listen import is_loopback, url_of
 from ci.model import (
     DEFAULT_LOG_LIMIT,
     MAX_LABELS,
@@ -150,6 +150,12 @@ class ServerConfig(Config):
         (),
         description="names by which browsers reach the pages, beside addresses and localhost; "
         "a loopback server refuses all others",
+    )
+    certificate: Path | None = Field(
+        None, description="PEM file of a certificate: then the server speaks TLS only"
+    )
+    certificate_key: Path | None = Field(
+        None, description="PEM file of its private key; the file of the certificate if absent"
     )
     agent_token: Token | None = Field(
         None, description="secret that server and agents show each other"
@@ -313,6 +319,21 @@ class AgentConfig(Config):
     data_dir: Folder = Field(
         Path("data/agent"), description="folder for mirrors, workspaces and undelivered results"
     )
+    server_certificate: Path | None = Field(
+        None,
+        description="PEM file of the server's own certificate, or of the authority that signed it: "
+        "the server is called by https and believed with no other",
+    )
+    server_tls: bool = Field(
+        False,
+        description="the server is called by https, with a certificate that this system trusts",
+    )
+    certificate: Path | None = Field(
+        None, description="PEM file of a certificate: then the agent speaks TLS only"
+    )
+    certificate_key: Path | None = Field(
+        None, description="PEM file of its private key; the file of the certificate if absent"
+    )
     agent_token: Token | None = Field(
         None, description="secret that server and agents show each other"
     )
@@ -343,6 +364,14 @@ class AgentConfig(Config):
         60, description="what a client has to send a request's head, its body, or to read an answer"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _mind_scheme(cls, values: dict[str, object]) -> dict[str, object]:
+        """Who writes `https://` in front of the server's name means it."""
+        if str(values.get("serverHost")).startswith("https://"):
+            return {"serverTls": True} | values
+        return values
+
     @field_validator("server_host", "host")
     @classmethod
     def _bare_host(cls, value: str) -> str:
@@ -361,8 +390,12 @@ class AgentConfig(Config):
     @property
     def server_url(self) -> str:
         """Where the server is, as an URL without a slash at its end."""
-        host = f"[{self.server_host}]" if ":" in self.server_host else self.server_host
-        return f"http://{host}:{self.server_port}"
+        return url_of(self.server_host, self.server_port, tls=self.speaks_tls)
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether the server is called by https."""
+        return self.server_tls or self.server_certificate is not None
 
     @property
     def bind_host(self) -> str:

@@ -1,6 +1,6 @@
 """One client's connection: Hypercorn speaks HTTP/1.1 on it, we say how long it may take.
 
-Connection.run                reads, until either side ends it
+Connection.run                reads, until either side ends it; agrees on keys before, for TLS
 └─ _answer                    the app, for the request under way
 
 Hypercorn's own connection has no limit for a write, and waits for ever to tell something to an app
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -37,6 +38,7 @@ from hypercorn.utils import parse_socket_addr
 
 from ci.crowd import Crowd
 from ci.http1 import HTTP1, INVITE
+from ci.tls import PlainPeer, TlsStream
 
 log = structlog.get_logger()
 
@@ -46,6 +48,11 @@ KEEP_ALIVE_S: Final = 75.0
 # client has not read yet, such as the answer that its body is too large.
 LINGER_S: Final = 2.0
 READ_BYTES: Final = 1 << 16
+# What a browser shows that was led here by `http://`.
+PLAIN_ANSWER: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 45\r\n"
+    b"Connection: close\r\n\r\nThis port speaks TLS only: write https:// ...\n"
+)
 _RESET: Final = struct.pack("ii", 1, 0)  # linger for 0 s
 _GONE: Final = frozenset({"http.disconnect", "websocket.disconnect"})
 
@@ -71,12 +78,16 @@ class Connection:
         context: WorkerContext,
         crowd: Crowd,
         stream: trio.SocketStream,
+        *,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._app = app
         self._config = config
         self._context = context
         self._crowd = crowd
-        self._stream = stream
+        self._socket = stream.socket
+        self._plain = stream
+        self._stream = stream if tls is None else TlsStream(stream, tls)
         self._state = _State.HEAD
         self._deadline = math.inf  # for the next bytes of the client
         self._reading = trio.CancelScope()
@@ -87,7 +98,7 @@ class Connection:
 
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
-        raw = self._stream.socket
+        raw = self._socket
         try:
             ends = [
                 parse_socket_addr(raw.family, a) for a in (raw.getpeername(), raw.getsockname())
@@ -103,14 +114,15 @@ class Connection:
                     self._context,
                     cast(TaskGroup, self),  # of which only `spawn_app` is asked
                     ConnectionState({}),
-                    ssl=False,
+                    ssl=isinstance(self._stream, TlsStream),
                     client=ends[0],
                     server=ends[1],
                     send=self._take,
                 )
                 self._crowd.enter(self)
                 self._wait(_State.HEAD, self._crowd.limits.client_s)
-                await self._read()
+                if await self._greet():
+                    await self._read()
         except Exception:  # whatever the bytes of a stranger do, they end his connection alone
             if self._crowd.broken.failed() is not None:
                 log.exception("connection broken", client=ends[0])
@@ -132,8 +144,22 @@ class Connection:
         if self._sending.locked():
             # Else the kernel keeps what is unsent and offers it for many minutes.
             with suppress(OSError):
-                self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._stream.socket.close()
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._socket.close()
+
+    async def _greet(self) -> bool:
+        """Agree on keys, in the time that there is for the head; say if that went well."""
+        if not isinstance(self._stream, TlsStream):
+            return True
+        self._reading = trio.CancelScope(deadline=self._deadline)
+        with self._reading, suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            try:
+                await self._stream.do_handshake()
+            except PlainPeer:
+                await self._plain.send_all(PLAIN_ANSWER)
+            else:
+                return True
+        return False
 
     async def _read(self) -> None:
         while (data := await self._receive()) is not None:
@@ -210,11 +236,17 @@ class Connection:
                 self._state = _State.CLOSING  # what follows the request is wrong; its answer is not
                 return
             self._wait(_State.CLOSING, LINGER_S)
-            try:
-                self._stream.socket.shutdown(socket.SHUT_WR)
-            except OSError:
-                self.drop()
+            await self._say_no_more()
             await self._protocol.handle(Closed())
+
+    async def _say_no_more(self) -> None:
+        try:
+            if isinstance(self._stream, TlsStream):
+                with trio.move_on_after(LINGER_S, shield=True):  # see above
+                    await self._stream.say_no_more()
+            self._socket.shutdown(socket.SHUT_WR)
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            self.drop()
 
     def _answering(self) -> bool:
         begun = self._sending.locked() or self._protocol.connection.our_state is h11.SEND_BODY

@@ -46,6 +46,12 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
+def url_of(host: str, port: int, *, tls: bool) -> str:
+    """Write down where something listens, without a slash at the end."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{shown}:{port}"
+
+
 def is_loopback(host: str) -> bool:
     """Whether nobody but this machine reaches `host`."""
     try:

@@ -241,6 +241,7 @@ class Agent:
     first_seen: datetime
     last_seen: datetime
     pause_note: str = ""  # why a person has paused it; empty unless paused
+    certificate: str = ""  # in PEM: it is called by TLS, and must show exactly this one
 
 
 MIN_LOG_LIMIT: Final = 64 << 10  # bytes of an attempt's log; with fewer nobody sees why it is red

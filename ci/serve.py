@@ -8,6 +8,7 @@ serve_app
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -68,10 +69,11 @@ async def serve_app(
     limits: Limits,
     stop: trio.Event,
     *,
+    tls: ssl.SSLContext | None = None,
     graceful_s: float = GRACEFUL_S,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve `app` on `listener`, which it takes over, until `stop` is set.
+    """Serve `app` on `listener`, which it takes over, until `stop` is set; by `tls`, if given.
 
     Requests that are under way then have `graceful_s` seconds to end.
     """
@@ -83,7 +85,7 @@ async def serve_app(
     crowd = Crowd(limits)
 
     async def serve_one(stream: trio.SocketStream) -> None:
-        await Connection(app, config, context, crowd, stream).run()
+        await Connection(app, config, context, crowd, stream, tls=tls).run()
 
     accept = partial(
         trio.serve_listeners,

@@ -33,6 +33,7 @@ from ci.agent.room import Room
 from ci.agent.runner import Runner
 from ci.agent.spool import write_whole
 from ci.agent.tools import Tools
+from ci.certificates import read_certificate
 from ci.config import AgentConfig
 from ci.errors import ConfigError
 from ci.version import program_version
@@ -53,9 +54,11 @@ class Agent:
         runner: Runner,
         checkout: Checkout,
         line: Line,
+        certificate: str,
         nursery: trio.Nursery,
     ) -> None:
         self.config = config
+        self._certificate = certificate
         self.line = line
         self.boot_id = secrets.token_hex(ID_BYTES)
         self.home_id = home_id
@@ -96,6 +99,7 @@ class Agent:
             "protocol": PROTOCOL,
             "draining": attempts.draining,
             "problem": self._tools.problem,
+            "certificate": self._certificate,
             "attempts": [state.model_dump() for state in attempts.states()],
         }
 
@@ -158,6 +162,9 @@ async def open_agent(
         home_id = await blocking.run(_home_id, config.data_dir)
         await blocking.run(_mark_volumes, config.data_dir)
         ground = await blocking.run(Ground, config.data_dir.absolute())
+    certificate = ""
+    if config.certificate is not None:
+        certificate = await blocking.run(read_certificate, config.certificate)
     async with dial(config.server_url) as http, trio.open_nursery() as nursery:
         agent = Agent(
             config,
@@ -165,6 +172,7 @@ async def open_agent(
             ground=ground,
             runner=runner,
             checkout=checkout,
+            certificate=certificate,
             line=Line(ServerClient(http, config.agent_token), Metrics()),
             nursery=nursery,
         )

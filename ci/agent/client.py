@@ -6,12 +6,14 @@ The only file of the agent that imports httpx. Time limits belong to the callers
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import httpx
 
 from ci import blocking
+from ci.certificates import connect_words
 from ci.errors import GivenUp, LogFull, LogGap, PeerRefused, Rejected, Unreachable
 from ci.wire.fields import read
 from ci.wire.refusal import read_json, refusal_words
@@ -26,10 +28,11 @@ _PASSING: Final = (408, 425, 429)  # and every 5xx
 _MAX_RETRY_AFTER_S: Final = 300.0  # a server that asks for more would look dead
 
 
-def dial(url: str) -> httpx.AsyncClient:
+def dial(url: str, trusted: ssl.SSLContext) -> httpx.AsyncClient:
     """Make a client for the server at `url`. Proxies are for the world outside, not for it."""
     return httpx.AsyncClient(
         base_url=url,
+        verify=trusted,
         timeout=None,  # noqa: S113 - the callers have trio.fail_after
         trust_env=False,
     )
@@ -107,13 +110,13 @@ class ServerClient:
         try:
             return await self._http.post(path, content=body, headers=headers, params=parameters)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Unreachable(_words(error), sent=False) from error
+            raise Unreachable(connect_words(error), sent=False) from error
         except RuntimeError as error:
             if not blocking.lacks_thread(error):  # to look the server's name up
                 raise
-            raise Unreachable(_words(error), sent=False) from error
+            raise Unreachable(connect_words(error), sent=False) from error
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise Unreachable(_words(error)) from error
+            raise Unreachable(connect_words(error)) from error
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:
@@ -149,7 +152,3 @@ def _retry_after(answer: httpx.Response) -> float | None:
     """Read the header in seconds; its other form, a date, is not worth a clock."""
     text = answer.headers.get("Retry-After", "")
     return min(float(text), _MAX_RETRY_AFTER_S) if text.isdecimal() else None
-
-
-def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__

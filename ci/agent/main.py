@@ -1,4 +1,4 @@
-"""Start an agent."""
+"""Start an agent; with the word `certificate`, make one for it instead."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ from ci.program import run_program
 
 def main() -> int:
     """Run an agent and return its exit code: 0 when it was stopped, 2 when it can't start."""
+    if sys.argv[1:2] == ["certificate"]:
+        # Nobody else needs what it takes to make one, which is slow to import.
+        from ci import newcertificate  # noqa: PLC0415
+
+        return newcertificate.main(AgentConfig, sys.argv[2:])
 
     def load() -> AgentConfig:
         return AgentConfig.load(sys.argv[1:], os.environ, Path.cwd())

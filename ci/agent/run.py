@@ -16,6 +16,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 
 import structlog
 import trio
@@ -26,11 +27,12 @@ from ci.agent.app import MAX_BODY
 from ci.agent.checkout import GitCheckout
 from ci.agent.client import dial
 from ci.agent.runner import ShellRunner
+from ci.certificates import plain_context, serving_context, trusted_context
 from ci.config import AgentConfig
 from ci.datafolder import hold_folder
 from ci.errors import ConfigError
 from ci.limits import make_limits
-from ci.listen import is_loopback, open_listener
+from ci.listen import is_loopback, open_listener, url_of
 from ci.program import keep_what_lasts
 from ci.serve import serve_app
 
@@ -44,6 +46,10 @@ async def run_agent(config: AgentConfig) -> None:
             f"LC_ALL, LANG: they mean {encoding}, and builds are in UTF-8; "
             "start the agent with LC_ALL=C.UTF-8"
         )
+    tls = None
+    if config.certificate is not None:
+        tls = serving_context(config.certificate, config.certificate_key)
+    trusted = trusted_context(config.server_certificate) if config.speaks_tls else plain_context()
     limits = make_limits(config.max_connections, config.client_timeout_seconds, MAX_BODY)
     check_safe(config)
     with (
@@ -56,7 +62,9 @@ async def run_agent(config: AgentConfig) -> None:
         runner = ShellRunner(config.kill_grace_seconds)
         checkout = GitCheckout(config.data_dir.absolute() / "mirrors")
         async with (
-            open_agent(config, dial=dial, runner=runner, checkout=checkout) as agent,
+            open_agent(
+                config, dial=partial(dial, trusted=trusted), runner=runner, checkout=checkout
+            ) as agent,
             trio.open_nursery() as nursery,
         ):
             nursery.start_soon(folder.serve)
@@ -64,8 +72,7 @@ async def run_agent(config: AgentConfig) -> None:
             async with trio.open_nursery() as serving:
                 stop = trio.Event()
                 keep_what_lasts()
-                await serving.start(serve_app, agent.app, listener, limits, stop)
-                shown = f"[{host}]" if ":" in host else host
+                await serving.start(partial(serve_app, tls=tls), agent.app, listener, limits, stop)
                 log.info(
                     "rules in force",
                     commands=config.command_policy.rules,
@@ -74,7 +81,7 @@ async def run_agent(config: AgentConfig) -> None:
                 )
                 log.info(
                     "listening",
-                    url=f"http://{shown}:{port}",
+                    url=url_of(host, port, tls=tls is not None),
                     agent=config.shown_name,
                     server=config.server_url,
                     data=str(config.data_dir),

@@ -56,7 +56,9 @@ async def open_server(
     """
 
     def dial(agent: Agent) -> AgentClient:
-        return AgentClient(http, agent.host, agent.port, config.agent_token)
+        return AgentClient(
+            http, agent.host, agent.port, config.agent_token, certificate=agent.certificate
+        )
 
     journal = Journal(Metrics())
     async with open_store(config.data_dir, now, journal) as store, trio.open_nursery() as nursery:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import ssl
 import time
 from collections.abc import Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -13,7 +12,9 @@ from typing import Any
 import httpx
 
 from ci import blocking
+from ci.certificates import connect_words, pinned_context, plain_context
 from ci.errors import PeerRefused, Unreachable
+from ci.listen import url_of
 from ci.wire import job, status
 from ci.wire.refusal import refusal_words
 from ci.wire.status import AgentStatus, read_status
@@ -29,6 +30,9 @@ _NOT_SENT = (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, Un
 KEEP_ALIVE_S = 30.0
 # Nobody has called an agent at this address for so long that no request is under way any more.
 FORGET_S = 600.0
+
+_CERTIFICATE = "ci.certificate"  # of the agent that is asked, among the extensions of a request
+_Place = tuple[str, int | None, str]  # host, port and certificate
 
 Http = httpx.AsyncClient  # so that nobody else has to import it
 
@@ -56,17 +60,16 @@ class _PoolPerAgent(httpx.AsyncBaseTransport):
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._pools: dict[tuple[str, int | None], tuple[httpx.AsyncHTTPTransport, float]] = {}
-        # Agents are called by plain HTTP. Made once: to read the system's certificates for each
-        # agent would take 20 ms, and these trust nobody.
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._pools: dict[_Place, tuple[httpx.AsyncHTTPTransport, float]] = {}
+        self._plain = plain_context()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send it by the pool of its address."""
-        address = request.url.host, request.url.port
+        certificate = request.extensions.get(_CERTIFICATE, "")
+        address = request.url.host, request.url.port, certificate
         now = self._now()
         is_new = address not in self._pools
-        pool = self._new_pool() if is_new else self._pools[address][0]
+        pool = self._new_pool(certificate) if is_new else self._pools[address][0]
         self._pools[address] = pool, now
         if is_new:
             await self._forget(now)
@@ -76,9 +79,10 @@ class _PoolPerAgent(httpx.AsyncBaseTransport):
         """Close all connections."""
         await self._forget(math.inf)
 
-    def _new_pool(self) -> httpx.AsyncHTTPTransport:
+    def _new_pool(self, certificate: str) -> httpx.AsyncHTTPTransport:
+        trusted = pinned_context(certificate) if certificate else self._plain
         limits = httpx.Limits(max_connections=None, keepalive_expiry=KEEP_ALIVE_S)
-        return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, trust_env=False)
+        return httpx.AsyncHTTPTransport(verify=trusted, limits=limits, trust_env=False)
 
     async def _forget(self, now: float) -> None:
         """Close what has not been used for long: an agent may come from another port each time."""
@@ -89,13 +93,18 @@ class _PoolPerAgent(httpx.AsyncBaseTransport):
 
 
 class AgentClient:
-    """What the server asks of one agent. Every method raises Unreachable or PeerRefused."""
+    """What the server asks of one agent. Every method raises Unreachable or PeerRefused.
 
-    def __init__(self, http: Http, host: str, port: int, token: str | None) -> None:
+    With a `certificate` it is called by TLS, and must show that one.
+    """
+
+    def __init__(
+        self, http: Http, host: str, port: int, token: str | None, *, certificate: str = ""
+    ) -> None:
         self._http = http
         self._headers = token_headers(token)
-        shown_host = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown_host}:{port}"
+        self._extensions = {_CERTIFICATE: certificate}
+        self.url = url_of(host, port, tls=bool(certificate))
 
     async def build(self, body: dict[str, Any]) -> None:
         """Hand an attempt over; returns when the agent has taken it."""
@@ -123,20 +132,25 @@ class AgentClient:
         answer = b""
         try:
             async with self._http.stream(
-                method, self.url + path, content=content, headers=headers
+                method,
+                self.url + path,
+                content=content,
+                headers=headers,
+                extensions=self._extensions,
             ) as response:
                 async for chunk in response.aiter_bytes():
                     answer += chunk
                     if len(answer) > MAX_ANSWER_BYTES:
                         break
         except _NOT_SENT as error:
-            raise Unreachable(f"can't connect to {self.url}: {error}", sent=False) from error
+            problem = connect_words(error)
+            raise Unreachable(f"can't connect to {self.url}: {problem}", sent=False) from error
         except RuntimeError as error:
             if not blocking.lacks_thread(error):  # to look the agent's name up
                 raise
             raise Unreachable(f"can't look up {self.url}: {error}", sent=False) from error
         except httpx.HTTPError as error:
-            problem = str(error) or type(error).__name__
+            problem = connect_words(error)
             raise Unreachable(f"no answer from {self.url}{path}: {problem}") from error
         if response.is_success:
             return answer

@@ -398,6 +398,7 @@ class Server:
                 version=said.version,
                 boot_id=said.boot_id,
                 home_id=said.home_id,
+                certificate=said.certificate,
                 native=said.protocol > 0,
                 paused=False,
                 first_seen=now,

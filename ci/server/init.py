@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import os
 import secrets
 import sys
@@ -28,6 +27,7 @@ from ci.server.people.accounts import Accounts
 from ci.server.people.keys import open_keys
 from ci.server.people.passwords import Passwords
 from ci.server.store.store import open_store
+from ci.settingsfile import change_file, file_of
 
 WORDS: Final = ("init", "password")
 TOKEN_BYTES: Final = 32
@@ -42,7 +42,7 @@ def main(word: str, arguments: Sequence[str]) -> int:
         config = ServerConfig.load(rest, os.environ, Path.cwd())
         with hold_folder(config.data_dir):
             if word == "init":
-                _say(trio.run(init, config, name, _file(rest)))
+                _say(trio.run(init, config, name, file_of(ServerConfig, rest)))
             else:
                 _say(trio.run(set_password, config, name))
     except* (ConfigError, StoreError, RequestError) as group:
@@ -60,7 +60,7 @@ async def init(config: ServerConfig, name: str, file: Path) -> list[str]:
     """
     said = []
     if config.agent_token is None:
-        _write_token(file)
+        change_file(file, {"agentToken": secrets.token_urlsafe(TOKEN_BYTES)})
         said += [
             f"agentToken: made, in {file}, which only you can read.",
             "Put the same line into agent-conf.json of each agent.",
@@ -124,30 +124,6 @@ def _read_name(word: str, arguments: Sequence[str]) -> tuple[str, list[str]]:
         parser.add_argument("admin", metavar="NAME", help="of the account")
     known, rest = parser.parse_known_args(arguments)
     return str(known.admin), rest
-
-
-def _file(arguments: Sequence[str]) -> Path:
-    """Name the file of the configuration that these flags read."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--config", default=ServerConfig.file_name)
-    return Path(parser.parse_known_args(arguments)[0].config)
-
-
-def _write_token(file: Path) -> None:
-    """Add an agent token to the file, which is made if it is not there; others can't read it."""
-    try:
-        settings = json.loads(file.read_text("utf-8")) if file.exists() else {}
-        draft = file.with_name(f".{file.name}.new")
-        draft.unlink(missing_ok=True)
-        draft.touch(0o600)
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        text = json.dumps(settings | {"agentToken": token}, indent=2, ensure_ascii=False)
-        draft.write_text(f"{text}\n", "utf-8")
-        draft.replace(file)
-    except OSError as error:
-        raise ConfigError(
-            f"{file}: the agent token can't be written to it ({error.strerror})"
-        ) from error
 
 
 def _say(lines: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Start the server; with the words `check`, `init` and `password`, do what these say instead."""
+"""Start the server; with `check`, `init`, `password` and `certificate` do what these say."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ def main() -> int:
 
     if sys.argv[1:2] and sys.argv[1] in init.WORDS:
         return init.main(sys.argv[1], sys.argv[2:])
+
+    if sys.argv[1:2] == ["certificate"]:
+        # Nobody else needs what it takes to make one, which is slow to import.
+        from ci import newcertificate  # noqa: PLC0415
+
+        return newcertificate.main(ServerConfig, sys.argv[2:])
 
     def load() -> ServerConfig:
         return ServerConfig.load(sys.argv[1:], os.environ, Path.cwd())

@@ -22,11 +22,12 @@ import structlog
 import trio
 from quart_trio import QuartTrio
 
+from ci.certificates import serving_context
 from ci.config import ServerConfig
 from ci.datafolder import HeldFolder, hold_folder
 from ci.errors import ConfigError, StoreDamaged
 from ci.limits import make_limits, raise_file_limit
-from ci.listen import is_loopback, open_listener
+from ci.listen import is_loopback, open_listener, url_of
 from ci.program import keep_what_lasts
 from ci.serve import serve_app
 from ci.server.api import create_blueprint
@@ -50,6 +51,9 @@ async def run_server(config: ServerConfig) -> None:
             "repository: none is given, so there is nothing to build; "
             "set repository in server-conf.json, or use --repository URL-OR-PATH"
         )
+    tls = None
+    if config.certificate is not None:
+        tls = serving_context(config.certificate, config.certificate_key)
     raise_file_limit()
     limits = make_limits(
         config.max_connections, config.client_timeout_seconds, config.max_body_bytes
@@ -69,11 +73,11 @@ async def run_server(config: ServerConfig) -> None:
                 async with trio.open_nursery() as serving:
                     app = create_server_app(server)
                     keep_what_lasts()
-                    await serving.start(serve_app, app, listener, limits, stop)
-                    shown = f"[{host}]" if ":" in host else host
+                    await serving.start(partial(serve_app, tls=tls), app, listener, limits, stop)
                     policy = config.command_policy
                     log.info("rules in force", commands=policy.rules, why=policy.why)
-                    log.info("listening", url=f"http://{shown}:{port}", data=str(config.data_dir))
+                    url = url_of(host, port, tls=tls is not None)
+                    log.info("listening", url=url, data=str(config.data_dir))
                 nursery.cancel_scope.cancel()
     log.info("stopped")
 

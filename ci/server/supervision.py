@@ -161,7 +161,8 @@ class Supervision:
 
 def essence(agent: Agent) -> tuple[object, ...]:
     """What makes a new link needed when it changes."""
-    return agent.host, agent.port, agent.slots, agent.labels, agent.boot_id, agent.native
+    where = agent.host, agent.port, agent.certificate
+    return where, agent.slots, agent.labels, agent.boot_id, agent.native
 
 
 def tell_unstored(outage: Outage, what: str, error: StoreFailed) -> None:

@@ -142,6 +142,7 @@ def agent(view: AgentView, use: AgentUse) -> dict[str, Any]:
         "takes_work": view.takes_work,
         "host": agent.host,
         "port": agent.port,
+        "tls": bool(agent.certificate),
         "slots": agent.slots,
         "labels": list(agent.labels),
         "version": agent.version or None,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from ci.certificates import MAX_PEM_CHARS, certificate_problem
 from ci.errors import Rejected
 from ci.model import MAX_LABEL_CHARS, MAX_LABELS
 from ci.wire.fields import PROTOCOL, Id, LeaseMark, Line, Message, Port, Size, read, spelled
@@ -61,6 +62,13 @@ def _printable(said: str) -> str:
     return said
 
 
+def _certificate(said: str) -> str:
+    if said and (problem := certificate_problem(said)):
+        raise ValueError(problem)
+    return said
+
+
+Certificate = Annotated[str, Field(max_length=MAX_PEM_CHARS), AfterValidator(_certificate)]
 Word = Annotated[str, Field(max_length=MAX_LABEL_CHARS), AfterValidator(_printable)]
 
 
@@ -90,6 +98,7 @@ class Registration(Message):
     home_id: Word = ""
     protocol: int = 0
     draining: bool = False
+    certificate: Certificate = ""  # its own: the server calls it by TLS then
     problem: Line = ""  # why it takes no build now, for people
     attempts: tuple[AttemptState, ...] = ()
 

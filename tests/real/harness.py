@@ -34,7 +34,7 @@ IDLE_S: Final = 1.0  # so long a connection is used again: no server here closes
 _KILL_LOOKS: Final = 5  # then what is left can't be killed, and the test that looks says so
 _HELD_LOOKS: Final = 4000  # a command that nobody lets go on ends by itself after some minutes
 COOKIE: Final = "CI_TEST_COOKIE"
-_URL: Final = re.compile(r'\blistening\b.*\burl(?:=|": ")http://\S+?:(\d+)')
+_URL: Final = re.compile(r'\blistening\b.*\burl(?:=|": ")https?://\S+?:(\d+)')
 ENDED: Final = frozenset({"success", "failure", "error", "canceled"})
 
 
@@ -88,7 +88,8 @@ class Program:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "https" if "certificate" in self.flags else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     @property
     def words(self) -> str:
@@ -225,7 +226,10 @@ class Site:
         self.folder = folder
         self.cookie = uuid.uuid4().hex
         self.http = httpx.Client(
-            trust_env=False, timeout=START_S, limits=httpx.Limits(keepalive_expiry=IDLE_S)
+            trust_env=False,
+            timeout=START_S,
+            limits=httpx.Limits(keepalive_expiry=IDLE_S),
+            verify=False,
         )
         self.environment = clean_environment() | {
             COOKIE: self.cookie,

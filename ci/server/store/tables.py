@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from ci.model import MAX_KIND_CHARS
 
-SCHEMA: Final = "0008"  # the newest migration; a test compares
+SCHEMA: Final = "0009"  # the newest migration; a test compares
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -160,6 +160,7 @@ agents = Table(
     # By a person. The row stays, since attempts name their agent.
     Column("forgotten", Boolean, nullable=False, server_default=false()),
     Column("pause_note", Text, nullable=False, server_default=""),  # why it is paused, in words
+    Column("certificate", Text, nullable=False, server_default=""),  # its own, in PEM
 )
 
 jobs = Table(
