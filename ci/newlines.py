@@ -48,6 +48,7 @@ class News:
     other_lines: int  # of the other log
     new: int  # of them, whether they are shown or not
     errors: int  # shapes of new lines that look like an error
+    last: NewLine | None  # of all new lines: what went wrong stands at the end of most logs
     runs: tuple[tuple[NewLine, ...], ...]  # lines that follow each other, in the log's order
     hidden: int  # shapes of new lines that are not shown since there are too many
     missing: int  # shapes that did not come again
@@ -120,6 +121,7 @@ class Comparison:
         self._next = 1  # the number of the line that follows these
         self._previous = 0  # the number of the line that was found last
         self._lines = self._new = self._error_shapes = 0
+        self._last: NewLine | None = None
         self._is_full = known.is_full
 
     def add(self, number: int, lines: list[bytes]) -> None:
@@ -138,6 +140,7 @@ class Comparison:
             elif key in self._times:
                 self._new += 1
                 self._times[key] += 1
+                self._last = NewLine(number + index, lines[index])
             elif left is None and _WORD.search(shapes[index]):
                 self._find(number + index, around, above + index, _is_error(printed[index]))
             elif left == 0 and key not in self._dull:
@@ -159,6 +162,7 @@ class Comparison:
             return
         text, key = around[place]
         self._times[key] = 1
+        self._last = NewLine(number, text)
         between = min(number - self._previous - 1, place)
         self._previous = number
         if between > GAP_LINES:
@@ -191,6 +195,7 @@ class Comparison:
             other_lines=self._known.lines,
             new=self._new,
             errors=self._error_shapes,
+            last=self._last,
             runs=tuple(self._runs(shown)),
             hidden=len(self._times) - len(shown),
             missing=len(missing),

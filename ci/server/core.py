@@ -48,9 +48,9 @@ from ci.server.views import (
     BuildPage,
     BuildView,
     Counts,
+    Headline,
     Health,
     Judgement,
-    LogHit,
     LogHits,
     LogView,
     Neighbours,
@@ -329,10 +329,13 @@ class Server:
         """Say which green build one that went wrong can be compared with, without doing it."""
         return await self._explainer.choose(view)
 
-    async def first_new_error(self, why: WhyRed) -> LogHit | None:
-        """Return the first error that the green build did not print, where that is quickly told."""
+    async def headline(self, why: WhyRed) -> Headline | None:
+        """Return the line that says most of what the green build did not print.
+
+        None where nobody has compared, and that is not quickly done.
+        """
         with trio.move_on_after(COMPARE_S):
-            return await self._explainer.first_new_error(why)
+            return await self._explainer.headline(why)
         return None
 
     async def why_red(self, number: int) -> WhyRed:

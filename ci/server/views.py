@@ -134,6 +134,14 @@ class LogNews:
 
 
 @dataclass(frozen=True, slots=True)
+class Headline:
+    """What a red log says at first sight that the green one does not; None: no line is new."""
+
+    hit: LogHit | None
+    is_error: bool  # the first new line that looks like one; else it is the last new line
+
+
+@dataclass(frozen=True, slots=True)
 class WhyRed:
     """Why a build may have failed; `problem` says in a sentence why nobody knows, else empty."""
 

@@ -10,7 +10,7 @@ from ci.server.comparison import Comparisons
 from ci.server.logs import Logs
 from ci.server.logsearch import whole_line
 from ci.server.store.store import Store
-from ci.server.views import BuildView, LogHit, WhyRed
+from ci.server.views import BuildView, Headline, WhyRed
 
 TRIED: Final = 5  # green builds: when so many have no log any more, the older ones have none either
 
@@ -81,13 +81,15 @@ class Explainer:
         words = "builds like it have no" if len(candidates) > 1 else "build like it has no"
         return WhyRed(view, problem=f"The last green {words} log any more: {builds}.")
 
-    async def first_new_error(self, why: WhyRed) -> LogHit | None:
-        """Return the first error that the green log has not, where that is quickly told."""
+    async def headline(self, why: WhyRed) -> Headline | None:
+        """Return the line that says most, where that is quickly told; None: nobody has compared."""
         logs = _logs(why)
         if logs is None or not self._comparisons.is_quick(*logs):
             return None
-        line = (await self._comparisons.compare(*logs)).news.first_error
-        return None if line is None else whole_line(line.number, line.text)
+        news = (await self._comparisons.compare(*logs)).news
+        line = news.first_error or news.last
+        hit = None if line is None else whole_line(line.number, line.text)
+        return Headline(hit, is_error=news.first_error is not None)
 
     def _problem(self, view: BuildView) -> str | None:
         """Say why the log of a build that went wrong can't be compared, or None."""

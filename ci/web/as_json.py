@@ -96,6 +96,7 @@ def why_red(why: WhyRed) -> dict[str, Any]:
             "green_lines": found.news.other_lines,
             "new": found.news.new,
             "errors": found.news.errors,
+            "last_line": None if found.news.last is None else found.news.last.number,
             "little_in_common": found.news.is_strange,
             "runs": [[_new_line(line) for line in run] for run in found.news.runs],
             "hidden": found.news.hidden,

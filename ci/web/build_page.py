@@ -112,14 +112,17 @@ async def _head(core: Core, view: BuildView, stamps: tuple[str, str]) -> dict[st
 
 
 async def _cause(core: Core, view: BuildView) -> dict[str, Any]:
-    """Find the first line of a build that went wrong which looks like an error, and is new."""
+    """Find the line of a build that went wrong which says most.
+
+    Where the log was compared, no line that the green build printed as well is the cause.
+    """
     if view.build.status not in _WENT_WRONG:
-        return dict.fromkeys(("why", "new_error", "first_error"))
+        return dict.fromkeys(("why", "headline", "first_error"))
     why = await core.compared_with(view)
-    new = await core.first_new_error(why)
-    look = new is None and view.attempts
+    headline = await core.headline(why)
+    look = headline is None and view.attempts
     first = await core.first_error(view.attempts[-1].id) if look else None
-    return {"why": why, "new_error": new, "first_error": first}
+    return {"why": why, "headline": headline, "first_error": first}
 
 
 async def _send_build(

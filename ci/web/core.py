@@ -19,9 +19,9 @@ from ci.server.views import (
     BuildPage,
     BuildView,
     Counts,
+    Headline,
     Health,
     Judgement,
-    LogHit,
     LogHits,
     LogView,
     Neighbours,
@@ -144,8 +144,8 @@ class Core(Protocol):
     async def compared_with(self, view: BuildView) -> WhyRed:
         """Say which green build one that went wrong can be compared with, if any."""
 
-    async def first_new_error(self, why: WhyRed) -> LogHit | None:
-        """Find the first error that the green build did not print; None of long logs, too."""
+    async def headline(self, why: WhyRed) -> Headline | None:
+        """Find the line that says most of what the green build did not print; None of long logs."""
 
     async def why_red(self, number: int) -> WhyRed:
         """Say what a build that went wrong printed that the last green one like it did not."""

@@ -30,6 +30,7 @@ from ci.server.views import (
     BuildPage,
     BuildView,
     Counts,
+    Headline,
     Health,
     Judgement,
     LogHit,
@@ -364,11 +365,15 @@ class FakeCore:
         self.compares_for -= is_shown
         return replace(why, found=None, looked_at=1_000_000)
 
-    async def first_new_error(self, why: WhyRed) -> LogHit | None:
+    async def headline(self, why: WhyRed) -> Headline | None:
         """Take it from what the test says, if it does."""
         said = self.whys.get(why.view.build.number)
-        line = said.found.news.first_error if said is not None and said.found else None
-        return None if line is None else LogHit(line.number, "", line.text.decode(), "")
+        if said is None or said.found is None:
+            return None
+        news = said.found.news
+        line = news.first_error or news.last
+        hit = None if line is None else LogHit(line.number, "", line.text.decode(), "")
+        return Headline(hit, is_error=news.first_error is not None)
 
     async def compared_with(self, view: BuildView) -> WhyRed:
         """Choose the last green one before it, or what the test says."""

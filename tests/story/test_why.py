@@ -54,6 +54,15 @@ async def start(world: World) -> Agent:
     return Agent(world, agent)
 
 
+async def headline(world: World, number: int) -> tuple[int, str] | str:
+    """The line on top of a build's page."""
+    view = await world.server.build(number)
+    found = await world.server.headline(await world.server.compared_with(view))
+    if found is None:
+        return "not compared"
+    return "nothing is new" if found.hit is None else (found.hit.line, found.hit.text)
+
+
 def lose_log(world: World, number: int) -> None:
     """Remove a log, as somebody does who needs room."""
     (world.folder / "server" / "logs" / "000000" / f"{number}.1.1.log").unlink()
@@ -156,18 +165,33 @@ async def test_the_first_error_is_one_that_the_green_build_has_not(
     await agent.build(usual)
     trace = "Traceback (most recent call last):\n  in sum\nSumError: none\nerror: end\n"
 
-    async def headline(log: str) -> tuple[int, str] | None:
-        view = await world.server.build(await agent.build(log, 1))
-        hit = await world.server.first_new_error(await world.server.compared_with(view))
-        return None if hit is None else (hit.line, hit.text)
+    assert await headline(world, await agent.build(usual + RED, 1)) == (3, "error: 2 is not 3")
+    red = usual + "\x1b[31mFAILED\x1b[0m it\n"
+    assert await headline(world, await agent.build(red, 1)) == (2, "FAILED it")
+    assert await headline(world, await agent.build(usual + trace, 1)) == (4, "SumError: none")
 
-    assert await headline(usual + RED) == (3, "error: 2 is not 3")
-    assert await headline(usual + "\x1b[31mFAILED\x1b[0m it\n") == (2, "FAILED it")
-    assert await headline(usual + trace) == (4, "SumError: none")
-    assert await headline(usual + "words\n") is None
-    assert await headline(usual + "x\n" * SHORT_BYTES + RED) is None
-    lonely = await world.server.build(await agent.build(RED, 1, command="true"))
-    assert await world.server.first_new_error(await world.server.compared_with(lonely)) is None
+
+async def test_without_a_new_error_the_last_new_line_says_most(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """And never one that the green build printed as well, whatever it looks like."""
+    agent = await start(world)
+    usual = "error: as usual\n"
+    await agent.build(usual + "bye\n")
+    red = await agent.build(usual + "retry 1\nno host\nretry 2\nbye\n", 1)
+    assert await headline(world, red) == (4, "retry 2")
+    assert await headline(world, await agent.build(usual, 1)) == "nothing is new"
+
+
+async def test_what_is_not_compared_at_once_has_no_new_line(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Long logs, and a build that has nothing to be compared with."""
+    agent = await start(world)
+    await agent.build(GREEN)
+    long = await agent.build("x\n" * SHORT_BYTES + RED, 1)
+    assert await headline(world, long) == "not compared"
+    assert await headline(world, await agent.build(RED, 1, command="true")) == "not compared"
 
 
 @pytest.mark.parametrize("reason", ["checkout_failed", "command_refused"])

@@ -179,6 +179,24 @@ async def test_the_first_new_error_stands_on_top_of_the_build(
     assert '<a href="/build/2?line=2#L2"><code>error: &lt;broken&gt;</code></a>' in html
 
 
+async def test_without_a_new_error_the_last_new_line_stands_there(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Never an old one, which is not the cause; nothing, where nothing is new."""
+    await build(client, core, b"error: as usual\n", Status.SUCCESS)
+    await build(client, core, b"error: as usual\nno\n<host>\n", Status.FAILURE)
+    await build(client, core, b"error: as usual\n", Status.FAILURE)
+    for number in (2, 3):
+        core.whys[number] = await core.why_red(number)
+    html = check(await client.get("/build/2"))
+    assert 'Last new line, 3: <a href="/build/2?line=3#L3"><code>&lt;host&gt;</code></a>' in html
+    html = check(await client.get("/build/2/why"))
+    assert 'The last one is line 3: <a href="/build/2?line=3#L3">' in html
+    html = check(await client.get("/build/3"))
+    assert "rror at line" not in html
+    assert "Last new line" not in html
+
+
 async def test_a_single_line_is_one_line(client: httpx.AsyncClient, core: FakeCore) -> None:
     """As one says it."""
     await build(client, core, GREEN, Status.SUCCESS)
@@ -270,4 +288,5 @@ async def test_programs_are_told_the_same(client: httpx.AsyncClient, core: FakeC
     assert {"line": 8, "text": "error: 2 is not 3", "new": True, "error": True, "alike": 0} in lines
     assert news["missing_lines"] == [{"line": 7, "text": "bye"}]
     assert (news["lines"], news["new"], news["errors"], news["hidden"]) == (9, 3, 1, 0)
+    assert news["last_line"] == 9
     assert (news["little_in_common"], news["left_out"], news["too_many_kinds"]) == (False, 0, False)
