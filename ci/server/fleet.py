@@ -19,7 +19,7 @@ from ci.errors import (
     StoreFailed,
     TooManyAgents,
 )
-from ci.model import Agent, Attempt
+from ci.model import Agent, Attempt, Labels
 from ci.outage import Outage
 from ci.people import Asker
 from ci.server.journal import Journal
@@ -83,6 +83,11 @@ class Fleet:
     def members(self) -> tuple[Member, ...]:
         """All agents, by name."""
         return tuple(self._members[name] for name in sorted(self._members))
+
+    def free_slots(self, labels: Labels) -> int:
+        """Count the slots that are free now for one that asks for `labels`."""
+        able = (each for each in self._members.values() if each.labels.issuperset(labels))
+        return sum(member.free_slots for member in able)
 
     async def register(self, said: Agent, *, draining: bool = False, problem: str = "") -> Member:
         """Take in an agent, or what a known one says anew; its link is made afresh if need be.

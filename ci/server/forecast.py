@@ -14,11 +14,14 @@ from typing import Final
 
 from ci.model import Labels
 
-# What has run longer than such builds usually do may end at any moment or hang. That it takes so
-# much of its time once more is as good a guess as any, and grows with what speaks for the latter.
-OVERTIME: Final = 0.1
 FREE: Final = -1.0
 MINUTE: Final = 60
+# What has run longer than such builds usually do may end at any moment or hang. That it takes so
+# much of its time once more is as good a guess as any, and grows with what speaks for the latter;
+# until it is more likely that it hangs. A slow network may cost any build a minute.
+OVERTIME: Final = 0.1
+LOST_TRACK: Final = 3  # times the usual time
+LEAST_S: Final = MINUTE  # beyond the usual time
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 # Rounded to so many seconds up to a limit, so that a sentence does not change at each look.
@@ -26,10 +29,12 @@ STEPS: Final = ((MINUTE, 10), (HOUR, MINUTE), (5 * HOUR, HOUR // 4), (math.inf, 
 
 
 def remaining_s(usual_s: float | None, elapsed_s: float) -> float:
-    """Guess how many seconds a build goes on that has run for `elapsed_s`."""
+    """Guess how many seconds a build goes on that has run for `elapsed_s`; infinity: no idea."""
     if usual_s is None:
         return math.inf
     elapsed_s = max(0.0, elapsed_s)  # less than nothing when the clock was set back
+    if elapsed_s > max(LOST_TRACK * usual_s, usual_s + LEAST_S):
+        return math.inf
     return usual_s - elapsed_s if elapsed_s < usual_s else OVERTIME * elapsed_s
 
 

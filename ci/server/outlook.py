@@ -44,11 +44,13 @@ class Wait:
 class Why:
     """Why builds that ask for the same labels are not taken now.
 
-    `problem` says briefly why nothing can be estimated; it is empty when it can.
+    `problem` says briefly why nothing can be estimated; it is empty when it can. `overdue` are
+    builds that run so much longer than usual that nobody knows when they end.
     """
 
     words: str
     problem: str
+    overdue: Sequence[int]
 
 
 class Sight:
@@ -57,34 +59,38 @@ class Sight:
     def __init__(
         self,
         agents: Sequence[AgentView],
+        fleet: Fleet,
         remaining_s: Mapping[int, float],
         line: Forecast,
         starts_s: Mapping[int, float],
         *,
+        has_history: bool,
         short: bool,
     ) -> None:
         """`remaining_s` has the builds that run, `line` what comes behind those that wait."""
         self.starts_s = starts_s
+        self._has_history = has_history
         self._agents = agents
+        self._fleet = fleet  # what is free is asked at the moment
         self._remaining_s = remaining_s
         self._line = line
         self._short = short
+        self._held_up = sum(start_s != FREE for start_s in starts_s.values())
         self._whys: dict[Labels, Why] = {}
 
     def of(self, place: int, build: Build) -> Wait:
         """Return what a build that waits at a place in line waits for."""
         start_s = self.starts_s.get(build.number)
-        next_s = self._line.next_s(build.labels) if start_s is None else start_s
-        if next_s == FREE:
+        if start_s == FREE or (start_s is None and self._is_handed(place, build.labels)):
             return Wait(waiting.BEING_HANDED, waiting.BEING_HANDED, starts_in_s=0)
         why = self._why(build.labels)
-        starts_in_s, when = None, ""
+        starts_in_s, when, brief = None, "", why.problem
         if not why.problem and start_s is None:
-            when = waiting.starts_after(rounded_s(next_s))
-        elif not why.problem:
-            starts_in_s = rounded_s(next_s)
-            when = waiting.starts(starts_in_s)
-        brief = why.problem or ("" if when == waiting.NO_HISTORY else when)
+            when = brief = waiting.starts_after(rounded_s(self._line.next_s(build.labels)))
+        elif not why.problem and start_s is not None:
+            starts_in_s = rounded_s(start_s)
+            when = waiting.starts(starts_in_s, why.overdue)
+            brief = "" if starts_in_s is None else when
         return Wait(
             waiting.sentence(place, why.words, when),
             waiting.brief(place, brief),
@@ -92,6 +98,13 @@ class Sight:
             starts_in_s,
             is_stuck=bool(why.problem),
         )
+
+    def _is_handed(self, place: int, labels: Labels) -> bool:
+        """Say whether one that has come since gets a slot at once: those before him get theirs.
+
+        Those that have waited for something else already get none.
+        """
+        return place - self._held_up <= self._fleet.free_slots(labels)
 
     def _why(self, labels: Labels) -> Why:
         if labels not in self._whys:
@@ -104,7 +117,9 @@ class Sight:
             if self._short:
                 why += f"; {waiting.DISK_SHORT}, so what runs can't deliver"
                 problem = waiting.DISK_SHORT
-            self._whys[labels] = Why(why, problem)
+            # Where no build was ever green, that is what to say.
+            overdue = [each for each in running if self._remaining_s[each] == math.inf]
+            self._whys[labels] = Why(why, problem, overdue if self._has_history else ())
         return self._whys[labels]
 
 
@@ -174,7 +189,16 @@ class Outlook:
             took[kind] = math.inf if usual_s is None else usual_s
         forecast = Forecast(self._slots(ready, remaining))
         starts_s = {each.number: forecast.add(each.labels, took[each.kind]) for each in line}
-        return Sight(agents, remaining, forecast, starts_s, short=short)
+        has_history = await self._durations.likely_s(Kind()) is not None
+        return Sight(
+            agents,
+            self._fleet,
+            remaining,
+            forecast,
+            starts_s,
+            has_history=has_history,
+            short=short,
+        )
 
     def _slots(
         self, ready: Sequence[AgentView], remaining: Mapping[int, float]

@@ -98,9 +98,15 @@ def why(agents: Sequence[AgentView], busy: Sequence[int], labels: Labels = ()) -
     return f"{count} slots of {owner} are busy" + (f" ({builds})" if builds else "")
 
 
-def starts(seconds: int | None) -> str:
-    """Say when it starts, as far as anybody knows."""
-    return NO_HISTORY if seconds is None else f"starts {in_words(seconds)}"
+def starts(seconds: int | None, overdue: Sequence[int] = ()) -> str:
+    """Say when it starts, or why nobody knows: by the builds that are long `overdue`, if any."""
+    if seconds is not None:
+        return f"starts {in_words(seconds)}"
+    if not overdue:
+        return NO_HISTORY
+    builds = _and([f"#{number}" for number in overdue])
+    take = "takes" if len(overdue) == 1 else "take"
+    return f"nobody knows when it starts, since {builds} {take} far longer than such builds do"
 
 
 def starts_after(seconds: int | None) -> str:

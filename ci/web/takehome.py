@@ -1,7 +1,7 @@
 """Take it home: the lines that repeat a build in anybody's shell. Pure.
 
 Each value is one word to a shell, whatever is in it. What an agent adds of its own environment is
-not told: it may be secret.
+not told: it may be secret. For sh, bash and zsh, and for fish unless a value has a backslash.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ def commands(build: Build) -> str:
         "CI_REPOSITORY": url,
     }
     words = [f"{name}={shlex.quote(value)}" for name, value in environment.items()]
-    return "\n".join(
-        (
-            shlex.join(["git", "clone", "--", url, folder]),
-            shlex.join(["cd", folder]),
-            shlex.join(["git", "checkout", "--detach", commit]),
-            "git submodule update --init --recursive",
-            f"{' '.join(words)} {shlex.join(['sh', '-c', build.command])}",
-        )
-    )
+    steps = [
+        shlex.join(["git", "clone", "--", url, folder]),
+        shlex.join(["cd", folder]),
+        shlex.join(["git", "checkout", "--detach", commit]),
+        "git submodule update --init --recursive",
+        f"{' '.join(words)} {shlex.join(['sh', '-c', build.command])}",
+    ]
+    if build.commit_hash is not None:
+        # No branch may have it any more. If the clone does, the server is not even asked.
+        steps.insert(2, shlex.join(["git", "fetch", "origin", build.commit_hash]))
+    # One chain: without the clone, the rest would be done to the repository that one stands in.
+    return " &&\n".join(steps)

@@ -77,6 +77,41 @@ async def test_who_waits_is_told_place_reason_and_time(
     assert (await _said(world, numbers[4])).words.startswith("2nd in line")
 
 
+async def test_who_comes_all_at_once_is_not_told_that_all_begin_now(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """What was seen of free slots is old by then: those in front have taken them."""
+    await world.start_server()
+    await world.agent(slots=2).register()
+    await world.wait_state(AgentState.ONLINE)
+    await trio.sleep(STEP_S)
+    saids = [await _said(world, await world.submit()) for _ in range(8)]
+    assert [said.place for said in saids] == [None, None, 1, 2, 3, 4, 5, 6]
+    for said in saids[2:]:
+        assert "both slots of agent agent-9001 are busy" in said.words
+        assert said.starts_in_s is None
+
+
+async def test_what_takes_far_longer_than_usual_ends_nobody_knows_when(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """It may hang: who waits for it is told so, and not that he begins in a minute."""
+    await world.start_server()
+    agent = world.agent()
+    await agent.register()
+    await _done(world, agent, await world.submit())
+    numbers = [await world.submit() for _ in range(2)]
+    await world.wait_count(agent.taken, 2)
+    await trio.sleep(4 * USUAL_S)
+    assert await _said(world, numbers[1]) == Said(
+        "Next in line; agent agent-9001 is busy with #2; "
+        "nobody knows when it starts, since #2 takes far longer than such builds do.",
+        None,
+        1,
+    )
+    assert await _listed(world, numbers[1]) == ("Next in line", "agent agent-9001 is busy with #2")
+
+
 async def test_without_history_no_time_is_made_up(world: World, autojump_clock: MockClock) -> None:
     """That it is not known is said."""
     await world.start_server()

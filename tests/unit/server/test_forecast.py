@@ -106,6 +106,14 @@ def test_what_runs_ends_in_the_future(usual: float, first: float, later: float) 
     assert remaining_s(None, first) == math.inf
 
 
+def test_what_runs_far_longer_than_usual_tells_nothing() -> None:
+    """It may hang; but a minute may be the network's."""
+    assert remaining_s(100, 299) < math.inf
+    assert remaining_s(100, 301) == math.inf
+    assert remaining_s(0.1, 60) < math.inf
+    assert remaining_s(0.1, 61) == math.inf
+
+
 @example(71)  # words tell no seconds beyond a minute
 @example(90)
 @given(seconds=st.floats(0, 1e7))

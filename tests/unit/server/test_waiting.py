@@ -151,5 +151,9 @@ def test_why_nothing_can_be_hoped_for_in_a_few_words() -> None:
 def test_times_that_nobody_knows() -> None:
     """No estimate is said, and not left out; far back only a bound is known, or nothing."""
     assert waiting.starts(None) == waiting.NO_HISTORY
+    assert waiting.starts(None, [20]) == (
+        "nobody knows when it starts, since #20 takes far longer than such builds do"
+    )
+    assert "since #20 and #21 take far longer" in waiting.starts(None, [20, 21])
     assert waiting.starts_after(7200) == "starts in more than 2 h"
     assert waiting.starts_after(30) == waiting.starts_after(None) == ""
