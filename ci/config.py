@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from ci.listen import is_loopback, url_of
+from ci.listen import is_loopback, is_safe_address, url_of
 from ci.model import (
     DEFAULT_LOG_LIMIT,
     MAX_LABELS,
@@ -23,6 +23,7 @@ from ci.model import (
     MIN_LOG_LIMIT,
     commit_problem,
 )
+from ci.people import Role
 from ci.policy import ANY, TOOLS, CommandPolicy, rule_problem
 from ci.repository import absolute_url, repository_problem, shown_url
 from ci.repositoryrules import RepositoryPolicy, repository_rule_problem
@@ -47,6 +48,12 @@ def _folder(value: Path) -> Path:
 def _token(value: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]{1,500}", value):  # it travels in an HTTP header
         raise ValueError("must be 1 to 500 ASCII characters without spaces")
+    return value
+
+
+def _address(value: str) -> str:
+    if not is_safe_address(value) or not value.isascii() or not value.isprintable():
+        raise ValueError("must be an address that begins with https://, or is of this machine")
     return value
 
 
@@ -101,6 +108,7 @@ Connections = Annotated[int, BeforeValidator(no_bool), Field(ge=10, le=1_000_000
 Bytes = Annotated[int, BeforeValidator(no_bool), Field(ge=1024, le=1 << 40)]
 Token = Annotated[str, AfterValidator(_token)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+Address = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_address)]
 AgentName = Annotated[Name, AfterValidator(check_name)]
 Command = Annotated[str, Field(min_length=1, max_length=10_000)]
 Rules = Annotated[tuple[str, ...], BeforeValidator(_rules), AfterValidator(_check_rules)]
@@ -171,6 +179,22 @@ class ServerConfig(Config):
     key_file: Folder | None = Field(
         None, description="secret key of this server; beside dataDir, with .key, if absent"
     )
+    public_url: Address | None = Field(
+        None, description="address of the pages as browsers know it, such as https://ci.example.org"
+    )
+    oidc_issuer: Address | None = Field(
+        None, description="OpenID provider by which people log in: its issuer address"
+    )
+    oidc_client_id: Name | None = Field(None, description="what that provider calls this server")
+    oidc_client_secret: Token | None = Field(
+        None, description="secret that it has given to this server"
+    )
+    oidc_role_claim: Name = Field(
+        "groups", description="claim of its tokens that says somebody's groups"
+    )
+    oidc_roles: dict[Role, tuple[Name, ...]] = Field(
+        default_factory=dict, description="role → groups that have it; * is everybody there"
+    )
     trusted_proxies: Annotated[
         tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_words)
     ] = Field((), description="proxies that are believed for whom they ask: addresses, networks")
@@ -239,6 +263,25 @@ class ServerConfig(Config):
         if problem := commit_problem(value):
             raise ValueError(problem)
         return value
+
+    @field_validator("oidc_roles", mode="before")
+    @classmethod
+    def _read_roles(cls, value: object) -> object:
+        """A flag or variable says an object as JSON."""
+        return json.loads(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check_openid(self) -> ServerConfig:
+        needed = {
+            "oidcClientId": self.oidc_client_id,
+            "oidcClientSecret": self.oidc_client_secret,
+            "oidcRoles": self.oidc_roles,
+            "publicUrl": self.public_url,
+        }
+        missing = [name for name, value in needed.items() if not value]
+        if self.oidc_issuer is not None and missing:
+            raise ValueError(f"oidcIssuer needs {' and '.join(missing)} as well")
+        return self
 
     @field_validator("repositories", mode="before")
     @classmethod

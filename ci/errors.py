@@ -14,6 +14,7 @@ CIError
 │  │  ├─ TooManyAgents  409  it is new, and of as many as may be known none can be spared
 │  │  └─ LogGap         409  the log has another size; go on from there
 │  ├─ GivenUp           410  the attempt is over for us; kill it and drop it
+│  ├─ ProviderFailed    502  the OpenID provider does not do its part of a log-in
 │  ├─ StoreFailed       503  the disk says no just now; nothing was changed
 │  └─ Busy              503  more is asked than can be taken just now; nothing was changed
 ├─ PeerError            the other end of the wire
@@ -134,6 +135,15 @@ class GivenUp(RequestError):
     """The attempt was given up, canceled or is over: nothing more is taken for it."""
 
     http_status = 410
+
+
+class ProviderFailed(RequestError):
+    """The OpenID provider can't be reached, or does not say what it has to."""
+
+    http_status = 502
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"the log-in provider failed: {message}")
 
 
 class StoreFailed(RequestError):

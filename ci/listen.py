@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from ci.errors import ConfigError
 
@@ -58,3 +59,15 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def is_safe_address(address: str) -> bool:
+    """Whether nobody between can read what is sent there: by HTTPS, or within this machine."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return bool(host) and (
+        parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    )

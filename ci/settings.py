@@ -11,8 +11,9 @@ import argparse
 import json
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, Final, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
@@ -20,7 +21,10 @@ from pydantic.alias_generators import to_camel
 from ci.errors import ConfigError
 from ci.repository import shown_url
 
-SECRET_KEYS = frozenset({"agentToken", "apiToken"})  # never shown, not even when wrong
+_ALIKE: Final = 0.6  # of 1: how alike a key must be to be meant by a word that is none
+SECRET_KEYS = frozenset(
+    {"agentToken", "apiToken", "oidcClientSecret"}
+)  # never shown, not even when wrong
 
 
 class Config(BaseModel):
@@ -169,8 +173,11 @@ def _complain(cls: type[Config], error: Any, sources: Mapping[str, tuple[object,
     key = str(error["loc"][0]) if error["loc"] else "configuration"
     value, place = sources.get(key, (error.get("input"), "configuration"))
     if error["type"] == "extra_forbidden":
-        keys = list(_keys(cls))
-        raise ConfigError(f"{place}: {key}: no such key; remove it or use one of {', '.join(keys)}")
+        near = get_close_matches(key, _keys(cls), cutoff=_ALIKE)
+        meant = f"perhaps {' or '.join(near)} was meant; " if near else ""
+        raise ConfigError(
+            f"{place}: {key}: no such key; {meant}{cls.program} --help lists all of them"
+        )
     shown = "(not shown)" if key in SECRET_KEYS else json.dumps(value, default=str)[:200]
     problem = str(error["msg"]).removeprefix("Value error, ")
     problem = re.sub(r"^(Input|String|Value) should ", "must ", problem)

@@ -24,11 +24,12 @@ from ci.server.metrics import Metrics
 from ci.server.people.keys import open_keys
 from ci.server.people.passwords import Passwords
 from ci.server.people.people import make_people
+from ci.server.people.provider import Dial, dial_provider
 from ci.server.queue import Queue
 from ci.server.retention import Retention
 from ci.server.room import FreeBytes, Room
 from ci.server.rules import Rules
-from ci.server.safety import check_safe, openness_of
+from ci.server.safety import check_safe, openid_terms, openness_of
 from ci.server.store.store import News, open_store
 from ci.server.store.tables import SCHEMA
 from ci.server.supervision import Supervision
@@ -47,12 +48,15 @@ async def open_server(
     http: Http,
     now: Callable[[], datetime] = utc_now,
     free_bytes: FreeBytes = free_bytes,
+    *,
     hasher: PasswordHasher | None = None,
+    dial_openid: Dial = dial_provider,
 ) -> AsyncIterator[Server]:
     """Open the store and ask all known agents what they run; leave the block to stop.
 
     `http` is used for every call to an agent, `free_bytes` asks the disk, `hasher` hashes
-    passwords. Raises StoreError, and ConfigError when it would not be safe.
+    passwords, `dial_openid` reaches a log-in provider. Raises StoreError, and ConfigError when it
+    would not be safe.
     """
 
     def dial(agent: Agent) -> AgentClient:
@@ -71,6 +75,8 @@ async def open_server(
             session_lifetime=timedelta(days=config.session_days),
             passwords=Passwords(hasher),
             now=now,
+            terms=openid_terms(config),
+            dial=dial_openid,
         )
         check_safe(config, people)
         nursery.start_soon(people.tokens.serve_uses)

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import structlog
 
 from ci.config import ServerConfig
 from ci.errors import ConfigError
 from ci.people import Role
+from ci.server.people.openid import Terms
 from ci.server.people.people import People
 from ci.server.people.readers import Openness
+
+CALLBACK: Final = "/login/openid/back"  # where the provider sends people back to
 
 log = structlog.get_logger()
 
 
 def openness_of(config: ServerConfig) -> Openness:
     """Say what somebody without an account may do."""
-    is_open = config.insecure or not config.is_reachable
+    is_open = (config.insecure or not config.is_reachable) and config.oidc_issuer is None
     may_look = config.anonymous_view
     if may_look is None:
         may_look = not config.is_reachable
-    return Openness(Role.ADMIN if is_open else None, Role.VIEWER if may_look else None)
+    with_accounts = Role.VIEWER if may_look else None
+    return Openness(Role.ADMIN if is_open else with_accounts, with_accounts)
+
+
+def openid_terms(config: ServerConfig) -> Terms | None:
+    """Say what the settings say of the OpenID provider; None if there is none."""
+    if config.oidc_issuer is None:
+        return None
+    assert config.oidc_client_id is not None  # the configuration has made sure of these
+    assert config.oidc_client_secret is not None
+    assert config.public_url is not None
+    return Terms(
+        issuer=config.oidc_issuer,
+        client_id=config.oidc_client_id,
+        client_secret=config.oidc_client_secret,
+        redirect_uri=config.public_url.rstrip("/") + CALLBACK,
+        role_claim=config.oidc_role_claim,
+        roles=config.oidc_roles,
+    )
 
 
 def check_safe(config: ServerConfig, people: People) -> None:
@@ -28,7 +51,7 @@ def check_safe(config: ServerConfig, people: People) -> None:
         what
         for what, there in (
             ("no agentToken", config.agent_token is not None),
-            ("no administrator", bool(people.accounts)),
+            ("no administrator", bool(people.accounts) or Role.ADMIN in config.oidc_roles),
         )
         if not there
     ]

@@ -31,6 +31,8 @@ NEEDS: Final[Mapping[str, Role | None]] = {
     "account.log_in_page": _ANYBODY,
     "account.log_in": _ANYBODY,
     "account.log_out": _ANYBODY,
+    "account.go_to_provider": _ANYBODY,
+    "account.come_back": _ANYBODY,
     # Looking.
     "pages.index": _VIEWER,
     "pages.build": _VIEWER,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from quart import Blueprint, Response, request, url_for
 from quart.typing import ResponseReturnValue
 
-from ci.errors import Forbidden, RequestError
+from ci.errors import Forbidden, NotFound, RequestError
 from ci.people import Reader, Role
 from ci.server.people.logins import LoggedIn
+from ci.server.people.openid import BEGUN_S, OpenID
 from ci.server.people.sessions import DEVICE_DAYS
 from ci.web import parts
 from ci.web.access import refuse_forged_form, safe_next
@@ -18,7 +19,7 @@ from ci.web.body import read_form, refuse_cross_site
 from ci.web.core import the_core
 from ci.web.failures import retry_later
 from ci.web.fields import read_days, read_role
-from ci.web.visitors import DEVICE, SESSION, the_reader, the_visitor
+from ci.web.visitors import DEVICE, OPENID, SESSION, the_reader, the_visitor
 
 account_pages = Blueprint("account", __name__)
 account_pages.before_request(refuse_cross_site)
@@ -31,7 +32,7 @@ _DAY_S: Final = 24 * 60 * 60
 async def log_in_page() -> Response:
     """Show the form to log in."""
     next = request.args.get("next", "")
-    return await parts.send_page("login.html", next=next, name="", error=None)
+    return await parts.send_page("login.html", **_login(next))
 
 
 @account_pages.post("/login")
@@ -48,11 +49,34 @@ async def log_in() -> ResponseReturnValue:
             device=visitor.cookie(DEVICE),
         )
     except RequestError as error:
-        page = await parts.send_page(
-            "login.html", error.http_status, next=next, name=name, error=error
-        )
+        shown = _login(next, name, error)
+        page = await parts.send_page("login.html", error.http_status, **shown)
         return retry_later(page, error)
     return _with_cookies(_to(safe_next(next)), logged_in)
+
+
+@account_pages.get("/login/openid")
+async def go_to_provider() -> ResponseReturnValue:
+    """Send somebody to the OpenID provider, with a cookie to come back with."""
+    begun = await _openid().begin(request.args.get("next", ""))
+    response = _to(begun.address)
+    _set_cookie(response, OPENID, begun.cookie, int(BEGUN_S))
+    return response
+
+
+@account_pages.get("/login/openid/back")
+async def come_back() -> ResponseReturnValue:
+    """Log in who comes back from the provider, and lead to where they wanted to go."""
+    visitor = the_visitor()
+    try:
+        who = await _openid().finish(visitor.cookie(OPENID), request.args.to_dict())
+        logins = the_core().people.logins
+        logged_in = await logins.log_in_from_elsewhere(who, visitor.address)
+    except RequestError as error:
+        return await parts.send_page("login.html", error.http_status, **_login(error=error))
+    response = _with_cookies(_to(safe_next(who.next)), logged_in)
+    _set_cookie(response, OPENID, "", 0)
+    return response
 
 
 @account_pages.post("/logout")
@@ -118,6 +142,23 @@ async def revoke_token(id: int) -> ResponseReturnValue:
     reader = _own()
     await the_core().people.tokens.revoke(id, reader.account, reader.asker)
     return _to(url_for("account.account", changed="token"))
+
+
+def _login(next: str = "", name: str = "", error: RequestError | None = None) -> dict[str, Any]:
+    """Say what the form to log in shows."""
+    return {
+        "next": next,
+        "name": name,
+        "error": error,
+        "openid": the_core().people.openid is not None,
+    }
+
+
+def _openid() -> OpenID:
+    openid = the_core().people.openid
+    if openid is None:
+        raise NotFound("nobody logs in by an OpenID provider here")
+    return openid
 
 
 async def _send_account(made: str | None = None, error: RequestError | None = None) -> Response:

@@ -24,6 +24,7 @@ from ci.web.core import Core
 
 SESSION: Final = "ci_session"  # the names of our cookies
 DEVICE: Final = "ci_device"
+OPENID: Final = "ci_openid"  # while somebody is at the provider
 # Browsers take a cookie of that name only over HTTPS and from the very host that is asked, so that
 # no neighbouring name can put one of its own in its place.
 HOST_PREFIX: Final = "__Host-"

@@ -42,6 +42,7 @@ from ci.server.views import (
     WhyRed,
 )
 from tests.fakes.people import fake_people
+from tests.fakes.provider import FakeProvider
 
 OF_AGENTS = 0  # in the place of a build's number
 START = datetime(2026, 11, 21, 14, 3, 22, tzinfo=UTC)
@@ -51,10 +52,13 @@ class FakeCore:
     """Builds and logs in dicts. A test changes them by the methods at the end."""
 
     def __init__(
-        self, config: ServerConfig | None = None, anonymous: Role | None = Role.VIEWER
+        self,
+        config: ServerConfig | None = None,
+        anonymous: Role | None = Role.VIEWER,
+        provider: FakeProvider | None = None,
     ) -> None:
         self.config = config or ServerConfig.check({"repository": "https://example.org/demo.git"})
-        self.people = fake_people(self.now, anonymous)
+        self.people = fake_people(self.now, anonymous, provider)
         self.clock: datetime | None = START
         self.askers: list[Asker | None] = []  # who has changed anything, and how often
         self.healthy = True

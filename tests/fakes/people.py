@@ -14,7 +14,9 @@ from ci.people import Account, ApiToken, Asker, AuditEntry, Role
 from ci.server.people.keys import Keys
 from ci.server.people.passwords import Passwords
 from ci.server.people.people import People, make_people
+from ci.server.people.provider import dial_provider
 from ci.server.people.readers import Openness
+from tests.fakes.provider import FakeProvider
 
 # As thorough as a test needs: some microseconds, and no memory to speak of.
 CHEAP: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -55,6 +57,12 @@ class FakeBook:
         self.accounts[account.name] = account
         return account
 
+    async def open_account(self, by: Asker, account: Account) -> Account:
+        """Keep who has come from elsewhere."""
+        await self.note(by, "logged in", f"account {account.name}")
+        self.accounts[account.name] = account
+        return account
+
     async def change_account(
         self, by: Asker, name: str, action: str, changes: dict[str, object], *, detail: str = ""
     ) -> Account:
@@ -90,7 +98,9 @@ class FakeBook:
         """Keep nothing: a restart is nothing to a fake."""
 
 
-def fake_people(now: Callable[[], datetime], anonymous: Role | None) -> People:
+def fake_people(
+    now: Callable[[], datetime], anonymous: Role | None, provider: FakeProvider | None = None
+) -> People:
     """Let everybody do everything until there is an account, then `anonymous` what that may."""
     book: Any = FakeBook(now)
     return make_people(
@@ -100,4 +110,6 @@ def fake_people(now: Callable[[], datetime], anonymous: Role | None) -> People:
         session_lifetime=LIFETIME,
         passwords=Passwords(CHEAP),
         now=now,
+        terms=provider.terms if provider else None,
+        dial=provider.dial if provider else dial_provider,
     )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ci.config import AgentConfig, ServerConfig
 from ci.errors import ConfigError
+from ci.people import Role
 from ci.repository import repository_problem
 
 TOP = Path(__file__).parent.parent.parent
@@ -47,6 +48,11 @@ SERVER_VALUES: dict[str, tuple[Any, str]] = {
     "maxConnections": (500, "500"),
     "clientTimeoutSeconds": (7.5, "7.5"),
     "hostNames": (["ci.example.org"], "ci.example.org"),
+    "publicUrl": ("https://ci.example.org", "https://ci.example.org"),
+    "oidcClientId": ("nursery", "nursery"),
+    "oidcClientSecret": ("s3cret", "s3cret"),
+    "oidcRoleClaim": ("roles", "roles"),
+    "oidcRoles": ({"admin": ["ops"]}, '{"admin": ["ops"]}'),
     "insecure": (True, "true"),
     "anonymousView": (False, "false"),
     "sessionDays": (0.5, "0.5"),
@@ -102,7 +108,8 @@ def _complaint(kind: Kind, values: dict[str, object]) -> str:
 def test_every_key_is_tried_here(kind: Kind) -> None:
     """A new key needs a line in the tables above."""
     keys = {field.alias for field in kind.model_fields.values()}
-    assert keys == set(SERVER_VALUES if kind is ServerConfig else AGENT_VALUES)
+    alone = {"oidcIssuer"} if kind is ServerConfig else set()  # it needs others beside it
+    assert keys - alone == set(SERVER_VALUES if kind is ServerConfig else AGENT_VALUES)
 
 
 @pytest.mark.parametrize(("kind", "key", "value", "text"), CASES)
@@ -171,7 +178,11 @@ def test_help_names_every_key(kind: Kind, capsys: pytest.CaptureFixture[str]) ->
         (ServerConfig, {"port": 1.5}, ["port = 1.5"]),
         (ServerConfig, {"port": None}, ["port = null"]),
         (ServerConfig, {"host": 5}, ["host = 5", "string"]),
-        (ServerConfig, {"prot": 1}, ["prot", "no such key", "port", "dataDir"]),
+        (
+            ServerConfig,
+            {"prot": 1},
+            ["prot", "no such key", "perhaps port was meant", "--help lists"],
+        ),
         (ServerConfig, {"repositories": 5}, ["repositories = 5"]),
         (ServerConfig, {"repositories": ["a", 5]}, ["repositories", "list of URLs"]),
         (ServerConfig, {"repositories": "[1"}, ["repositories"]),
@@ -192,7 +203,7 @@ def test_help_names_every_key(kind: Kind, capsys: pytest.CaptureFixture[str]) ->
         (ServerConfig, {"dataDir": "a\0b"}, ["dataDir", "name of a folder"]),
         (ServerConfig, {"repositories": {"": "/x"}}, ["repositories", "printable name"]),
         (ServerConfig, {"repository": "~no-such-user/x"}, ["user that this machine"]),
-        (ServerConfig, {"data_dir": "x"}, ["data_dir", "no such key"]),
+        (ServerConfig, {"data_dir": "x"}, ["data_dir", "no such key", "perhaps dataDir was meant"]),
         (AgentConfig, {"host": "0.0.0.0"}, ["host", "use bind"]),
         (AgentConfig, {"bind": ""}, ['bind = ""']),
         (AgentConfig, {"serverHost": ""}, ['serverHost = ""']),
@@ -218,7 +229,7 @@ def test_a_mistake_is_one_line_with_key_and_value(
     assert "pydantic" not in complaint
     for word in words:
         assert word in complaint
-    assert complaint.endswith("correct the value") or "use one of" in complaint
+    assert complaint.endswith(("correct the value", "lists all of them"))
 
 
 @given(
@@ -392,3 +403,27 @@ def test_a_flag_that_is_only_said_is_true(kind: Kind, tmp_path: Path) -> None:
 def test_a_proxy_is_an_address(proxy: str) -> None:
     """A name could turn into any address."""
     assert "trustedProxies" in _complaint(ServerConfig, {"trustedProxies": [proxy]})
+
+
+OPENID = {
+    "oidcIssuer": "https://login.example.org",
+    "oidcClientId": "nursery",
+    "oidcClientSecret": "s3cret",
+    "oidcRoles": {"admin": ["ops"]},
+    "publicUrl": "https://ci.example.org/",
+}
+
+
+def test_a_provider_needs_all_that_belongs_to_it() -> None:
+    """What is missing is named; nothing is sent where others could read it."""
+    whole: dict[str, object] = dict(OPENID)
+    config = ServerConfig.check(whole)
+    assert config.oidc_roles == {Role.ADMIN: ("ops",)}
+    for key in ("oidcClientId", "oidcClientSecret", "oidcRoles", "publicUrl"):
+        less = {name: value for name, value in whole.items() if name != key}
+        assert f"oidcIssuer needs {key} as well" in _complaint(ServerConfig, less)
+    for address in ("http://login.example.org", "login.example.org", "ftp://x", "https://", "é"):
+        assert "https://" in _complaint(ServerConfig, whole | {"oidcIssuer": address})
+    assert ServerConfig.check(whole | {"oidcIssuer": "http://127.0.0.1:8000"}).oidc_issuer
+    assert "oidcRoles" in _complaint(ServerConfig, whole | {"oidcRoles": {"root": ["ops"]}})
+    assert config.shown()["oidcClientSecret"] == "(set)"

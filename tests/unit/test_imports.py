@@ -112,6 +112,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.newcertificate": ("ci.config", "ci.errors", "ci.program", "ci.settingsfile"),
     "ci.config": (
         "ci.listen",
+        "ci.people",
         "ci.model",
         "ci.policy",
         "ci.repository",
@@ -140,7 +141,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
 
 # Library → the only modules or packages that may import it.
 OUTSIDE: dict[str, tuple[str, ...]] = {
-    "httpx": ("ci.server.client", "ci.agent.client", "ci.__main__"),
+    "httpx": ("ci.server.client", "ci.server.people.provider", "ci.agent.client", "ci.__main__"),
     "sqlalchemy": ("ci.server.store",),
     "alembic": ("ci.server.store",),
     "sqlite3": ("ci.server.store",),
@@ -152,6 +153,9 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "multiprocessing": (),
     "asyncio": (),
     "requests": (),
+    "joserfc": ("ci.server.people.openid",),
+    "argon2": ("ci.server.people.passwords", "ci.server.assembly"),
+    "itsdangerous": ("ci.server.people.sessions",),
 }
 
 NO_TRIO = (

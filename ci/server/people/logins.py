@@ -9,8 +9,9 @@ from datetime import datetime
 import trio
 
 from ci.errors import Busy, Rejected, TooManyTries, Unauthorized
-from ci.people import MAX_NAME_CHARS, MAX_PASSWORD_CHARS, Asker
+from ci.people import MAX_NAME_CHARS, MAX_PASSWORD_CHARS, Account, Asker
 from ci.server.people.accounts import Accounts
+from ci.server.people.openid import Identity
 from ci.server.people.passwords import Passwords
 from ci.server.people.readers import Readers
 from ci.server.people.sessions import Sessions
@@ -67,15 +68,27 @@ class Logins:
             changes["password"] = await self._passwords.hash(password)
         return await self.begin(name, Asker(name, address), changes)
 
+    async def log_in_from_elsewhere(self, who: Identity, address: str) -> LoggedIn:
+        """Begin a session of somebody whom an OpenID provider knows. Raises Unauthorized, Busy."""
+        now = self._now()
+        found = Account(who.name, who.role, now, subject=who.subject, last_seen=now)
+        account = await self._book.open_account(Asker("", address), found)
+        if not account.enabled:
+            raise Unauthorized("this account is shut out; ask an administrator")
+        return self._session(account)
+
     async def begin(
         self, name: str, by: Asker, changes: dict[str, object] | None = None
     ) -> LoggedIn:
         """Begin a session of an account whose owner it is, with `changes` to what is kept of it."""
         now = self._now()
         values = (changes or {}) | {"last_seen": now}
-        account = await self._book.change_account(by, name, "logged in", values)
-        session = self._sessions.begin(name, account.epoch, now)
-        device = self._sessions.write_device(name, now)
+        return self._session(await self._book.change_account(by, name, "logged in", values))
+
+    def _session(self, account: Account) -> LoggedIn:
+        now = self._now()
+        session = self._sessions.begin(account.name, account.epoch, now)
+        device = self._sessions.write_device(account.name, now)
         return LoggedIn(self._sessions.write(session), device, session.expires_at)
 
     async def log_out(self, cookie: str, by: Asker) -> None:

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from ci.server.people.accounts import Accounts
 from ci.server.people.keys import Keys
 from ci.server.people.logins import Logins
+from ci.server.people.openid import OpenID, Terms
 from ci.server.people.passwords import Passwords
+from ci.server.people.provider import Dial, Provider, dial_provider
 from ci.server.people.readers import Openness, Readers
-from ci.server.people.sessions import Sessions
+from ci.server.people.sessions import Sealed, Sessions
 from ci.server.people.tokens import Tokens
 from ci.server.store.book import Book
 
@@ -25,6 +27,7 @@ class People:
     logins: Logins
     tokens: Tokens
     sessions: Sessions
+    openid: OpenID | None  # None: nobody logs in from elsewhere
 
 
 def make_people(
@@ -35,6 +38,8 @@ def make_people(
     session_lifetime: timedelta,
     passwords: Passwords,
     now: Callable[[], datetime],
+    terms: Terms | None = None,
+    dial: Dial = dial_provider,
 ) -> People:
     """Put them together around a book that is loaded; who calls runs `tokens.serve_uses`."""
     sessions = Sessions(keys, session_lifetime)
@@ -42,4 +47,7 @@ def make_people(
     tokens = Tokens(book, now)
     readers = Readers(book, sessions, tokens, openness, now)
     logins = Logins(book, accounts, sessions, readers, passwords=passwords, now=now)
-    return People(accounts, readers, logins, tokens, sessions)
+    openid = None
+    if terms is not None:
+        openid = OpenID(terms, Provider(terms.issuer, dial), Sealed(keys, "openid"), now)
+    return People(accounts, readers, logins, tokens, sessions, openid)

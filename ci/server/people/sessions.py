@@ -7,7 +7,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from itsdangerous import BadData, URLSafeSerializer
 
@@ -25,6 +25,25 @@ class Session:
     epoch: int  # of the account when it began
     id: str
     expires_at: datetime
+
+
+class Sealed:
+    """Keeps a list of words and numbers with a browser that can read but not change it."""
+
+    def __init__(self, keys: Keys, purpose: str) -> None:
+        self._serializer = _serializer(keys, purpose)
+
+    def write(self, values: list[Any]) -> str:
+        """Return the text of a cookie."""
+        return self._serializer.dumps(values)
+
+    def read(self, cookie: str) -> list[Any] | None:
+        """Return what a cookie of ours has, or None."""
+        try:
+            values: list[Any] = self._serializer.loads(cookie)
+        except (BadData, ValueError, TypeError):
+            return None
+        return values
 
 
 class Sessions:

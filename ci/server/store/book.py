@@ -57,6 +57,19 @@ class Book:
             detail=f"role {account.role}",
         )
 
+    async def open_account(self, by: Asker, account: Account) -> Account:
+        """Store who has come from elsewhere, or their new role. Raises Conflict."""
+
+        def open_one(connection: Connection) -> Account:
+            done = people.open_account(connection, account)
+            asker = Asker(done.name, by.address)
+            subject = f"account {done.name}"
+            detail = f"by OpenID, role {done.role}"
+            auditlog.note(connection, asker, "logged in", subject, self._now(), detail=detail)
+            return done
+
+        return await self._writer.run(open_one, then=self._keep, shown=False, most=MAX_ORDERS)
+
     async def change_account(
         self,
         by: Asker,

@@ -66,6 +66,26 @@ def change_account(connection: Connection, name: str, **values: object) -> Accou
     return new
 
 
+def open_account(connection: Connection, known: Account) -> Account:
+    """Store who has come from elsewhere, or give them the role that they have there now.
+
+    A name that is another's gets a number. No administrator need be left: elsewhere others may be.
+    """
+    row = connection.execute(select(accounts).where(accounts.c.subject == known.subject)).first()
+    if row is not None:
+        changed = accounts.c.subject == known.subject
+        connection.execute(
+            update(accounts).where(changed).values(role=known.role, last_seen=known.last_seen)
+        )
+        return replace(_to_account(row), role=known.role, last_seen=known.last_seen)
+    for number in range(2, MAX_ACCOUNTS):
+        if _account(connection, known.name) is None:
+            break
+        stem = known.name.rpartition("-")[0] if number > 2 else known.name
+        known = replace(known, name=f"{stem}-{number}")
+    return add_account(connection, known)
+
+
 def end_sessions(connection: Connection, name: str) -> Account:
     """End every session of an account. Raises NotFound."""
     account = _account(connection, name)

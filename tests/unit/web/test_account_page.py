@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from ci.people import NOBODY, Role
-from tests.fakes.core import FakeCore
+from tests.fakes.core import START, FakeCore
+from tests.fakes.provider import FakeProvider
 from tests.unit.web.conftest import BROWSER, form_token, open_client
 from tests.unit.web.test_access import PASSWORD, logged_in, open_core
 
@@ -235,3 +236,22 @@ async def test_a_name_is_text_everywhere() -> None:
             assert "<script>" not in (await client.get(path, headers=BROWSER)).text
         form = {"name": '"><script>', "password": "x"}
         assert "<script>" not in (await client.post("/login", data=form, headers=BROWSER)).text
+
+
+async def test_who_comes_from_a_provider_goes_on_where_he_wanted() -> None:
+    """By two redirects and a cookie that is gone afterwards; other ways lead nowhere."""
+    provider = FakeProvider(now_s=START.timestamp)
+    core = FakeCore(provider=provider)
+    async with open_client(core) as client:
+        answer = await client.get("/login/openid?next=/build/3", headers=BROWSER)
+        assert answer.status_code == 303
+        back = provider.visit(answer.headers["Location"])
+        answer = await client.get("/login/openid/back", params=back, headers=BROWSER)
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/build/3")
+        assert "ci_openid" not in client.cookies
+        assert "ada</a>" in (await client.get("/", headers=BROWSER)).text
+        again = await client.get("/login/openid/back", params=back, headers=BROWSER)
+        assert again.status_code == 401
+        assert "begin again" in again.text
+    async with open_client(FakeCore()) as client:
+        assert (await client.get("/login/openid", headers=BROWSER)).status_code == 404

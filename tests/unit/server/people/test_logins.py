@@ -45,7 +45,7 @@ async def test_a_session_lasts_until_its_time_is_up(tmp_path: Path) -> None:
         session = await log_in(people)
     async with open_people(tmp_path, clock) as people:
         assert role_of(people, session) is Role.ADMIN
-        assert role_of(people, session[:-1] + ("A" if session[-1] != "A" else "B")) is None
+        assert role_of(people, session.swapcase()) is None
         clock.now += LIFETIME - timedelta(seconds=1)
         assert role_of(people, session) is Role.ADMIN
         clock.now += timedelta(seconds=1)

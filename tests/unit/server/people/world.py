@@ -13,9 +13,11 @@ from ci import blocking
 from ci.people import Asker, Role
 from ci.server.people.passwords import Passwords
 from ci.server.people.people import People, make_people
+from ci.server.people.provider import dial_provider
 from ci.server.people.readers import Openness
 from ci.server.store.store import open_store
 from tests.fakes.people import CHEAP, KEYS, LIFETIME
+from tests.fakes.provider import FakeProvider
 
 GOOD = "correct horse battery"
 BOSS = Asker("boss", "10.0.0.1")
@@ -31,6 +33,10 @@ class Clock:
         """Tell it."""
         return self.now
 
+    def seconds(self) -> float:
+        """Tell it in seconds since 1970."""
+        return self.now.timestamp()
+
 
 @asynccontextmanager
 async def open_people(
@@ -40,6 +46,7 @@ async def open_people(
     open_to: Role | None = Role.ADMIN,
     anonymous: Role | None = None,
     hasher: PasswordHasher = CHEAP,
+    provider: FakeProvider | None = None,
 ) -> AsyncIterator[People]:
     """Open the store in `folder` and read who is in it."""
     now = clock or Clock()
@@ -53,6 +60,8 @@ async def open_people(
                 session_lifetime=LIFETIME,
                 passwords=Passwords(hasher),
                 now=now,
+                terms=provider.terms if provider else None,
+                dial=provider.dial if provider else dial_provider,
             )
 
 
