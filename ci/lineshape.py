@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from ci.linenumbers import Numbers, find_numbers
+
 KNOWN_BYTES: Final = 16 << 20  # of memory for lines that are remembered, and as many for words
 _ENTRY_BYTES: Final = 200  # of memory that one of them takes beside its own bytes, about
 
@@ -72,7 +74,8 @@ _COUNTS: Final = re.compile(
     rb"(?i:(?<![^ (\[,;])0{1,6} (?:tests? )?" + _FAILING + rb"(?![^ ,;:)\]])"
     rb"|(?<![^ (\[,;\"'])(?:"
     + _FAILING
-    + rb"|exit(?:ed)?(?: with)?|code|status|returned|signal|errno)[=: (]{1,2}0{1,6}"
+    + rb"|exit(?:ed)?(?: with)?|(?:exit_|ret|return)?code|rc|status|returned|signal|errno|http"
+    rb"|responded(?: with)?)[=: (]{1,2}0{1,6}"
     rb"(?=\.?(?:[ ,;:)\]\"']|$))(?![,:]0)"
     rb"|(?<![^ (\[\"'])(?:get|head|post|put|patch|delete|http/0(?:\.0)?\"?) 000(?![^ ])"
     rb"|(?<![^ ])(?:->|\xe2\x86\x92) 000(?![^ ,;)])(?! [num]?s\b)"
@@ -81,7 +84,8 @@ _COUNTS: Final = re.compile(
 _MAY_COUNT: Final = (  # a line without any of these has no such number
     b"fail", b"error", b"broken", b"crashed", b"killed", b"aborted", b"timed out", b"problem",
     b"exit", b"code", b"status", b"returned", b"signal", b"http/0", b"get 000", b"head 000",
-    b"errno", b"-> 000", b"\xe2\x86\x92 000", b"vulnerabilit",
+    b"errno", b"rc=", b"rc:", b"rc 0", b"http 0", b"responded", b"-> 000",
+    b"\xe2\x86\x92 000", b"vulnerabilit",
     b"post 000", b"put 000", b"patch 000", b"delete 000",
 )  # fmt: skip
 # Such a number is made of 1, which nothing takes out, while the rest is taken out.
@@ -97,26 +101,31 @@ class Shapes:
     def __init__(self, room: int = KNOWN_BYTES) -> None:
         """Remember so many bytes of lines, and of words."""
         self._room = room
-        self._lines: dict[bytes, tuple[bytes, _Places]] = {}
+        self._lines: dict[bytes, tuple[bytes, _Places, Numbers | None]] = {}
         self._words: dict[bytes, bytes] = {}
         self._lines_room = self._words_room = room
 
     def of(self, lines: list[bytes]) -> list[bytes]:
         """Return the shape of each line; these are plain, without escape sequences and ends."""
+        return self.read(lines)[0]
+
+    def read(self, lines: list[bytes]) -> tuple[list[bytes], list[Numbers | None]]:
+        """Return the shape of each line, and where the numbers are that this has taken out."""
         known = self._lines
-        made = []
+        made, varying = [], []
         for line in lines:
             bare = line.translate(_DIGITS)
-            shape, numbers = known.get(bare) or self._learn(bare)
-            if numbers:
+            shape, counting, numbers = known.get(bare) or self._learn(bare)
+            if counting:
                 tidy = b" ".join(line.split())
-                shape = _fill(shape, [tidy[place] for place in numbers])
+                shape = _fill(shape, [tidy[place] for place in counting])
             made.append(shape)
-        return made
+            varying.append(numbers)
+        return made, varying
 
-    def _learn(self, bare: bytes) -> tuple[bytes, _Places]:
-        """Find out the shape of a line whose digits are all 0, and where numbers count in it."""
-        tidy, numbers = _count(b" ".join(bare.split()))
+    def _learn(self, bare: bytes) -> tuple[bytes, _Places, Numbers | None]:
+        """Find out the shape of a line whose digits are all 0, and where which numbers are."""
+        tidy, counting = _count(b" ".join(bare.split()))
         words = tidy.split()
         known = self._words
         shape = b" ".join(
@@ -130,12 +139,13 @@ class Shapes:
             if not _DAY_WORDS.isdisjoint(words):
                 shape = _BEFORE.sub(b"#", shape)
             shape = _BRACKET.sub(lambda found: found[0].strip(), shape)
+        numbers = find_numbers(bare) if b"#" in shape else None
         self._lines_room -= 2 * len(bare) + _ENTRY_BYTES
         if self._lines_room < 0:
             self._lines.clear()
             self._lines_room = self._room
-        self._lines[bare] = shape, numbers
-        return shape, numbers
+        self._lines[bare] = shape, counting, numbers
+        return shape, counting, numbers
 
     def _learn_word(self, word: bytes) -> bytes:
         shape = word

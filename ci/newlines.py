@@ -14,7 +14,8 @@ from typing import Final
 
 from ci.errorlines import begins_traceback, find_errors
 from ci.lineshape import Shapes
-from ci.plainlines import Cutter, plain
+from ci.logpiece import Piece, read_piece
+from ci.plainlines import Cutter
 
 MAX_SHAPES: Final = 100_000  # that are told apart in one log: 20 MB; a usual one has some hundreds
 MOST_ERRORS: Final = 100  # of the new lines that look like an error are shown, the first ones …
@@ -74,26 +75,24 @@ class News:
 class Known:
     """The lines of the log that one compares with."""
 
-    def __init__(self, shapes: Shapes) -> None:
+    def __init__(self) -> None:
         self.counts: dict[int, int] = {}  # how many lines there are of each shape, by its hash
         self.firsts: dict[int, int] = {}  # the number of the first, of those that have a word
         self.lines = 0
         self.is_full = False
-        self._shapes = shapes
 
-    def add(self, number: int, lines: list[bytes]) -> None:
-        """Take lines, the first of which has this number."""
-        for at, shape in enumerate(self._shapes.of(plain(lines)), number):
-            key = hash(shape)
+    def add(self, piece: Piece) -> None:
+        """Take lines."""
+        for at, key in enumerate(piece.keys):
             count = self.counts.get(key, 0)
             if count == 0:
                 if len(self.counts) >= MAX_SHAPES:
                     self.is_full = True
                     continue
-                if _WORD.search(shape):
-                    self.firsts[key] = at
+                if _WORD.search(piece.shapes[at]):
+                    self.firsts[key] = piece.number + at
             self.counts[key] = count + 1
-        self.lines += len(lines)
+        self.lines += len(piece.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +107,9 @@ class _Found:
 class Comparison:
     """Finds the new lines of a log."""
 
-    def __init__(self, known: Known, shapes: Shapes) -> None:
+    def __init__(self, known: Known) -> None:
         self._known = known
         self._left = dict(known.counts)  # lines of each shape that have not come yet
-        self._shapes = shapes
         self._times: dict[int, int] = {}  # how often each new shape has come
         self._dull: set[int] = set()  # shapes that may come more often than in the other log
         self._errors: list[_Found] = []
@@ -124,11 +122,9 @@ class Comparison:
         self._last: NewLine | None = None
         self._is_full = known.is_full
 
-    def add(self, number: int, lines: list[bytes]) -> None:
-        """Take lines, the first of which has this number."""
-        printed = plain(lines)
-        shapes = self._shapes.of(printed)
-        keys = list(map(hash, shapes))
+    def add(self, piece: Piece) -> None:
+        """Take lines."""
+        number, lines, keys = piece.number, piece.lines, piece.keys
         if number != self._next:
             self._above = []  # some were left out
         around = [*self._above, *zip(lines, keys, strict=True)]
@@ -141,10 +137,11 @@ class Comparison:
                 self._new += 1
                 self._times[key] += 1
                 self._last = NewLine(number + index, lines[index])
-            elif left is None and _WORD.search(shapes[index]):
-                self._find(number + index, around, above + index, _is_error(printed[index]))
+            elif left is None and _WORD.search(piece.shapes[index]):
+                looks_like_error = _is_error(piece.plain[index])
+                self._find(number + index, around, above + index, looks_like_error)
             elif left == 0 and key not in self._dull:
-                if _is_error(printed[index]):
+                if _is_error(piece.plain[index]):
                     self._find(number + index, around, above + index, True)
                 else:
                     self._dull.add(key)
@@ -226,12 +223,12 @@ class Comparison:
 def compare(log: Iterable[bytes], other: Iterable[bytes]) -> News:
     """Find what is new in a log that comes in pieces against another one."""
     shapes = Shapes()
-    known = Known(shapes)
+    known = Known()
     for number, lines in _numbered(other):
-        known.add(number, lines)
-    comparison = Comparison(known, shapes)
+        known.add(read_piece(shapes, number, lines))
+    comparison = Comparison(known)
     for number, lines in _numbered(log):
-        comparison.add(number, lines)
+        comparison.add(read_piece(shapes, number, lines))
     return comparison.news()
 
 

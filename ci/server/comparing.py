@@ -6,13 +6,14 @@ Of a long log only its beginning and its end are compared.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import trio
 
 from ci import blocking
 from ci.lineshape import Shapes
+from ci.logpiece import read_piece
 from ci.newlines import Comparison, Known, NewLine
 from ci.onlynumbers import ChangedNumbers, KnownNumbers
 from ci.plainlines import Cutter
@@ -75,22 +76,17 @@ class Comparing:
     def _compare(self, log: _Part, other: _Part) -> Generator[int]:
         """Yield the bytes of each slice, but never 0, when it was compared."""
         shapes = Shapes()
-        known = Known(shapes)
-        other_left_out = yield from self._feed(other, known)
-        comparison = Comparison(known, shapes)
-        left_out = yield from self._feed(log, comparison)
-        news = comparison.news()
-        self._found = LogNews(news, (), left_out, other_left_out)
-        if news.new:
-            return
-        numbers = KnownNumbers(shapes)
-        yield from self._feed(other, numbers)
-        changed = ChangedNumbers(numbers, shapes)
-        yield from self._feed(log, changed)
+        known, numbers = Known(), KnownNumbers()
+        other_left_out = yield from self._feed(other, shapes, known, numbers)
+        comparison, changed = Comparison(known), ChangedNumbers(numbers)
+        left_out = yield from self._feed(log, shapes, comparison, changed)
         self._changed = changed.changes()
+        self._found = LogNews(
+            comparison.news(), (), left_out, other_left_out, changed_kinds=changed.kinds
+        )
 
-    def _feed(self, part: _Part, taker: Taker) -> Generator[int, None, int]:
-        """Give the lines of a log to who takes them; return how many bytes are left out."""
+    def _feed(self, part: _Part, shapes: Shapes, *takers: Taker) -> Generator[int, None, int]:
+        """Give the lines of a log to those who take them; return how many bytes are left out."""
         left_out = part.size
         for stretch in part.stretches:
             cutter, number, offset = Cutter(), stretch.line, stretch.begin
@@ -98,12 +94,16 @@ class Comparing:
                 part.id, offset, min(SLICE_BYTES, stretch.end - offset)
             ):
                 lines = cutter.cut(data)
-                taker.add(number, lines)
+                piece = read_piece(shapes, number, lines)
+                for taker in takers:
+                    taker.add(piece)
                 number += len(lines)
                 offset += len(data)
                 yield len(data)
             if offset == part.size:
-                taker.add(number, cutter.end())
+                piece = read_piece(shapes, number, cutter.end())
+                for taker in takers:
+                    taker.add(piece)
             left_out -= offset - stretch.begin
         return left_out
 
@@ -120,9 +120,7 @@ class Comparing:
         """Add the lines of the other log that are shown."""
         missing = [await self._line(number) for number in found.news.missing_lines]
         changed = [(line, await self._line(number, is_new=False)) for line, number in self._changed]
-        return LogNews(
-            found.news, tuple(missing), found.left_out, found.green_left_out, tuple(changed)
-        )
+        return replace(found, missing=tuple(missing), changed=tuple(changed))
 
     async def _line(self, number: int, *, is_new: bool = True) -> NewLine:
         """Read the beginning of a line of the other log."""

@@ -129,8 +129,9 @@ class LogNews:
     missing: tuple[NewLine, ...]  # the first ones of the green log that did not come again
     left_out: int  # bytes in its middle
     green_left_out: int
-    # When nothing is new: lines with other numbers, each with one of the green log.
+    # Lines with other numbers, each with one of the green log; those that say most come first.
     changed: tuple[tuple[NewLine, NewLine], ...] = ()
+    changed_kinds: int = 0  # shapes of such lines, whether they are shown or not
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ def why_red(why: WhyRed) -> dict[str, Any]:
             "missing_lines": [
                 {"line": line.number, "text": _shown(line.text)} for line in found.missing
             ],
+            "only_numbers_found": found.changed_kinds,
             "only_numbers": [
                 {
                     "line": line.number,

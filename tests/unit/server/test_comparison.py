@@ -75,15 +75,16 @@ async def test_a_long_log_that_is_one_line_is_compared_at_its_beginning(logs: Lo
     assert found.left_out == len(FILLER) + size - HEAD_BYTES
 
 
-async def test_where_nothing_is_new_other_numbers_are_told(logs: Logs) -> None:
-    """With the line of the green log; where something is new, they are noise."""
+async def test_other_numbers_are_told_as_well(logs: Logs) -> None:
+    """With the line of the green log, whether something else is new or not."""
     await logs.append(GREEN, 0, b"begin\ncoverage: 92%\n")
     await logs.append(RED, 0, b"coverage: 71%\nbegin\n")
     found = await Comparisons(logs).compare(RED, GREEN)
     told = [(line.number, line.text, other.number, other.text) for line, other in found.changed]
     assert told == [(1, b"coverage: 71%", 2, b"coverage: 92%")]
     await logs.append(RED, 20, b"oh no\n")
-    assert (await Comparisons(logs).compare(RED, GREEN)).changed == ()
+    found = await Comparisons(logs).compare(RED, GREEN)
+    assert (found.news.new, len(found.changed), found.changed_kinds) == (1, 1, 1)
 
 
 async def test_a_pair_is_compared_once_and_remembered_for_a_while(logs: Logs) -> None:

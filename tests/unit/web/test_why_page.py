@@ -120,25 +120,30 @@ async def test_lines_alike_are_shown_once_and_counted(
     assert "little in common" in html
 
 
-async def test_numbers_are_shown_where_nothing_else_is_new(
-    client: httpx.AsyncClient, core: FakeCore
+@pytest.mark.parametrize("log", [GREEN, RED])
+async def test_lines_where_only_a_number_changed_are_shown(
+    client: httpx.AsyncClient, core: FakeCore, log: bytes
 ) -> None:
-    """Each line with the one that the green log has."""
+    """Each with the one that the green log has; folded where something else is new."""
     await build(client, core, GREEN, Status.SUCCESS)
     await build(client, core, RED, Status.FAILURE)
     why = await core.why_red(2)
     assert why.found is not None
     pair = NewLine(3, b"coverage: 71%"), NewLine(2, b"coverage: <92%", is_new=False)
-    found = replace(why.found, news=compare([GREEN], [GREEN]), changed=(pair,))
+    news = compare([log], [GREEN])
+    found = replace(why.found, news=news, changed=(pair,), changed_kinds=3)
     core.whys[2] = replace(why, found=found)
     html = check(await client.get("/build/2/why"))
-    assert "has not printed as well, numbers aside." in html
-    assert "Same but for numbers" in html
+    assert ("has not printed as well, numbers aside." in html) is (log == GREEN)
+    assert ('<details open>' in html) is (log == GREEN)
+    assert "3 lines where only a number changed" in html
+    assert "come first, and 2 are not shown" in html
     assert '<a href="/build/2?line=3#L3">3</a><span>coverage: 71%</span>' in html
     assert '<a href="/build/1?line=2#L2">2</a><span class="d">coverage: &lt;92%</span>' in html
-    told = (await client.get("/api/builds/2/why")).json()["news"]["only_numbers"]
+    told = (await client.get("/api/builds/2/why")).json()["news"]
     line = {"line": 3, "text": "coverage: 71%"}
-    assert told == [{**line, "green_line": 2, "green_text": "coverage: <92%"}]
+    assert told["only_numbers"] == [{**line, "green_line": 2, "green_text": "coverage: <92%"}]
+    assert told["only_numbers_found"] == 3
 
 
 async def test_all_that_is_printed_after_a_silent_green_build_is_new(
