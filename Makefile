@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-server run-agent test check torture screenshots format clean browser
+.PHONY: help run run-server run-agent test check torture screenshots format clean browser bubblewrap
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -27,7 +27,7 @@ run-agent: $(VENV)/ready ## an agent alone; its flags in ARGS="--server-host 10.
 	@.ci/need git git
 	@exec $(BIN)/python -m ci.agent $(ARGS)
 
-test: browser check ## everything: format, lint, types, all tests (with git and Chromium)
+test: browser bubblewrap check ## everything: format, lint, types, all tests (with git, bubblewrap and Chromium)
 	@CI_BROWSER="$$($(BIN)/python tests/find_browser.py)" $(BIN)/python -m pytest --quiet \
 		--numprocesses auto --dist loadfile tests/real
 
@@ -53,9 +53,12 @@ clean: ## remove environments and caches; the data folder stays
 	rm -rf .venv-* *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './data/*' -prune -exec rm -rf {} +
 
-# Looked for before the long part, so that nobody waits for minutes to hear that it is missing.
+# Both are looked for before the long part, so that nobody waits for minutes to hear that one is missing.
 browser: $(VENV)/ready-to-test
 	@$(BIN)/python tests/find_browser.py >/dev/null
+
+bubblewrap:
+	@.ci/need bwrap bubblewrap
 
 # The file `ready` is made last: an interrupted installation begins again.
 $(VENV)/ready: pyproject.toml

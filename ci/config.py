@@ -90,6 +90,13 @@ def _check_rules(
     return rules
 
 
+def _check_paths(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    for path in paths:
+        if not path.is_absolute() or path == Path("/") or ".." in path.parts:
+            raise ValueError(f"{str(path)!r} must begin with / and lead to something below it")
+    return paths
+
+
 def _check_repository_rules(rules: tuple[str, ...]) -> tuple[str, ...]:
     return _check_rules(rules, repository_rule_problem)
 
@@ -115,6 +122,7 @@ Rules = Annotated[tuple[str, ...], BeforeValidator(_rules), AfterValidator(_chec
 RepositoryRules = Annotated[
     tuple[str, ...], BeforeValidator(_rules), AfterValidator(_check_repository_rules)
 ]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_words), AfterValidator(_check_paths)]
 LogFormat = Literal["text", "json"]
 
 
@@ -390,6 +398,23 @@ class AgentConfig(Config):
         description="from where builds may come, whatever the server says: a list of URLs and "
         "paths such as https://git.example.org/team/*; from anywhere if absent",
     )
+    sandbox: Literal["auto", "bubblewrap", "none"] = Field(
+        "auto",
+        description="what holds commands in: bubblewrap, none, or auto: bubblewrap where it works",
+    )
+    sandbox_network: bool = Field(
+        True, description="whether commands in the sandbox reach the network, this machine too"
+    )
+    sandbox_readable: Paths = Field(
+        (), description="files and folders that are seen in the sandbox beside the system's"
+    )
+    sandbox_writable: Paths = Field(
+        (),
+        description="files and folders that builds may change from within the sandbox, as caches",
+    )
+    sandbox_environment: Annotated[tuple[Name, ...], BeforeValidator(_words)] = Field(
+        (), description="variables of the agent's environment that are seen in the sandbox"
+    )
     min_free_bytes: Bytes = Field(
         100 << 20, description="with less free on the disk of dataDir no build is taken"
     )
@@ -446,8 +471,15 @@ class AgentConfig(Config):
         return self.bind if self.bind is not None else self.host
 
     @property
+    def sandboxed_policy(self) -> CommandPolicy:
+        """Which commands may run here while a sandbox holds them."""
+        if self.commands is None:
+            return CommandPolicy((ANY,), "a sandbox holds what runs")
+        return self.command_policy
+
+    @property
     def command_policy(self) -> CommandPolicy:
-        """Which commands may run here."""
+        """Which commands may run here without one."""
         reached = None if is_loopback(self.bind_host) else f"other machines reach {self.bind_host}"
         return _policy(self.commands, reached)
 

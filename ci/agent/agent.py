@@ -66,7 +66,8 @@ class Agent:
         self.measured = line.metrics
         data_dir = config.data_dir.absolute()
         self.room = Room(ground, config.min_free_bytes, runner.free_bytes)
-        self.admission = Admission(config.command_policy, config.repository_policy)
+        commands = config.sandboxed_policy if runner.sandbox else config.command_policy
+        self.admission = Admission(commands, config.repository_policy)
         self._tools = Tools(runner, checkout, self.room, line, address, self.admission)
         self.attempts = Attempts(data_dir, self.boot_id, config.slots, self._tools, nursery)
         self.cleaning = Cleaning(

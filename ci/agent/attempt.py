@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from ci import blocking
+from ci.agent.bubblewrap import scratch_of
 from ci.agent.delivery import Delivery
 from ci.agent.life import Life
 from ci.agent.output import Output
@@ -123,6 +124,7 @@ class Attempt:
             self._life.running.set()
             self.over.set()
             await blocking.run(remove_or_leave, self._workspace)
+            await blocking.run(remove_or_leave, scratch_of(self._workspace))
         await blocking.run(self._folder.remove)
         return True
 

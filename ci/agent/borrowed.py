@@ -10,6 +10,7 @@ from typing import Final
 from ci import logfile
 from ci.agent.removal import is_aside
 
+_ALTERNATES: Final = ".git/objects/info/alternates"
 _READ_LIMIT: Final = 64 << 10  # bytes; we write one line, a build may add some
 
 
@@ -19,9 +20,17 @@ def borrowed(work: Path, without: AbstractSet[Path] = frozenset()) -> set[Path]:
     A build may have put anything in place of the file: a pipe, a disk image, a picture.
     """
     found = set()
-    for alternates in work.glob("*/.git/objects/info/alternates"):
+    for alternates in work.glob(f"*/{_ALTERNATES}"):
         workspace = alternates.parents[3]
-        if workspace not in without and not is_aside(workspace) and alternates.is_file():
-            text = os.fsdecode(logfile.read(alternates, 0, _READ_LIMIT))
-            found |= {Path(line).parent for line in text.splitlines()}
+        if workspace not in without and not is_aside(workspace):
+            found |= borrowed_by(workspace)
     return found
+
+
+def borrowed_by(workspace: Path) -> set[Path]:
+    """Find the mirrors that one workspace borrows from."""
+    alternates = workspace / _ALTERNATES
+    if not alternates.is_file():
+        return set()
+    text = os.fsdecode(logfile.read(alternates, 0, _READ_LIMIT))
+    return {Path(line).parent for line in text.splitlines()}

@@ -14,6 +14,7 @@ import structlog
 import trio
 
 from ci import blocking
+from ci.agent.bubblewrap import SCRATCH
 from ci.agent.checkout import Checkout
 from ci.agent.mounts import OURS, Ground, check_ours
 from ci.agent.removal import remove_tree, set_aside
@@ -80,7 +81,9 @@ class Cleaning:
             return
         known = self._names()
         # Put aside before anybody else has a turn: an attempt of that name may begin right now.
-        aside = [self._put_aside(path) for path in found if path.name not in known]
+        aside = [
+            self._put_aside(path) for path in found if path.name.removesuffix(SCRATCH) not in known
+        ]
         await blocking.run(self._remove, [path for path in aside if path is not None])
 
     def _remove(self, paths: Iterable[Path]) -> None:

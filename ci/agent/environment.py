@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -52,10 +53,12 @@ _NOT_FOR_BUILDS: Final = frozenset(
 )
 
 
-def command_environment(job: Job, commit_hash: str, branch: str, workspace: Path) -> dict[str, str]:
-    """Return the environment of a job's command. `branch` may be empty."""
+def command_environment(
+    own: Mapping[str, str], job: Job, commit_hash: str, branch: str, workspace: Path
+) -> dict[str, str]:
+    """Return the environment of a job's command. `own` is the runner's; `branch` may be empty."""
     return {
-        **own_environment(),
+        **own,
         "CI": "true",
         "CI_BUILD_NUMBER": job.number or job.id,
         "CI_ATTEMPT": job.id,

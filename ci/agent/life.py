@@ -211,7 +211,11 @@ class Life:
         assert self.commit is not None
         words = self._tools.admission.admit(self._job)  # the rules may be others since it was taken
         environment = command_environment(
-            self._job, self.commit.commit_hash, self.commit.branch, self._workspace
+            self._tools.runner.environment(),
+            self._job,
+            self.commit.commit_hash,
+            self.commit.branch,
+            self._workspace,
         )
         if words is not None:
             environment = without_relative_folders(environment)

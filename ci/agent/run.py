@@ -27,6 +27,7 @@ from ci.agent.app import MAX_BODY
 from ci.agent.checkout import GitCheckout
 from ci.agent.client import dial
 from ci.agent.runner import ShellRunner
+from ci.agent.sandbox import open_sandbox
 from ci.certificates import plain_context, serving_context, trusted_context
 from ci.config import AgentConfig
 from ci.datafolder import hold_folder
@@ -59,7 +60,8 @@ async def run_agent(config: AgentConfig) -> None:
         listener = await blocking.run(open_listener, config.bind_host, config.port)
         host, port = listener.getsockname()[:2]
         config = config.model_copy(update={"port": port})
-        runner = ShellRunner(config.kill_grace_seconds)
+        sandbox = await open_sandbox(config)
+        runner = ShellRunner(config.kill_grace_seconds, sandbox)
         checkout = GitCheckout(config.data_dir.absolute() / "mirrors")
         async with (
             open_agent(
@@ -73,10 +75,12 @@ async def run_agent(config: AgentConfig) -> None:
                 stop = trio.Event()
                 keep_what_lasts()
                 await serving.start(partial(serve_app, tls=tls), agent.app, listener, limits, stop)
+                policy = agent.admission.commands
                 log.info(
                     "rules in force",
-                    commands=config.command_policy.rules,
-                    why=config.command_policy.why,
+                    commands=policy.rules,
+                    why=policy.why,
+                    sandbox=runner.sandbox or "none",
                     repositories="all" if config.repositories is None else config.repositories,
                 )
                 log.info(

@@ -2,7 +2,8 @@
 
     agent ── spawns ──> sh supervise.sh      leader of an own session; writes `pid`, then `exit`
                         └─ sh -c COMMAND     both outputs into the one file `log`; under a policy
-                                             the command's program, without a shell
+                                             the command's program, without a shell; in a
+                                             sandbox if there is one, see `sandbox.py`
 
 The supervisor needs nothing from the agent: an agent that was killed finds it again by the files
 in the attempt's folder.
@@ -23,6 +24,8 @@ import trio
 
 from ci import blocking
 from ci.agent import processes
+from ci.agent.environment import own_environment
+from ci.agent.sandbox import Sandbox
 from ci.agent.spool import Folder
 from ci.agent.survivors import Belongings, end_all
 from ci.disk import free_bytes
@@ -58,13 +61,21 @@ class NeverBegan(OSError):
         super().__init__(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
+class NoSandbox(OSError):
+    """The command was not begun: bubblewrap has refused."""
+
+    def __init__(self) -> None:
+        super().__init__("no sandbox could be made; the log has bubblewrap's words")
+
+
 class Command(Protocol):
     """A command that was started. It does not need the agent to go on."""
 
     async def wait(self) -> int | None:
         """Return its exit code when it is gone; None when it was killed with its supervisor.
 
-        Raises NeverBegan: it may be started again. Cancellation: leaves the command alone.
+        Raises NeverBegan: it may be started again; NoSandbox: it was not begun.
+        Cancellation: leaves the command alone.
         """
 
     async def is_stopped(self) -> bool:
@@ -80,6 +91,13 @@ class Runner(Protocol):
     @property
     def boot_id(self) -> str:
         """Another one after each start of the machine; no process outlives that."""
+
+    @property
+    def sandbox(self) -> str:
+        """What holds commands in, in words for people; empty when nothing does."""
+
+    def environment(self) -> dict[str, str]:
+        """Return what each command finds in its environment, whatever the job."""
 
     def now(self) -> float:
         """Seconds on a clock that goes on until the machine stops."""
@@ -100,10 +118,21 @@ class Runner(Protocol):
 class ShellRunner:
     """Runs commands as processes of this machine."""
 
-    def __init__(self, kill_grace_s: float) -> None:
+    def __init__(self, kill_grace_s: float, sandbox: Sandbox | None = None) -> None:
         self._kill_grace_s = kill_grace_s
+        self._sandbox = sandbox
         self._looking = trio.CapacityLimiter(1)
         self.boot_id = processes.boot_id()
+
+    @property
+    def sandbox(self) -> str:
+        """What is in force."""
+        return "" if self._sandbox is None else str(self._sandbox)
+
+    def environment(self) -> dict[str, str]:
+        """The agent's own, or what a sandbox lets in of it."""
+        own = own_environment()
+        return own if self._sandbox is None else self._sandbox.environment(own)
 
     def now(self) -> float:
         """Seconds on the machine's monotonic clock."""
@@ -113,6 +142,9 @@ class ShellRunner:
         """Start a command under its supervisor. Raises OSError."""
         supervisor = ("sh", str(_SCRIPT), str(order.folder.path), str(order.workspace))
         program = order.words if order.words is not None else ("sh", "-c", "--", order.command)
+        if self._sandbox is not None:
+            outer = await blocking.run(self._sandbox.enter, order.folder, order.workspace)
+            program = (*outer, *program)
         pid = processes.spawn(
             [*supervisor, *program], order.environment, order.cookie, order.folder.log
         )
@@ -159,6 +191,8 @@ class _Supervised:
         self._own = False
         if self._folder.never_began():
             raise NeverBegan
+        if self._folder.no_sandbox():
+            raise NoSandbox
         return self._folder.exit_code()
 
     async def is_stopped(self) -> bool:

@@ -4,6 +4,7 @@
     commit.json    what the checkout found
     log            what the command printed
     pid, exit      written by the command's supervisor
+    sandbox        what bubblewrap says of its beginning and of the command's end
     stop           why the command is being ended, written before it is
     result.json    how the attempt ended; on disk before it is delivered
     stop.spare, result.json.spare
@@ -38,6 +39,8 @@ T = TypeVar("T")
 
 _SAFE_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _READ_LIMIT: Final = 64  # bytes; `pid`, `exit` and `stop` hold one word
+# Exit codes of bubblewrap that has failed, or of the shell that did not find it.
+_WITHOUT_COMMAND: Final = (1, 126, 127)
 JOB: Final = "job.json"
 # Bytes taken for a file while there is room. A result holds some texts of limited length, in JSON.
 _SPARES: Final = {"stop": 64, "result.json": 16 << 10}
@@ -89,6 +92,11 @@ class Folder:
     def log(self) -> Path:
         """The file with all that the command printed."""
         return self.path / "log"
+
+    @property
+    def sandbox(self) -> Path:
+        """The file with what bubblewrap says; there if the command was put into a sandbox."""
+        return self.path / "sandbox"
 
     def create(self, ticket: Ticket) -> None:
         """Make the folder; when this returns, the job is on disk."""
@@ -148,8 +156,15 @@ class Folder:
         return int(word) if word.isdigit() else None
 
     def never_began(self) -> bool:
-        """Whether the supervisor found no process for the command; see `supervise.sh`."""
-        return self._word("exit") == "never"
+        """Whether no process was found for the command: by `supervise.sh`, or for its sandbox."""
+        if self._word("exit") == "never":
+            return True
+        return self.sandbox.exists() and self.exit_code() == 1 and not self._sandbox_says("child")
+
+    def no_sandbox(self) -> bool:
+        """Whether the command was not begun because there was no sandbox to be made for it."""
+        ended = self.sandbox.exists() and self.exit_code() in _WITHOUT_COMMAND
+        return ended and not self._sandbox_says("exit-code")
 
     def save_outcome(self, outcome: Outcome) -> None:
         """Keep how the attempt ended; when this returns, it is on disk."""
@@ -163,6 +178,9 @@ class Folder:
     def remove(self) -> None:
         """Forget the attempt. The job goes first: half a removal never runs it again."""
         remove_or_leave(self.path, first=JOB)
+
+    def _sandbox_says(self, what: str) -> bool:
+        return what in self.sandbox.read_text(errors="replace")
 
     def _word(self, name: str) -> str:
         return logfile.read(self.path / name, 0, _READ_LIMIT).decode("ascii", "replace").strip()

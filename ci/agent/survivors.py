@@ -33,6 +33,8 @@ KILL_LIMIT_S: Final = 15.0  # a process that hangs in the kernel can't be ended 
 FREEZE_LOOKS: Final = 20  # then what was stopped so far is killed, and stopping begins anew
 CROWD: Final = 1000  # as many are not asked politely: they multiply faster than they would end
 LISTINGS: Final = 10  # within one look; on a busy machine there is always somebody new
+# A process of bubblewrap that waits for all in its sandbox; when it is killed, so are these.
+HOLDER: Final = "bwrap"
 SHOWN: Final = 20  # processes named in a line of the log
 
 log = structlog.get_logger()
@@ -106,6 +108,8 @@ async def end_all(mine: Belongings, grace_s: float) -> None:
     killing_at = trio.current_time() + grace_s
     while found := await blocking.run(mine.find):
         now = trio.current_time()
+        if _only_holders(found, mine.leader):
+            killing_at = min(killing_at, now)
         if now > killing_at + KILL_LIMIT_S:
             log.error("processes left", attempt=attempt, processes=_names(found))
             return
@@ -115,7 +119,7 @@ async def end_all(mine: Belongings, grace_s: float) -> None:
             await blocking.run(_kill, mine)
         elif new := found - asked:
             log.info("processes ended", attempt=attempt, processes=_names(new))
-            for process in new:
+            for process in _without_holders(new):
                 processes.send(process, signal.SIGTERM)
                 processes.send(process, signal.SIGCONT)  # one that is stopped could not end
         asked |= found
@@ -124,8 +128,25 @@ async def end_all(mine: Belongings, grace_s: float) -> None:
         processes.reap(process.pid)  # ours, or adopted where we are the first of a container
 
 
+def _only_holders(found: set[Process], leader: int | None) -> bool:
+    """Whether nobody is left in a sandbox who could be asked to end."""
+    held = _without_holders(found)
+    return held != found and all(process.pid == leader for process in held)
+
+
+def _without_holders(some: set[Process]) -> set[Process]:
+    """Who is asked politely: a holder would die of it at once, and all in its sandbox unasked."""
+    return {process for process in some if process.name != HOLDER}
+
+
 def _kill(mine: Belongings) -> None:
-    """Stop them all, so that none can fork or flee any more, and then kill them."""
+    """Stop them all, so that none can fork or flee any more, and then kill them.
+
+    What is in a sandbox the system ends in one go.
+    """
+    found = mine.find()
+    for process in found - _without_holders(found):
+        processes.send(process, signal.SIGKILL)
     stopped: set[Process] = set()
     for _ in range(FREEZE_LOOKS):
         _stop_marked(mine.cookie)

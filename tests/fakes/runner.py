@@ -17,6 +17,7 @@ from pathlib import Path
 import trio
 
 from ci import blocking, logfile
+from ci.agent.environment import own_environment
 from ci.agent.runner import NeverBegan, Order
 from ci.agent.spool import Folder
 
@@ -67,6 +68,15 @@ class FakeRunner:
     def boot_id(self) -> str:
         """That of the machine."""
         return self._machine.boot_id
+
+    @property
+    def sandbox(self) -> str:
+        """Nothing is held in."""
+        return ""
+
+    def environment(self) -> dict[str, str]:
+        """The agent's own."""
+        return own_environment()
 
     def now(self) -> float:
         """Trio's time."""

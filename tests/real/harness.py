@@ -235,6 +235,8 @@ class Site:
             COOKIE: self.cookie,
             "PYTHONPATH": str(TOP),
             "HOME": str(folder),
+            # Most tests talk with their commands by files outside of a workspace.
+            "CI_AGENT_SANDBOX": "none",
         }
         self.programs: list[Program] = []
 

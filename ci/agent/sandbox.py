@@ -1,0 +1,119 @@
+"""Sandbox: what holds the commands of this agent in, and whether that works on this machine.
+
+    sh supervise.sh          outside
+    └─ bwrap                 outside; waits, and hands on the exit code
+       └─ bwrap              the first process of the sandbox: when it ends, all in there do
+          └─ the command
+
+What is put into it is in `bubblewrap.py`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import structlog
+import trio
+
+from ci import blocking
+from ci.agent.borrowed import borrowed_by
+from ci.agent.bubblewrap import HOME, STATUS_FD, View, make_scratch, scratch_of, wrap
+from ci.agent.removal import remove_tree
+from ci.agent.spool import Folder
+from ci.config import AgentConfig
+from ci.errors import ConfigError
+
+PROGRAM: Final = "bwrap"
+TRIAL_LIMIT_S: Final = 10.0  # a sandbox is made within milliseconds
+_ADVICE: Final = "install bubblewrap 0.8 or newer (apt-get install bubblewrap)"
+
+# Of the agent's own environment. Others may hold a secret of its owner's: he says which go in.
+_VARIABLES: Final = frozenset({"PATH", "LANG", "LANGUAGE", "TERM", "TZ"})
+_LOCALE: Final = "LC_"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A working bubblewrap. `variables` are let in beside the usual ones."""
+
+    program: str
+    view: View
+    variables: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        """Say what is in force, for people."""
+        return f"bubblewrap, network {'on' if self.view.network else 'off'}"
+
+    def environment(self, own: Mapping[str, str]) -> dict[str, str]:
+        """Choose from the agent's environment what a build may see."""
+        allowed = _VARIABLES | self.variables
+        kept = {k: v for k, v in own.items() if k in allowed or k.startswith(_LOCALE)}
+        return kept | {"HOME": str(HOME), "USER": "build", "LOGNAME": "build"}
+
+    def enter(self, folder: Folder, workspace: Path) -> list[str]:
+        """Make a sandbox for a workspace; return the words in front of the command's.
+
+        It blocks on the disk. Raises OSError.
+        """
+        scratch = scratch_of(workspace)
+        remove_tree(scratch)
+        make_scratch(scratch)
+        mirrors = borrowed_by(workspace)
+        ours = [path for path in mirrors if path.is_relative_to(self.view.data_dir / "mirrors")]
+        return [
+            *("sh", "-c", f'exec {STATUS_FD}>"$0" && exec "$@"', str(folder.sandbox)),
+            *wrap(self.program, self.view, workspace, scratch, ours),
+            # It has a shell's words and exit codes for what it can't start.
+            *("/bin/sh", "-c", 'exec "$@"', "sh"),
+        ]
+
+
+async def open_sandbox(config: AgentConfig) -> Sandbox | None:
+    """Make the agent's sandbox and try it; None where there is to be none, or `auto` finds none.
+
+    Raises ConfigError.
+    """
+    if config.sandbox == "none":
+        return None
+    for key, paths in (
+        ("sandboxReadable", config.sandbox_readable),
+        ("sandboxWritable", config.sandbox_writable),
+    ):
+        for path in paths:
+            if not path.exists():
+                raise ConfigError(f"{key}: {path} is not there; make it or take it out")
+    view = View(
+        config.data_dir.absolute(),
+        config.sandbox_network,
+        config.sandbox_readable,
+        config.sandbox_writable,
+    )
+    sandbox = Sandbox(shutil.which(PROGRAM) or PROGRAM, view, frozenset(config.sandbox_environment))
+    why = await _try(sandbox)
+    if not why:
+        return sandbox
+    if config.sandbox == "bubblewrap":
+        raise ConfigError(
+            f"sandbox = 'bubblewrap': there is none ({why}); {_ADVICE}, or set it to none"
+        )
+    log.warning("no sandbox", why=why, do=_ADVICE, or_say="sandbox = none")
+    return None
+
+
+async def _try(sandbox: Sandbox) -> str:
+    """Run nothing in it; say why that failed, or return an empty text."""
+    with TemporaryDirectory(prefix="trial-", dir=sandbox.view.data_dir) as place:
+        workspace = Path(place)
+        words = await blocking.run(sandbox.enter, Folder(workspace), workspace)
+        with trio.move_on_after(TRIAL_LIMIT_S):
+            done = await trio.run_process([*words, "true"], capture_stderr=True, check=False)
+            said = done.stderr.decode(errors="replace").strip().splitlines()
+            return "" if done.returncode == 0 else (said or [f"exit code {done.returncode}"])[-1]
+    return f"it was not made in {TRIAL_LIMIT_S:g} s"
