@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ci.errorlines import begins_traceback, find_errors
+from ci.kinship import kin
 from ci.lineshape import Shapes
 from ci.logpiece import Piece, read_piece
 from ci.plainlines import Cutter
@@ -23,6 +24,8 @@ MOST_FIRST: Final = 150  # … of the others the first …
 MOST_LAST: Final = 100  # … and the last, since what went wrong stands at the end of most logs
 GAP_LINES: Final = 3  # between new lines that are shown with them, so that these can be understood
 MOST_MISSING: Final = 20  # of the lines that did not come again are told
+USUAL_SHAPES: Final = 3  # that are kin: with so many in the other log, one more is no surprise
+RANDOM_SHARE: Final = 0.5  # of these that did not come again: their names differ each time
 # When so much of a log is new, the two have little in common, and that is the news.
 STRANGE_SHARE: Final = 0.8
 STRANGE_LINES: Final = 10
@@ -38,7 +41,8 @@ class NewLine:
     text: bytes
     is_new: bool = True  # or it only stands between new ones
     is_error: bool = False  # whether it looks like one
-    alike: int = 0  # further lines of the same shape, which are not shown
+    is_usual: bool = False  # the other log has many lines that are the same but for one word
+    alike: int = 0  # further lines of the same shape, or kin if it is usual, which are not shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class News:
     other_lines: int  # of the other log
     new: int  # of them, whether they are shown or not
     errors: int  # shapes of new lines that look like an error
-    last: NewLine | None  # of all new lines: what went wrong stands at the end of most logs
+    last: NewLine | None  # that is not usual: what went wrong stands at the end of most logs
     runs: tuple[tuple[NewLine, ...], ...]  # lines that follow each other, in the log's order
     hidden: int  # shapes of new lines that are not shown since there are too many
     missing: int  # shapes that did not come again
@@ -77,7 +81,9 @@ class Known:
 
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}  # how many lines there are of each shape, by its hash
-        self.firsts: dict[int, int] = {}  # the number of the first, of those that have a word
+        # Of those that have a word: the number of the first line, and its kin.
+        self.firsts: dict[int, tuple[int, int | None]] = {}
+        self.kin: Counter[int | None] = Counter()  # how many shapes are kin
         self.lines = 0
         self.is_full = False
 
@@ -90,7 +96,9 @@ class Known:
                     self.is_full = True
                     continue
                 if _WORD.search(piece.shapes[at]):
-                    self.firsts[key] = piece.number + at
+                    its_kin = kin(piece.shapes[at])
+                    self.firsts[key] = piece.number + at, its_kin
+                    self.kin[its_kin] += 1
             self.counts[key] = count + 1
         self.lines += len(piece.lines)
 
@@ -111,6 +119,7 @@ class Comparison:
         self._known = known
         self._left = dict(known.counts)  # lines of each shape that have not come yet
         self._times: dict[int, int] = {}  # how often each new shape has come
+        self._usual: dict[int, int] = {}  # kin of new shapes, where many are in the other log
         self._dull: set[int] = set()  # shapes that may come more often than in the other log
         self._errors: list[_Found] = []
         self._firsts: list[_Found] = []
@@ -124,7 +133,11 @@ class Comparison:
 
     def add(self, piece: Piece) -> None:
         """Take lines."""
-        number, lines, keys = piece.number, piece.lines, piece.keys
+        number, lines = piece.number, piece.lines
+        keys = [
+            key if key in self._left else self._usual.get(key) or self._key(piece, index)
+            for index, key in enumerate(piece.keys)
+        ]
         if number != self._next:
             self._above = []  # some were left out
         around = [*self._above, *zip(lines, keys, strict=True)]
@@ -136,10 +149,10 @@ class Comparison:
             elif key in self._times:
                 self._new += 1
                 self._times[key] += 1
-                self._last = NewLine(number + index, lines[index])
+                if key not in self._known.kin:
+                    self._last = NewLine(number + index, lines[index])
             elif left is None and _WORD.search(piece.shapes[index]):
-                looks_like_error = _is_error(piece.plain[index])
-                self._find(number + index, around, above + index, looks_like_error)
+                self._find(number + index, around, above + index, _is_error(piece.plain[index]))
             elif left == 0 and key not in self._dull:
                 if _is_error(piece.plain[index]):
                     self._find(number + index, around, above + index, True)
@@ -148,6 +161,19 @@ class Comparison:
         self._lines += len(lines)
         self._next = number + len(lines)
         self._above = around[-GAP_LINES:]
+
+    def _key(self, piece: Piece, index: int) -> int:
+        """Return the kin of a line, if many in the other log are, and it is no error; its key."""
+        key = piece.keys[index]
+        if key in self._times or len(self._usual) >= MAX_SHAPES:
+            return key
+        its_kin = kin(piece.shapes[index])
+        if its_kin is None or self._known.kin[its_kin] < USUAL_SHAPES:
+            return key
+        if _is_error(piece.plain[index]):
+            return key
+        self._usual[key] = its_kin
+        return its_kin
 
     def _find(
         self, number: int, around: list[tuple[bytes, int]], place: int, looks_like_error: bool
@@ -158,17 +184,28 @@ class Comparison:
             self._is_full = True
             return
         text, key = around[place]
+        is_usual = key in self._known.kin
+        new = NewLine(number, text, is_error=looks_like_error, is_usual=is_usual)
         self._times[key] = 1
-        self._last = NewLine(number, text)
+        if not is_usual:
+            self._last = new
         between = min(number - self._previous - 1, place)
         self._previous = number
         if between > GAP_LINES:
             between = 0
         above = tuple(
-            (other, NewLine(number - between + index, line, is_new=other not in self._left))
+            (
+                other,
+                NewLine(
+                    number - between + index,
+                    line,
+                    is_new=other not in self._left,
+                    is_usual=other in self._known.kin,
+                ),
+            )
             for index, (line, other) in enumerate(around[place - between : place])
         )
-        found = _Found(key, NewLine(number, text, is_error=looks_like_error), above)
+        found = _Found(key, new, above)
         if looks_like_error:
             self._error_shapes += 1
         if looks_like_error and len(self._errors) < MOST_ERRORS:
@@ -183,10 +220,7 @@ class Comparison:
         shown = sorted(
             [*self._errors, *self._firsts, *self._lasts], key=lambda found: found.line.number
         )
-        counts = self._known.counts
-        missing = [
-            number for key, number in self._known.firsts.items() if self._left[key] == counts[key]
-        ]
+        missing = self._missing()
         return News(
             lines=self._lines,
             other_lines=self._known.lines,
@@ -199,6 +233,19 @@ class Comparison:
             missing_lines=tuple(missing[:MOST_MISSING]),
             is_full=self._is_full,
         )
+
+    def _missing(self) -> list[int]:
+        """Number the lines that did not come again, but for those whose names differ each time."""
+        known = self._known
+        gone = {
+            key: each for key, each in known.firsts.items() if self._left[key] == known.counts[key]
+        }
+        of_kin = Counter(its_kin for _, its_kin in gone.values())
+        return [
+            number
+            for number, its_kin in gone.values()
+            if its_kin not in self._times or of_kin[its_kin] < RANDOM_SHARE * known.kin[its_kin]
+        ]
 
     def _runs(self, shown: list[_Found]) -> Iterator[tuple[NewLine, ...]]:
         """Put lines that follow each other together, and say at each how many more are like it."""

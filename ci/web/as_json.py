@@ -127,6 +127,7 @@ def _new_line(line: NewLine) -> dict[str, Any]:
         "text": _shown(line.text),
         "new": line.is_new,
         "error": line.is_error,
+        "usual": line.is_usual,
         "alike": line.alike,
     }
 

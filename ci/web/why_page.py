@@ -27,9 +27,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The news in the order in which they are read: what looks like an error comes first."""
+    """The news in the order in which they are read: what says most comes first."""
 
-    errors: list[Run]
+    errors: list[Run]  # what looks like an error; where nothing does …
+    last: list[Run]  # … the last that is new and not usual, if there is more
     others: list[Run]
 
 
@@ -48,11 +49,13 @@ async def why_red(number: int) -> Response:
 
 
 def arrange(news: News) -> Shown:
-    """Put the runs that have something which looks like an error before the others."""
-    with_error = [any(line.is_error for line in run) for run in news.runs]
-    errors = [run for run, wrong in zip(news.runs, with_error, strict=True) if wrong]
-    others = [run for run, wrong in zip(news.runs, with_error, strict=True) if not wrong]
-    return Shown(_with_gaps(errors), _with_gaps(others))
+    """Put the runs that have something which looks like an error before the others, or the last."""
+    errors = [run for run in news.runs if any(line.is_error for line in run)]
+    others = [run for run in news.runs if run not in errors]
+    telling = [run for run in others if any(line.is_new and not line.is_usual for line in run)]
+    last = telling[-1:] if len(others) > 1 and not errors else []
+    others = [run for run in others if run not in last]
+    return Shown(_with_gaps(errors), _with_gaps(last), _with_gaps(others))
 
 
 def line_of(text: bytes) -> Markup:

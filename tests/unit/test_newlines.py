@@ -103,6 +103,39 @@ def test_an_error_that_comes_more_often_is_new() -> None:
     assert news.new == 2
 
 
+def downloads(*names: bytes) -> list[bytes]:
+    """What builds print that get things under ever other names."""
+    return [b"Downloading https://example.org/pkg-%b/%d.tgz ok" % (name, 7) for name in names]
+
+
+def test_lines_that_are_usual_but_for_a_name_are_one_line() -> None:
+    """They hide nothing, and are neither the last that is new, nor missed."""
+    green, red = ([word(7 * n + start) for n in range(30)] for start in (1, 3))
+    news = compare(
+        lines(*downloads(*red[:20]), b"in step 7", *downloads(*red[20:])), lines(*downloads(*green))
+    )
+    found = [(line.number, line.is_usual, line.alike) for run in news.runs for line in run]
+    assert found == [(1, True, 29), (21, False, 0)]
+    assert news.last is not None
+    assert (news.new, news.last.text, news.missing) == (31, b"in step 7", 0)
+
+
+def test_a_name_that_comes_each_time_is_missed() -> None:
+    """Another one in its place is no reason to pass over it."""
+    news = compare(
+        lines(b"ok is aaa", b"ok is bbb", b"ok is ddd"),
+        lines(*(b"ok is aaa", b"ok is bbb", b"ok is ccc")),
+    )
+    assert news.missing_lines == (3,)
+
+
+def test_an_error_is_never_usual() -> None:
+    """Each one is shown, whatever the green log has."""
+    green = [b"error: no %b here" % name for name in (b"aaa", b"bbb", b"ccc", b"ddd")]
+    news = compare(lines(b"error: no xxx here", b"error: no yyy here"), lines(*green))
+    assert numbers(news) == [1, 2]
+
+
 def test_colours_are_no_difference_and_are_kept() -> None:
     """What is shown is as it was printed."""
     news = compare(lines(b"\x1b[32mok\x1b[0m 1", b"\x1b[31mbad\x1b[0m\r"), lines(b"ok 2"))

@@ -135,7 +135,7 @@ async def test_lines_where_only_a_number_changed_are_shown(
     core.whys[2] = replace(why, found=found)
     html = check(await client.get("/build/2/why"))
     assert ("has not printed as well, numbers aside." in html) is (log == GREEN)
-    assert ('<details open>' in html) is (log == GREEN)
+    assert ("<details open>" in html) is (log == GREEN)
     assert "3 lines where only a number changed" in html
     assert "come first, and 2 are not shown" in html
     assert '<a href="/build/2?line=3#L3">3</a><span>coverage: 71%</span>' in html
@@ -200,6 +200,19 @@ async def test_without_a_new_error_the_last_new_line_stands_there(
     html = check(await client.get("/build/3"))
     assert "rror at line" not in html
     assert "Last new line" not in html
+
+
+async def test_without_an_error_the_last_new_lines_come_first(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """What went wrong stands at the end of most logs."""
+    await build(client, core, GREEN, Status.SUCCESS)
+    await build(client, core, b"early\n" + GREEN + b"late\nlater\n", Status.FAILURE)
+    html = check(await client.get("/build/2/why"))
+    places = [
+        html.index(text) for text in ("The last that is new", "late<", "else is new", "early<")
+    ]
+    assert places == sorted(places)
 
 
 async def test_a_single_line_is_one_line(client: httpx.AsyncClient, core: FakeCore) -> None:
@@ -290,7 +303,14 @@ async def test_programs_are_told_the_same(client: httpx.AsyncClient, core: FakeC
     assert (answer["number"], answer["green"], answer["same_branch"]) == (2, 1, True)
     news = answer["news"]
     lines = [line for run in news["runs"] for line in run]
-    assert {"line": 8, "text": "error: 2 is not 3", "new": True, "error": True, "alike": 0} in lines
+    assert {
+        "line": 8,
+        "text": "error: 2 is not 3",
+        "new": True,
+        "error": True,
+        "usual": False,
+        "alike": 0,
+    } in lines
     assert news["missing_lines"] == [{"line": 7, "text": "bye"}]
     assert (news["lines"], news["new"], news["errors"], news["hidden"]) == (9, 3, 1, 0)
     assert news["last_line"] == 9
