@@ -20,11 +20,17 @@ _PATTERNS: Final = (
     rb"|\bERROR\b|\[error\]"  # Maven, Gradle, pytest; sbt, actions of other systems
     # Ends a traceback of Python, Java, JavaScript; Ruby and Elixir put the name in brackets.
     rb"|^[ \t|]*[\w.:]*(?:Error|Exception)(?: \[\w+\])?(?::|\r*$)"
-    rb"|\([\w:]+Error\)\r*$|^\*\* \(\w+Error\)"
+    rb"|\([\w:]+Error\)\r*$|(?:^|[: ])\*\* \([\w.]+Error\)"
+    rb"|\bAssertionError\b|\bUncaught (?:[\w.]*Error|exception)\b"
     rb"|^[ \t]*Caused by:|^Exception in thread "
     rb"|^E   "  # pytest
     rb"|^Traceback \(most recent call last\)"
     rb"|\bFAILED\b|^[ \t\r\f]*(?:--- )?FAIL\b|[.:] FAIL\r*$"  # pytest, unittest, Go, Jest
+    rb"|\[FAIL\]|^[ \t]*Failed: [^\s0]|^[ \t]+Failed [A-Za-z_]|^[ \t]*Tests? failed\b"  # dotnet
+    rb"|^Failed asserting\b|^FAILURES!|^FAILURE: |^\* What went wrong:"  # PHPUnit, Gradle
+    rb"|^[ \t]*[1-9]\d* failing\b|^[ \t]+\d+\) test |^[ \t]*Failure/Error:"  # Mocha, ExUnit, RSpec
+    rb"|^\d+ (?:(?:doc)?tests?|examples?)\b.* [1-9]\d* (?:failures?|errors?)\b"
+    rb"|:\d+: Failure\r*$"  # GoogleTest
     rb"|\*\*\*(?:Failed|Exception|Timeout)\b"  # ctest
     rb"|^[ \t]*not ok\b"  # TAP
     rb"|^[ \t]*(?:\xe2\x9c[\x95-\x98]|\xc3\x97) "  # crosses: Jest, Mocha, Vitest, bats
@@ -38,24 +44,31 @@ _PATTERNS: Final = (
     rb"|^CMake Error\b|^ninja: build stopped|\bBUILD FAILURE\b|^Execution failed for task\b"
     rb"|^[^ :\n]+\.go:\d+:\d+: "  # Go's compiler
     rb"|^[^ :\n]+:\d+:\d+: [A-Z]{1,4}\d{2,5}:? "  # flake8, ruff, pylint
+    rb"|^[ \t]+\d+:\d+[ \t]+error[ \t]|^[Ww]ould reformat\b"  # ESLint; black, ruff
+    rb"|^e: \S|\bModule not found:|^Can't locate \S+ in @INC|^rake aborted!"
     rb"|^Found [1-9]\d* errors?\b"  # ruff, mypy, tsc
-    rb"|^E: |\bcurl: \(\d+\) |^Error response from daemon\b"  # apt, Docker
-    rb"|: (?:command )?not found\r*$"  # the shell
+    rb"|^E: |\bcurl: \(\d+\) |\bError response from daemon\b"  # apt, Docker
+    rb"|\breturned a non-zero code\b|\bdid not complete successfully\b"  # Docker
+    rb"|\b[Cc]onnection refused\b|\bCould not resolve host\b"
+    rb"|: (?:command )?not found\r*$|: command not found: "  # the shell
     rb"|: No such file or directory\r*$|\bPermission denied\b|\bNo space left on device\b"
     rb"|\b[Oo]ut of memory\b|\bAssertion (?:[`'\"(].*)?failed\b"
     rb"|\bSegmentation fault\b|\(core dumped\)|^Killed\r*$"
 )
-_NO_ERROR: Final = re.compile(
+_NO_ERROR: Final = re.compile(  # it went well, whatever its name says
     rb"(?<!\d )\b(?:PASSED|XFAIL)\b|\.\.\. ok$"
-    rb"|^\s*ok\b|^\s*(?:\xe2\x9c[\x93\x94]|\xe2\x88\x9a) "  # it went well, whatever its name says
+    rb"|^\s*(?:ok|PASS)\b|^\s*(?:\xe2\x9c[\x93\x94]|\xe2\x88\x9a) "
     rb"|^\s*not ok\b.*# (?i:todo|skip)"  # TAP: it was known
     rb"|^\s*(?:Compiling|Building|Checking|Testing|Running|Copying|Installing) error\b"  # a name
+    rb"|^\s*(?:-- )?(?i:checking|looking) (?:for|whether|if)\b(?!.*: error:)"  # configure, CMake
+    rb"|^which: no "
     rb"|(?i:level)[\"']? ?[:=] ?[\"']?ERROR[\"',]*$"  # which lines are logged
     rb"|^\++ "  # the shell says what it is about to run (`set -x`)
 )
 # To count no errors is none, unless something else is counted beside them.
 _NONE: Final = re.compile(
-    rb"(?i:\b(?:0|no) (?:errors?|failures?|failed)\b|\b(?:errors?|failures?|failed)[:=] ?0\b)"
+    rb"(?i:\b(?:0|no) (?:tests? )?(?:errors?|failures?|failed)\b"
+    rb"|\b(?:errors?|failures?|failed)[:=] ?0\b)"
 )
 _SOME: Final = re.compile(
     rb"(?i:\b[1-9]\d* (?:errors?|failures?|failed)\b"

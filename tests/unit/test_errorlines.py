@@ -83,6 +83,40 @@ E: Unable to locate package frob
 write error: No space left on device
 [ERROR] Tests run: 3, Failures: 1, Errors: 0, Skipped: 0
 FAILED (failures=1, errors=0)
+Failed asserting that 2 is identical to 3.
+FAILURES!
+FAILURE: Build failed with an exception.
+* What went wrong:
+  1 failing
+e: file:///src/Money.kt:3:7 Unresolved reference: sum
+Uncaught TypeError: x is not a function
+Module not found: Error: Can't resolve './money' in '/src'
+Module not found: ./money
+connect to 127.0.0.1 port 5432: Connection refused
+wget: Could not resolve host: example.org
+Can't locate Money/Sum.pm in @INC (you may need to install the Money::Sum module)
+rake aborted!
+mix: ** (CompileError) lib/money.ex:3: undefined function sum/1
+** (Mix.Error) no such task
+  1) test adds up (MoneyTest)
+5 tests, 1 failure
+2 doctests, 3 tests, 2 failures
+3 examples, 1 failure
+     Failure/Error: expect(sum).to eq 3
+would reformat src/money.py
+Would reformat: src/money.py
+[FAIL] adds up
+Failed: adds up
+Test failed!
+AssertionError in step 7
+docker: Error response from daemon: pull access denied for money
+The command '/bin/sh -c make' returned a non-zero code: 2
+process "/bin/sh -c make" did not complete successfully: exit code: 2
+zsh: command not found: frob
+  Failed Money.Tests.Sum [12 ms]
+  3:10  error  'sum' is not defined  no-undef
+money.cc:3: Failure
+checking for gtest... configure: error: no gtest
 """.splitlines()  # noqa: RUF001 - programs print such signs
 FINE = """\
 0 errors, 3 warnings
@@ -112,6 +146,15 @@ Compiling error: module
     not ok 4 - later # TODO not yet
   ● Console
 ● nginx.service - a web server
+PASS: test ERROR path
+Checking for error: none
+checking for gtest: not found
+which: no foo in PATH: not found
+-- Looking for error: none
+5 tests, 0 failures
+0 tests failed
+Tests: 3, Failed: 0
+  0 failing
 """.splitlines()
 
 
