@@ -1,4 +1,7 @@
-"""A build's time as a bar: waited, checked out, ran, waited again, ran. A template draws it."""
+"""A build's time as a bar: waited, checked out, ran, waited again, ran. A template draws it.
+
+What has ended took as long as its agent has measured, so that it is the same wherever it is told.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,9 @@ def _spans(view: BuildView, now: datetime) -> Iterator[Span]:
         if _between(since, attempt.started_at) >= NO_WAIT_S:
             yield _waited(since, attempt.started_at)
         end = attempt.finished_at or now
-        seconds = _between(attempt.started_at, end)
+        seconds = attempt.duration_s
+        if attempt.finished_at is None or seconds is None:
+            seconds = _between(attempt.started_at, end)
         word = "so far" if attempt.finished_at is None else attempt.status
         checkout_s, command = min(attempt.checkout_s or 0, seconds), ""
         if checkout_s >= NO_WAIT_S:

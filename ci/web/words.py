@@ -17,6 +17,7 @@ HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 MONTH: Final = 30 * DAY  # after this a date says more than a number of days
 OVERDUE: Final = 1.2  # times the usual time: every second build takes a little longer than usual
+SIGNALLED: Final = 128  # the shell's exit code of a command that was ended by signal N is 128 + N
 MAX_SHORT_CHARS: Final = 500  # more than a line of a list shows; a command may be as long as a file
 
 TAKES_NO_WORK: Final = "not taking work"
@@ -190,14 +191,19 @@ def why(ended: Build | Attempt) -> str:
         return ""
     if ended.reason is not Reason.EXITED:
         return _REASONS[ended.reason]
-    number = ended.signal if isinstance(ended, Attempt) else None
-    if number is not None:
-        return f"The command was ended by {_signal_name(number)}."
+    if name := _signal(ended):
+        return f"The command was ended by {name}."
     if ended.status is Status.SUCCESS:
         return ""
     if ended.exit_code is None:
         return "The command failed."
     return f"The command failed with exit code {ended.exit_code}."
+
+
+def verdict(build: Build) -> str:
+    """Say why it ended, in the words of its agent where they say the same more exactly."""
+    by_limit = build.reason in (Reason.TIMEOUT, Reason.SILENCE)
+    return build.message if by_limit and "was ended" in build.message else why(build)
 
 
 def lacks_end(attempt: Attempt) -> bool:
@@ -214,6 +220,14 @@ def brief(build: Build) -> str:
 
 def _whole(seconds: int) -> str:
     return f"{seconds} s" if seconds < MINUTE else duration(seconds)
+
+
+def _signal(ended: Build | Attempt) -> str:
+    """Name the signal that has ended a command; empty if none has."""
+    if isinstance(ended, Attempt) and ended.signal is not None:
+        return _signal_name(ended.signal)
+    number = (ended.exit_code or 0) - SIGNALLED
+    return _signal_name(number) if number in set(signal.Signals) else ""
 
 
 def _signal_name(number: int) -> str:

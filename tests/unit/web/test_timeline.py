@@ -24,8 +24,9 @@ def at(seconds: float) -> datetime:
 def tried(number: int, began: float, ended: float | None, status: Status) -> Attempt:
     """An attempt on an agent called oak."""
     end = None if ended is None else at(ended)
+    took_s = None if ended is None else max(ended - began, 0)
     return Attempt(
-        f"7.1.{number}", 7, 1, number, "oak", status, at(began), finished_at=end, duration_s=1
+        f"7.1.{number}", 7, 1, number, "oak", status, at(began), finished_at=end, duration_s=took_s
     )
 
 
@@ -69,6 +70,16 @@ def test_the_checkout_has_a_stretch_of_its_own() -> None:
         assert said(view, 99) == ["20 s on oak: success"]
     wrong = BuildView(build, (replace(ended, checkout_s=1e9),))
     assert said(wrong, 99) == ["checkout 20 s", "command 0.0 s on oak: success"]
+
+
+def test_what_has_ended_took_as_long_as_its_agent_says() -> None:
+    """As the head of the page says, by the same clock; without a word of it, by the server's."""
+    ended = replace(tried(1, 0, 4.8, Status.SUCCESS), duration_s=4.1, checkout_s=1.0)
+    build = replace(BUILD, status=Status.SUCCESS, finished_at=at(4.8))
+    view = BuildView(build, (ended,))
+    assert said(view, 99) == ["checkout 1.0 s", "command 3.1 s on oak: success"]
+    silent = BuildView(build, (replace(ended, duration_s=None),))
+    assert said(silent, 99)[-1] == "command 3.8 s on oak: success"
 
 
 TIMES = st.lists(st.floats(-10, 1e6), min_size=2, max_size=9)

@@ -244,7 +244,9 @@ async def test_a_build_that_can_not_be_compared_has_no_link(
     problem = "Its command never ran."
     core.whys[2] = WhyRed(await core.build(2), problem=problem)
     assert "What is new" not in check(await client.get("/build/2"))
-    assert problem in check(await client.get("/build/2/why"))
+    html = check(await client.get("/build/2/why"))
+    assert problem in html
+    assert "<title>Why #2 is red · " in html
 
 
 async def test_a_log_without_news_says_so(client: httpx.AsyncClient, core: FakeCore) -> None:
@@ -263,7 +265,11 @@ async def test_why_there_is_no_comparison_is_said(
 ) -> None:
     """On the page and to programs."""
     await build(client, core, GREEN, status)
-    assert "It is not red." in check(await client.get("/build/1/why"))
+    html = check(await client.get("/build/1/why"))
+    assert "It is not red." in html
+    word = "green" if status is Status.SUCCESS else "canceled"
+    assert f"<title>#1 is {word} · " in html
+    assert f'</a> is <span class="word">{word}</span></h1>' in html
     answer = (await client.get("/api/builds/1/why")).json()
     assert answer == {
         "number": 1, "problem": "It is not red.", "green": None, "same_branch": None, "news": None,
@@ -278,6 +284,9 @@ async def test_another_branch_is_named(client: httpx.AsyncClient, core: FakeCore
     await build(client, core, RED, Status.FAILURE, branch="topic")
     html = check(await client.get("/build/2/why"))
     assert "That was on another branch, main: on topic none was green before." in html
+    html = check(await client.get("/build/2"))
+    words = "the last green</a> (of another branch, <code>main</code>: here none was green before)"
+    assert words in html
 
 
 async def test_what_was_not_compared_is_said(client: httpx.AsyncClient, core: FakeCore) -> None:

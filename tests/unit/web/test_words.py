@@ -86,6 +86,30 @@ def test_why_it_ended() -> None:
             assert words.why(ended(Status.ERROR, reason)).endswith(".")
 
 
+BUILD = Build(
+    number=1, repository="r", repository_url="u", commit="c", command="x", priority=0,
+    status=Status.FAILURE, created_at=NOW, reason=Reason.EXITED,
+)  # fmt: skip
+
+
+def test_a_signal_is_told_of_a_build_as_of_its_attempt() -> None:
+    """Both by its name; of a build only the exit code is known, as the shell has it."""
+    words_of_it = "The command was ended by SIGKILL."
+    assert words.why(replace(BUILD, exit_code=137)) == words_of_it
+    assert words.why(ended(Status.FAILURE, Reason.EXITED, exit_code=137, signal=9)) == words_of_it
+    for code in (2, 127, 128, 255):
+        assert f"exit code {code}" in words.why(replace(BUILD, exit_code=code))
+
+
+def test_one_thing_is_said_once() -> None:
+    """By the agent, who knows the limit; else by us."""
+    silence = replace(BUILD, status=Status.ERROR, reason=Reason.SILENCE)
+    exact = "The command printed nothing for 5 s and was ended."
+    assert words.verdict(replace(silence, message=exact)) == exact
+    assert words.verdict(replace(silence, message="oh")) == words.why(silence)
+    assert words.verdict(replace(BUILD, exit_code=2)) == "The command failed with exit code 2."
+
+
 def test_a_running_build_ticks() -> None:
     """Its duration is the time since its start; once over it is what its agent measured."""
     build = Build(
