@@ -69,6 +69,6 @@ def test_a_supervisor_without_a_process_for_the_command_says_so() -> None:
         assert folder.exit_code() is None
         assert folder.never_began()
         words.seek(0)
-        subprocess.run(["sh", "-s", name, name, "exit 3"], stdin=words, check=False)
+        subprocess.run(["sh", "-s", name, name, "sh", "-c", "exit 3"], stdin=words, check=False)
         assert folder.exit_code() == 3
         assert not folder.never_began()
