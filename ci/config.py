@@ -122,6 +122,7 @@ Rules = Annotated[tuple[str, ...], BeforeValidator(_rules), AfterValidator(_chec
 RepositoryRules = Annotated[
     tuple[str, ...], BeforeValidator(_rules), AfterValidator(_check_repository_rules)
 ]
+Processes = Annotated[int, BeforeValidator(no_bool), Field(ge=16, le=10**6)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_words), AfterValidator(_check_paths)]
 LogFormat = Literal["text", "json"]
 
@@ -414,6 +415,21 @@ class AgentConfig(Config):
     )
     sandbox_environment: Annotated[tuple[Name, ...], BeforeValidator(_words)] = Field(
         (), description="variables of the agent's environment that are seen in the sandbox"
+    )
+    max_memory_bytes: Annotated[Bytes, Field(ge=16 << 20)] | None = Field(
+        None, description="memory that one process in the sandbox may have for itself"
+    )
+    max_processes: Processes | None = Field(
+        4096, description="processes and threads of one build in the sandbox, null for any number"
+    )
+    max_cpu_seconds: Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=10**9)] | None = Field(
+        None, description="processor time that one process in the sandbox may use"
+    )
+    max_file_bytes: Annotated[Bytes, Field(ge=1 << 20)] | None = Field(
+        None, description="largest file that may be written in the sandbox, the log included"
+    )
+    max_open_files: Annotated[int, BeforeValidator(no_bool), Field(ge=64, le=10**6)] | None = Field(
+        None, description="files that one process in the sandbox may have open"
     )
     min_free_bytes: Bytes = Field(
         100 << 20, description="with less free on the disk of dataDir no build is taken"

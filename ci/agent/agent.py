@@ -40,6 +40,7 @@ from ci.version import program_version
 from ci.wire.fields import PROTOCOL
 
 ID_BYTES: Final = 8
+NO_SANDBOX: Final = "none"  # what is said of that to servers and people
 
 
 class Agent:
@@ -123,6 +124,7 @@ class Agent:
             "delivery_retries": self.measured.retries,
             "commands": self.admission.commands.rules,
             "repositories": self.admission.repositories.rules,
+            "sandbox": self._tools.runner.sandbox or NO_SANDBOX,
             "isBusy": attempts.busy >= attempts.slots,
             "buildId": first,
             "task": {"id": first, "buildId": first} if first else None,

@@ -14,6 +14,7 @@ from typing import Final
 USER: Final = 1000  # an ordinary user, the same on each agent; of group the same number
 HOME: Final = Path("/home/build")
 STATUS_FD: Final = 6  # below 10: a shell can redirect no others
+SETTINGS_FD: Final = 7  # from which bubblewrap reads the command's environment
 SCRATCH: Final = "~"  # how the name of a scratch folder ends; no workspace's name does
 
 _SHM_BYTES: Final = 256 << 20  # of /dev/shm, which is memory; browsers want some
@@ -93,7 +94,7 @@ def wrap(
     data = str(view.data_dir)
     return [
         *(program, *_APART, *(() if view.network else ("--unshare-net",))),
-        *("--json-status-fd", str(STATUS_FD)),
+        *("--json-status-fd", str(STATUS_FD), "--args", str(SETTINGS_FD)),
         *_read_only("/usr"),
         *(word for name in _SYSTEM for word in _system(Path("/", name))),
         *(word for path in _etc() for word in _read_only(path)),

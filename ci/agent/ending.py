@@ -6,10 +6,16 @@ import math
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from ci.model import Outcome, Reason, Status
 
 _SIGNALLED = 128  # the shell's exit code of a command that was ended by signal N is 128 + N
+# Signals that a limit of `rlimits.py` sends; a build may have set one of its own.
+_LIMITS: Final[dict[int, str]] = {
+    signal.SIGXCPU: "a process has used more processor time than it may (maxCpuSeconds)",
+    signal.SIGXFSZ: "a file has become larger than it may (maxFileBytes)",
+}
 _SHOWN_CHARS = 500  # of an error; some quote all that they were given
 
 
@@ -23,6 +29,8 @@ def exited(code: int) -> Outcome:
     except ValueError:
         return Outcome(Status.FAILURE, Reason.EXITED, exit_code=code)
     message = f"Exit code {code} is the shell's word for a command that {name} has ended."
+    if number in _LIMITS:
+        message += f" That is what the system does when {_LIMITS[number]}."
     return Outcome(Status.FAILURE, Reason.EXITED, message, exit_code=code, signal=number)
 
 

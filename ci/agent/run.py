@@ -22,7 +22,7 @@ import structlog
 import trio
 
 from ci import blocking
-from ci.agent.agent import Agent, open_agent
+from ci.agent.agent import NO_SANDBOX, Agent, open_agent
 from ci.agent.app import MAX_BODY
 from ci.agent.checkout import GitCheckout
 from ci.agent.client import dial
@@ -80,7 +80,7 @@ async def run_agent(config: AgentConfig) -> None:
                     "rules in force",
                     commands=policy.rules,
                     why=policy.why,
-                    sandbox=runner.sandbox or "none",
+                    sandbox=runner.sandbox or NO_SANDBOX,
                     repositories="all" if config.repositories is None else config.repositories,
                 )
                 log.info(

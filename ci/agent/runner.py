@@ -142,12 +142,13 @@ class ShellRunner:
         """Start a command under its supervisor. Raises OSError."""
         supervisor = ("sh", str(_SCRIPT), str(order.folder.path), str(order.workspace))
         program = order.words if order.words is not None else ("sh", "-c", "--", order.command)
+        environment = order.environment
         if self._sandbox is not None:
-            outer = await blocking.run(self._sandbox.enter, order.folder, order.workspace)
-            program = (*outer, *program)
-        pid = processes.spawn(
-            [*supervisor, *program], order.environment, order.cookie, order.folder.log
-        )
+            outer = await blocking.run(
+                self._sandbox.enter, order.folder, order.workspace, order.environment
+            )
+            program, environment = (*outer, *program), {}
+        pid = processes.spawn([*supervisor, *program], environment, order.cookie, order.folder.log)
         await trio.lowlevel.cancel_shielded_checkpoint()
         mine = Belongings(order.cookie, pid, order.folder.path, order.workspace)
         return _Supervised(order.folder, mine, pid, self._kill_grace_s, own=True)

@@ -10,6 +10,7 @@ What is put into it is in `bubblewrap.py`.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ import trio
 
 from ci import blocking
 from ci.agent.borrowed import borrowed_by
-from ci.agent.bubblewrap import HOME, STATUS_FD, View, make_scratch, scratch_of, wrap
+from ci.agent.bubblewrap import HOME, SETTINGS_FD, STATUS_FD, View, make_scratch, scratch_of, wrap
 from ci.agent.removal import remove_tree
+from ci.agent.rlimits import NO_LIMITS, Limits
 from ci.agent.spool import Folder
 from ci.config import AgentConfig
 from ci.errors import ConfigError
@@ -46,10 +48,12 @@ class Sandbox:
     program: str
     view: View
     variables: frozenset[str] = frozenset()
+    limits: Limits = NO_LIMITS
 
     def __str__(self) -> str:
         """Say what is in force, for people."""
-        return f"bubblewrap, network {'on' if self.view.network else 'off'}"
+        network = "on" if self.view.network else "off"
+        return ", ".join(filter(None, ("bubblewrap", f"network {network}", str(self.limits))))
 
     def environment(self, own: Mapping[str, str]) -> dict[str, str]:
         """Choose from the agent's environment what a build may see."""
@@ -57,19 +61,24 @@ class Sandbox:
         kept = {k: v for k, v in own.items() if k in allowed or k.startswith(_LOCALE)}
         return kept | {"HOME": str(HOME), "USER": "build", "LOGNAME": "build"}
 
-    def enter(self, folder: Folder, workspace: Path) -> list[str]:
+    def enter(self, folder: Folder, workspace: Path, environment: Mapping[str, str]) -> list[str]:
         """Make a sandbox for a workspace; return the words in front of the command's.
 
-        It blocks on the disk. Raises OSError.
+        Of the command's `environment` nothing may act outside: `LD_PRELOAD` or `PATH` could lead
+        into the workspace. So bubblewrap reads it from a file. Blocks on the disk. Raises OSError.
         """
         scratch = scratch_of(workspace)
         remove_tree(scratch)
         make_scratch(scratch)
         mirrors = borrowed_by(workspace)
         ours = [path for path in mirrors if path.is_relative_to(self.view.data_dir / "mirrors")]
+        settings = (word for pair in environment.items() for word in ("--setenv", *pair))
+        folder.settings.write_bytes(b"".join(os.fsencode(word) + b"\0" for word in settings))
+        redirect = f'exec {STATUS_FD}>"$0" {SETTINGS_FD}<"$1" && shift && exec "$@"'
         return [
-            *("sh", "-c", f'exec {STATUS_FD}>"$0" && exec "$@"', str(folder.sandbox)),
+            *("/bin/sh", "-c", redirect, str(folder.sandbox), str(folder.settings)),
             *wrap(self.program, self.view, workspace, scratch, ours),
+            *self.limits.words(),
             # It has a shell's words and exit codes for what it can't start.
             *("/bin/sh", "-c", 'exec "$@"', "sh"),
         ]
@@ -95,7 +104,12 @@ async def open_sandbox(config: AgentConfig) -> Sandbox | None:
         config.sandbox_readable,
         config.sandbox_writable,
     )
-    sandbox = Sandbox(shutil.which(PROGRAM) or PROGRAM, view, frozenset(config.sandbox_environment))
+    sandbox = Sandbox(
+        _program(),
+        view,
+        frozenset(config.sandbox_environment),
+        Limits.of(config),
+    )
     why = await _try(sandbox)
     if not why:
         return sandbox
@@ -107,13 +121,21 @@ async def open_sandbox(config: AgentConfig) -> Sandbox | None:
     return None
 
 
+def _program() -> str:
+    """Find bubblewrap once, not again from within a workspace."""
+    found = shutil.which(PROGRAM)
+    return str(Path(found).absolute()) if found else PROGRAM
+
+
 async def _try(sandbox: Sandbox) -> str:
     """Run nothing in it; say why that failed, or return an empty text."""
     with TemporaryDirectory(prefix="trial-", dir=sandbox.view.data_dir) as place:
         workspace = Path(place)
-        words = await blocking.run(sandbox.enter, Folder(workspace), workspace)
+        words = await blocking.run(sandbox.enter, Folder(workspace), workspace, {})
         with trio.move_on_after(TRIAL_LIMIT_S):
-            done = await trio.run_process([*words, "true"], capture_stderr=True, check=False)
+            done = await trio.run_process(
+                [*words, "true"], env={}, capture_stderr=True, check=False
+            )
             said = done.stderr.decode(errors="replace").strip().splitlines()
             return "" if done.returncode == 0 else (said or [f"exit code {done.returncode}"])[-1]
     return f"it was not made in {TRIAL_LIMIT_S:g} s"

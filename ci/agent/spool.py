@@ -5,6 +5,7 @@
     log            what the command printed
     pid, exit      written by the command's supervisor
     sandbox        what bubblewrap says of its beginning and of the command's end
+    sandbox.env    the environment that it gives to the command
     stop           why the command is being ended, written before it is
     result.json    how the attempt ended; on disk before it is delivered
     stop.spare, result.json.spare
@@ -97,6 +98,11 @@ class Folder:
     def sandbox(self) -> Path:
         """The file with what bubblewrap says; there if the command was put into a sandbox."""
         return self.path / "sandbox"
+
+    @property
+    def settings(self) -> Path:
+        """The file from which bubblewrap reads the command's environment."""
+        return self.path / "sandbox.env"
 
     def create(self, ticket: Ticket) -> None:
         """Make the folder; when this returns, the job is on disk."""

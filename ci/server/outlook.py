@@ -163,6 +163,7 @@ class Outlook:
                 refused=member.refused,
                 commands=member.status.commands,
                 repositories=member.status.repositories,
+                sandbox=member.status.sandbox,
             )
             for member in self._fleet.members
         )

@@ -170,6 +170,7 @@ class AgentView:
     refused: Refusal | None = None  # the last one since the server was started
     commands: tuple[str, ...] | None = None  # its rules; None when it does not tell them
     repositories: tuple[str, ...] | None = None  # the same, or when all may be built
+    sandbox: str = ""  # what holds its builds in, in its words; empty when it does not say
 
 
 @dataclass(frozen=True, slots=True)

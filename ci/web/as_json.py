@@ -161,6 +161,7 @@ def agent(view: AgentView, use: AgentUse) -> dict[str, Any]:
         "refused": _refusal(view.refused),
         "commands": _list(view.commands),
         "repositories": _list(view.repositories),
+        "sandbox": view.sandbox or None,
     }
 
 

@@ -34,6 +34,7 @@ class AgentStatus(Message):
     problem: Line = ""  # why it takes no build now, for people
     commands: Rules | None = None  # which may run there; None when it does not say
     repositories: Rules | None = None  # from where builds may come; None: from anywhere
+    sandbox: Line = ""  # what holds its builds in, for people; empty when it does not say
 
 
 def read_status(body: bytes) -> AgentStatus:

@@ -572,6 +572,7 @@ class FakeCore:
         refused: Refusal | None = None,
         commands: tuple[str, ...] | None = None,
         repositories: tuple[str, ...] | None = None,
+        sandbox: str = "",
     ) -> None:
         """Let an agent be known."""
         heard = self.now() - timedelta(seconds=heard_s_ago)
@@ -602,6 +603,7 @@ class FakeCore:
             refused,
             commands,
             repositories,
+            sandbox,
         )
         self._change()
 

@@ -13,8 +13,11 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from ci.agent.bubblewrap import View, scratch_of
+from ci.agent.rlimits import Limits
 from ci.agent.sandbox import Sandbox
 from ci.agent.spool import Folder
+
+ORDINARY = "as an ordinary user"
 
 
 class Cell:
@@ -38,17 +41,18 @@ class Cell:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
-    def run(self, script: str, **view: object) -> str:
+    def run(self, script: str, limits: Limits | None = None, **view: object) -> str:
         """Run a script in the sandbox; return what it has printed, errors included."""
-        sandbox = Sandbox("bwrap", View(self.data_dir, **view))  # type: ignore[arg-type]
-        words = sandbox.enter(self.folder, self.workspace)
+        sandbox = Sandbox("bwrap", View(self.data_dir, **view), limits=limits or Limits())  # type: ignore[arg-type]
+        environment = sandbox.environment({"PATH": "/usr/bin:/bin", "TOKEN": "secret"})
+        words = sandbox.enter(self.folder, self.workspace, environment)
         if self.user:
             everything = [self.data_dir, *self.data_dir.rglob("*")]
             for path in everything:
                 os.chown(path, 65534, 65534)
         done = subprocess.run(
             [*self.user, *words, "sh", "-c", script],
-            env=sandbox.environment({"PATH": "/usr/bin:/bin", "TOKEN": "secret"}),
+            env={},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -58,13 +62,13 @@ class Cell:
         return done.stdout.decode(errors="replace")
 
 
-@pytest.fixture(params=["as we are", "as an ordinary user"])
+@pytest.fixture(params=["as we are", ORDINARY])
 def cell(request: pytest.FixtureRequest) -> Iterator[Cell]:
     """One as root too, if we are root: files of the machine are its own then."""
     with TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         cell = Cell(Path(folder) / "agent")
-        if request.param == "as an ordinary user" and os.geteuid() == 0:
+        if request.param == ORDINARY and os.geteuid() == 0:
             cell.user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         yield cell
 
@@ -182,3 +186,18 @@ def test_what_the_owner_lets_in_is_there(cell: Cell) -> None:
     )
     assert said.splitlines()[1:] == ["no", "yes", "1.1.1"]
     assert (caches / "new").exists()
+
+
+@pytest.mark.parametrize("cell", [ORDINARY], indirect=True)
+def test_forking_without_end_is_ended(cell: Cell) -> None:
+    """It has so many processes and not one more; others of its user have theirs beside it."""
+    crowd = [subprocess.Popen([*cell.user, "sleep", "1000.5"]) for _ in range(20)]
+    script = (
+        "for i in $(seq 15); do sleep 9 & done; echo enough; for i in $(seq 15); do sleep 9 & done"
+    )
+    said = cell.run(script, Limits(processes=20))
+    for process in crowd:
+        process.kill()
+        process.wait()
+    assert "enough" in said
+    assert "fork" in said.lower()

@@ -108,11 +108,13 @@ def test_what_it_leaves_leads_the_agent_nowhere(
 
 
 def test_it_says_what_is_in_force(held_in: Program) -> None:
-    """In its log, when it starts."""
+    """In its log when it starts, and to its server."""
     held_in.flags["sandbox-network"] = "false"
     held_in.start()
     (line,) = [line for line in held_in.words.splitlines() if "rules in force" in line]
     assert "bubblewrap, network off" in line
+    said = held_in.site.http.get(f"{held_in.url}/status").json()
+    assert said["sandbox"].startswith("bubblewrap, network off")
 
 
 def test_auto_without_bubblewrap_warns_and_works(

@@ -100,6 +100,30 @@ class TestSandboxedRunner(RunnerContract):
             await started.kill()
         assert not bench.alive(order.cookie)
 
+    async def test_its_environment_acts_on_nothing_outside(
+        self, bench: SandboxBench, tmp_path: Path
+    ) -> None:
+        """No program of the workspace, and no library, takes the place of one of the agent's."""
+        order = make_order(tmp_path, "")
+        for name in ("sh", "bwrap", "prlimit"):
+            (order.workspace / name).write_text(
+                f"#!/bin/sh\ntouch {tmp_path}/escaped\nsleep 1000\n"
+            )
+            (order.workspace / name).chmod(0o755)
+        environment = {"PATH": ".:/bin", "LD_PRELOAD": f"{order.workspace}/x.so", "A": "b\nc"}
+        words = ("/bin/sh", "-c", 'echo "$A" $PATH; sleep 1000')
+        order = replace(order, environment=environment, words=words)
+        started = await self.run(bench, order)
+        with trio.fail_after(SOON_S):
+            while not (order.folder.log.exists() and b"c .:/bin" in order.folder.log.read_bytes()):
+                await trio.sleep(0.01)
+        supervisor = psutil.Process(order.folder.pid())
+        (outer,) = supervisor.children()
+        for process in (supervisor, outer, *outer.children()):
+            assert not environment.keys() & process.environ().keys()
+        await started.kill()
+        assert not (tmp_path / "escaped").exists()
+
     async def test_words_need_no_shell(self, bench: SandboxBench, tmp_path: Path) -> None:
         """Under rules they come letter by letter, and what is not there has a shell's exit code."""
         words = ("printf", "%s|", "$HOME;", "a  b")
