@@ -191,12 +191,18 @@ class Server:
                 raise Rejected(f"command: {problem}", field="command")
         return self._admission.judge(asked, await self.agents())
 
-    async def rerun(self, number: int, by: Asker | None = None) -> Build:
-        """Accept the same build once more, with a new number. Raises NotFound, Rejected, Busy."""
+    async def rerun(self, number: int, by: Asker | None = None, *, exact: bool = False) -> Build:
+        """Accept the same build once more, with a new number. Raises NotFound, Rejected, Busy.
+
+        A branch is looked up again, unless it is to be the `exact` commit that was found then.
+        """
         old = (await self.build(number)).build
+        if exact and old.commit_hash is None:
+            message = f"exact: nobody knows which commit build {number} was of; ask without it"
+            raise Rejected(message, field="exact")
         return await self.submit(
             repository=old.repository,
-            commit=old.commit,
+            commit=old.commit_hash if exact and old.commit_hash else old.commit,
             command=old.command,
             priority=old.priority,
             labels=old.labels,

@@ -121,7 +121,7 @@ async def move_to_front(number: int) -> Response:
 @api.post("/api/builds/<number:number>/rerun")
 async def rerun_build(number: int) -> Response:
     """Ask for the same once more, as a new build."""
-    build = await the_core().rerun(number, the_reader().asker)
+    build = await the_core().rerun(number, the_reader().asker, exact=query.exact())
     return await _created(build.number)
 
 

@@ -56,7 +56,7 @@ async def move_to_front(number: int) -> ResponseReturnValue:
 async def rerun_build(number: int) -> ResponseReturnValue:
     """Ask for the same once more and lead to the new build."""
     try:
-        build = await the_core().rerun(number, the_reader().asker)
+        build = await the_core().rerun(number, the_reader().asker, exact=query.exact())
     except NotFound:
         raise  # there is no page to stay on
     except (Rejected, Busy, StoreFailed) as error:

@@ -81,7 +81,7 @@ class Core(Protocol):
     async def move_to_front(self, number: int, by: Asker | None = None) -> Build:
         """Let a build that waits be the next one. Raises NotFound, Conflict."""
 
-    async def rerun(self, number: int, by: Asker | None = None) -> Build:
+    async def rerun(self, number: int, by: Asker | None = None, *, exact: bool = False) -> Build:
         """Take a new build that asks for the same. Raises NotFound, Rejected, Busy."""
 
     async def build(self, number: int) -> BuildView:

@@ -81,6 +81,11 @@ def again() -> int | None:
     return number("again", least=1)
 
 
+def exact() -> bool:
+    """Read whether a build is to be of the very commit of another one. Raises Rejected."""
+    return number("exact", most=1) == 1
+
+
 def split_labels(text: str) -> Labels:
     """Read labels from one line, as flags and variables of the agent say them."""
     return tuple(word for word in _BETWEEN_LABELS.split(text) if word)

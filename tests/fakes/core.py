@@ -199,12 +199,12 @@ class FakeCore:
             self._put(replace(each, queue_position=place))
         return view.build
 
-    async def rerun(self, number: int, by: Asker | None = None) -> Build:
+    async def rerun(self, number: int, by: Asker | None = None, *, exact: bool = False) -> Build:
         """Ask for the same again."""
         build = (await self.build(number)).build
         return await self.submit(
             repository=build.repository,
-            commit=build.commit,
+            commit=(build.commit_hash or "") if exact else build.commit,
             command=build.command,
             priority=build.priority,
             labels=build.labels,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
-from ci.errors import NotFound
+from ci.errors import NotFound, Rejected
 from ci.model import Reason, Status
 from ci.server.comparison import SHORT_BYTES
 from ci.server.views import WhyRed
@@ -204,6 +204,21 @@ async def test_a_command_that_never_ran_is_compared_with_nothing(
     why = await world.server.why_red(await agent.build("fatal: no such ref\n", None, reason=reason))
     assert (why.found, why.green) == (None, None)
     assert "never ran" in why.problem
+
+
+async def test_the_very_commit_is_built_again(world: World, autojump_clock: MockClock) -> None:
+    """If that is known; else its branch is looked up, and nothing else is promised."""
+    agent = await start(world)
+    number = await agent.build(RED, 1)
+    again = await world.server.rerun(number, exact=True)
+    assert again.commit == f"{number:040x}"
+    assert (await world.server.rerun(number)).commit == (
+        await world.server.build(number)
+    ).build.commit
+    await world.server.cancel(again.number)
+    waiting = await world.submit("make")
+    with pytest.raises(Rejected, match="nobody knows which commit"):
+        await world.server.rerun(waiting, exact=True)
 
 
 async def test_what_can_not_be_told_is_said(world: World, autojump_clock: MockClock) -> None:

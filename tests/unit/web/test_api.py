@@ -191,6 +191,7 @@ async def test_cancel_and_rerun(client: httpx.AsyncClient) -> None:
     assert (await client.post("/api/builds/1/cancel")).status_code == 409
     answer = await client.post("/api/builds/1/rerun")
     assert (answer.status_code, answer.json()["number"]) == (201, 2)
+    assert (await client.post("/api/builds/1/rerun?exact=2")).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,23 @@ async def test_run_again_that_is_refused_stays_on_the_page(
     assert "It was not asked for again." not in told.text, "nor is it asked for again"
 
 
+async def test_run_again_is_of_that_commit_or_of_its_branch_now(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """The buttons say which; where a hash was asked for, or none is known, there is one."""
+    await ask(client)
+    assert "<button>Run again</button>" in check(await client.get("/build/1"))
+    core.describe(1, commit_hash="b6fd8dd3" * 5)
+    html = check(await client.get("/build/1"))
+    assert "<button>Run again on b6fd8dd3</button>" in html
+    assert f"<button>on {(await core.build(1)).build.commit} now</button>" in html
+    [exact] = re.findall(r'action="(/build/1/rerun\?[^"]*)"', html)
+    await client.post(exact)
+    assert (await core.build(2)).build.commit == "b6fd8dd3" * 5
+    core.describe(2, commit_hash="b6fd8dd3" * 5)
+    assert "<button>Run again</button>" in check(await client.get("/build/2"))
+
+
 async def test_trouble_stands_above_what_one_may_press(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:
