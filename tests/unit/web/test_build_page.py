@@ -97,7 +97,7 @@ async def test_take_it_home(client: httpx.AsyncClient, core: FakeCore) -> None:
     """As soon as its exact commit is known; markup in it is text."""
     await _ask(client, "make </pre><script>")
     core.start(1)
-    assert "Take it home" not in check(await client.get("/build/1"))
+    assert "git clone" not in check(await client.get("/build/1"))
     core.describe(1, commit_hash="1f" * 20)
     html = check(await client.get("/build/1"))
     assert f"git checkout --detach {'1f' * 20}" in html
