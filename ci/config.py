@@ -417,7 +417,7 @@ class AgentConfig(Config):
         (), description="variables of the agent's environment that are seen in the sandbox"
     )
     max_memory_bytes: Annotated[Bytes, Field(ge=16 << 20)] | None = Field(
-        None, description="memory that one process in the sandbox may have for itself"
+        None, description="memory that a build in the sandbox may have"
     )
     max_processes: Processes | None = Field(
         4096, description="processes and threads of one build in the sandbox, null for any number"

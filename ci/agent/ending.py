@@ -45,6 +45,8 @@ def stopped(
             sentence = f"The build took longer than {_words(timeout_s)} and was ended."
         case Reason.SILENCE:
             sentence = f"The command printed nothing for {_words(silence_s)} and was ended."
+        case Reason.KILLED:
+            sentence = "The command was killed: it used more memory than maxMemoryBytes allows."
         case Reason.AGENT_STOPPING:
             sentence = "The agent was stopped before the command had ended."
         case Reason.INTERNAL:  # for what is still missing at the end, see `removed`

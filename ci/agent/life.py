@@ -4,6 +4,7 @@ Life.run
 ├─ checkout
 ├─ command
 │  ├─ watch    while the command runs: does it print, is the folder there?
+│  ├─ memory   while it runs, where that is limited: has it too much?
 │  └─ trimming frees the disk of what is over the log's limit
 └─ the end of all its processes
 
@@ -32,6 +33,7 @@ from ci import blocking, logfile
 from ci.agent import ending
 from ci.agent.admission import NotAllowed, without_relative_folders
 from ci.agent.environment import command_environment
+from ci.agent.memory import watch_memory
 from ci.agent.output import Output
 from ci.agent.room import is_no_space
 from ci.agent.runner import Command, NeverBegan, Order
@@ -253,6 +255,8 @@ class Life:
     async def _wait_exit(self, command: Command) -> int | None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch, self._folder, self._job.silence_s, self.stop)
+            if (limit := self._tools.runner.memory_limit) is not None:
+                nursery.start_soon(watch_memory, self._id, limit, command.memory, self.stop)
             try:
                 code = await command.wait()
             except NeverBegan:

@@ -18,7 +18,7 @@ _LAST_WORDS_S: Final = 5  # between SIGXCPU and SIGKILL
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """None is no limit. `memory` is what one process may have for itself, in bytes."""
+    """None is no limit. `memory`, in bytes, is for one process; `memory.py` looks at their sum."""
 
     memory: int | None = None
     processes: int | None = None  # of the whole build, threads included
@@ -53,7 +53,7 @@ class Limits:
     def __str__(self) -> str:
         """Say what is limited, for people; empty when nothing is."""
         found = (
-            (self.memory, "{:,} bytes of memory a process"),
+            (self.memory, "{:,} bytes of memory"),
             (self.processes, "{:,} processes"),
             (self.cpu_s, "{:,} s of processor time a process"),
             (self.file_bytes, "{:,} bytes a file"),

@@ -25,6 +25,7 @@ import trio
 from ci import blocking
 from ci.agent import processes
 from ci.agent.environment import own_environment
+from ci.agent.memory import memory_of
 from ci.agent.sandbox import Sandbox
 from ci.agent.spool import Folder
 from ci.agent.survivors import Belongings, end_all
@@ -81,6 +82,9 @@ class Command(Protocol):
     async def is_stopped(self) -> bool:
         """Whether a process of the command was stopped by a signal, such as SIGSTOP."""
 
+    async def memory(self) -> int:
+        """Return how many bytes its processes have for themselves just now."""
+
     async def kill(self) -> None:
         """End the command and all that it started, or what is left of them."""
 
@@ -95,6 +99,10 @@ class Runner(Protocol):
     @property
     def sandbox(self) -> str:
         """What holds commands in, in words for people; empty when nothing does."""
+
+    @property
+    def memory_limit(self) -> int | None:
+        """How many bytes all processes of a command may have together; None for any number."""
 
     def environment(self) -> dict[str, str]:
         """Return what each command finds in its environment, whatever the job."""
@@ -128,6 +136,11 @@ class ShellRunner:
     def sandbox(self) -> str:
         """What is in force."""
         return "" if self._sandbox is None else str(self._sandbox)
+
+    @property
+    def memory_limit(self) -> int | None:
+        """That of the sandbox."""
+        return None if self._sandbox is None else self._sandbox.limits.memory
 
     def environment(self) -> dict[str, str]:
         """The agent's own, or what a sandbox lets in of it."""
@@ -198,6 +211,9 @@ class _Supervised:
 
     async def is_stopped(self) -> bool:
         return any(process.stopped for process in await blocking.run(self._mine.find))
+
+    async def memory(self) -> int:
+        return await blocking.run(lambda: memory_of(one.pid for one in self._mine.find()))
 
     async def kill(self) -> None:
         await end_all(self._mine, self._kill_grace_s)

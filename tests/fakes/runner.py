@@ -34,6 +34,7 @@ class FakeMachine:
         self.kill_grace_s = kill_grace_s
         self.boot_id = "first start"
         self.free = 1 << 40  # bytes on its disk
+        self.memory_limit: int | None = None  # of each command
         self.looks_s = 0.0  # seconds that it takes to see that
         self.first_output = b""  # what every command prints before anything else
         self.survivor_output = b""  # what a process that nobody finds prints again and again
@@ -73,6 +74,11 @@ class FakeRunner:
     def sandbox(self) -> str:
         """Nothing is held in."""
         return ""
+
+    @property
+    def memory_limit(self) -> int | None:
+        """What the test says."""
+        return self._machine.memory_limit
 
     def environment(self) -> dict[str, str]:
         """The agent's own."""
@@ -144,6 +150,7 @@ class FakeCommand:
     stopped: bool = False  # by SIGSTOP
     wait_error: Exception | None = None
     never_began: bool = False
+    uses: int = 0  # bytes of memory
     fall_short: Callable[[str], None] = lambda _step: None
     at_exit: dict[str, Callable[[], None]] = field(
         default_factory=lambda: {"before": lambda: None, "after": lambda: None}
@@ -171,6 +178,11 @@ class FakeCommand:
             raise NeverBegan
         await self.over.wait()
         return self.folder.exit_code()
+
+    async def memory(self) -> int:
+        """What the test says."""
+        await trio.lowlevel.checkpoint()
+        return self.uses
 
     async def is_stopped(self) -> bool:
         """What the test says."""

@@ -107,6 +107,20 @@ def test_what_it_leaves_leads_the_agent_nowhere(
     assert "deep" not in server.logs["2.1.1"].decode()
 
 
+def test_memory_of_many_processes_is_one_sum(
+    held_in: Program, server: Server, repository: Repository
+) -> None:
+    """Each has less than it may, and all have more: the build is ended, and told why."""
+    held_in.flags["max-memory-bytes"] = 48 << 20
+    held_in.start()
+    hog = "(head -c 20000000 /dev/zero; sleep 1000.5) | tail -c 20000000"
+    build(held_in, repository, f"{hog} & {hog} & {hog} & {hog} & wait")
+    _result(server)
+    assert server.results["1.1.1"]["reason"] == "killed"
+    assert "maxMemoryBytes" in server.results["1.1.1"]["message"]
+    assert not sleepers(held_in)
+
+
 def test_it_says_what_is_in_force(held_in: Program) -> None:
     """In its log when it starts, and to its server."""
     held_in.flags["sandbox-network"] = "false"
