@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ci.errorlines import begins_traceback, find_errors
+from ci.errorlines import find_errors
 from ci.kinship import kin
 from ci.lineshape import Shapes
 from ci.logpiece import Piece, read_piece
+from ci.news import NewLine, News
 from ci.plainlines import Cutter
 
 MAX_SHAPES: Final = 100_000  # that are told apart in one log: 20 MB; a usual one has some hundreds
@@ -26,54 +27,7 @@ GAP_LINES: Final = 3  # between new lines that are shown with them, so that thes
 MOST_MISSING: Final = 20  # of the lines that did not come again are told
 USUAL_SHAPES: Final = 3  # that are kin: with so many in the other log, one more is no surprise
 RANDOM_SHARE: Final = 0.5  # of these that did not come again: their names differ each time
-# When so much of a log is new, the two have little in common, and that is the news.
-STRANGE_SHARE: Final = 0.8
-STRANGE_LINES: Final = 10
-
 _WORD: Final = re.compile(rb"[A-Za-z\x80-\xff]")  # a line without any is never news by itself
-
-
-@dataclass(frozen=True, slots=True)
-class NewLine:
-    """A line to be shown, with its colours."""
-
-    number: int
-    text: bytes
-    is_new: bool = True  # or it only stands between new ones
-    is_error: bool = False  # whether it looks like one
-    is_usual: bool = False  # the other log has many lines that are the same but for one word
-    alike: int = 0  # further lines of the same shape, or kin if it is usual, which are not shown
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What came of a comparison."""
-
-    lines: int  # that were compared
-    other_lines: int  # of the other log
-    new: int  # of them, whether they are shown or not
-    errors: int  # shapes of new lines that look like an error
-    last: NewLine | None  # that is not usual: what went wrong stands at the end of most logs
-    runs: tuple[tuple[NewLine, ...], ...]  # lines that follow each other, in the log's order
-    hidden: int  # shapes of new lines that are not shown since there are too many
-    missing: int  # shapes that did not come again
-    missing_lines: tuple[int, ...]  # numbers of their first lines in the other log
-    is_full: bool  # whether there were more shapes than are told apart
-
-    @property
-    def first_error(self) -> NewLine | None:
-        """The first new line that looks like an error; of a traceback the one that says what."""
-        errors = (tuple(line for line in run if line.is_error) for run in self.runs)
-        first = next(filter(None, errors), None)
-        if first is None:
-            return None
-        return next((line for line in first if not begins_traceback(line.text)), first[0])
-
-    @property
-    def is_strange(self) -> bool:
-        """Whether the logs have so little in common that most news are none."""
-        is_silent = not self.other_lines
-        return not is_silent and self.new >= STRANGE_LINES and self.new > STRANGE_SHARE * self.lines
 
 
 class Known:

@@ -11,7 +11,8 @@ from typing import Final
 
 from ci.linenumbers import has_grown, is_none
 from ci.logpiece import Piece
-from ci.newlines import MAX_SHAPES, NewLine
+from ci.newlines import MAX_SHAPES
+from ci.news import NewLine
 
 MOST_SHOWN: Final = 20
 MOST_FOUND: Final = 1000  # shapes among which these are chosen

@@ -14,7 +14,8 @@ import trio
 from ci import blocking
 from ci.lineshape import Shapes
 from ci.logpiece import read_piece
-from ci.newlines import Comparison, Known, NewLine
+from ci.newlines import Comparison, Known
+from ci.news import NewLine
 from ci.onlynumbers import ChangedNumbers, KnownNumbers
 from ci.plainlines import Cutter
 from ci.server.logs import Logs

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ci.model import Agent, AgentState, Attempt, Build, Status
-from ci.newlines import NewLine, News
+from ci.news import NewLine, News
 
 DEFAULT_LIMIT = 50  # builds on one page
 MAX_LIMIT = 500

@@ -8,7 +8,7 @@ from typing import Any
 from quart import Response
 
 from ci.model import Attempt
-from ci.newlines import NewLine
+from ci.news import NewLine
 from ci.plainlines import plain
 from ci.repository import shown_url
 from ci.server.views import AgentUse, AgentView, BuildView, Health, Judgement, Refusal, WhyRed

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from quart import Response
 
 from ci.folds import read_fold
-from ci.newlines import NewLine, News
+from ci.news import NewLine, News
 from ci.web import parts
 from ci.web.core import the_core
 from ci.web.style import PLAIN

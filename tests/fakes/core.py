@@ -20,7 +20,8 @@ from ci.model import (
     labels_problem,
     note_problem,
 )
-from ci.newlines import NewLine, compare
+from ci.newlines import compare
+from ci.news import NewLine
 from ci.people import Asker, Role
 from ci.server.admission import Admission
 from ci.server.views import (

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci import newlines
-from ci.newlines import News, compare
+from ci.newlines import compare
+from ci.news import News
 from ci.plainlines import MAX_LINE_BYTES
 
 LOGS = Path(__file__).parent.parent / "logs"  # what programs have printed, shortened

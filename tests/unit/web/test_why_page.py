@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from ci.model import Status
-from ci.newlines import NewLine, compare
+from ci.newlines import compare
+from ci.news import NewLine
 from ci.server.views import LogNews, WhyRed
 from tests.fakes.core import FakeCore
 from tests.unit.web.checks import ask, check
