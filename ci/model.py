@@ -224,6 +224,14 @@ class AgentState(StrEnum):
     PAUSED = "paused"
 
 
+class Standing(StrEnum):
+    """What an agent has to show when it calls."""
+
+    OPEN = "open"  # the token that all share
+    ENROLLED = "enrolled"  # a credential of its own
+    REVOKED = "revoked"  # whatever it shows, it is refused
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """An agent as the store remembers it. `native` is False for one that others wrote."""
@@ -242,6 +250,8 @@ class Agent:
     last_seen: datetime
     pause_note: str = ""  # why a person has paused it; empty unless paused
     certificate: str = ""  # in PEM: it is called by TLS, and must show exactly this one
+    generation: int = 0  # of its credential
+    standing: Standing = Standing.OPEN
 
 
 MIN_LOG_LIMIT: Final = 64 << 10  # bytes of an attempt's log; with fewer nobody sees why it is red

@@ -31,6 +31,7 @@ from ci.agent.metrics import Metrics
 from ci.agent.mounts import FOLDERS, Ground, check_known, mark_new
 from ci.agent.room import Room
 from ci.agent.runner import Runner
+from ci.agent.secret import Secret, open_secret
 from ci.agent.spool import write_whole
 from ci.agent.tools import Tools
 from ci.certificates import read_certificate
@@ -56,10 +57,12 @@ class Agent:
         checkout: Checkout,
         line: Line,
         certificate: str,
+        secret: Secret,
         nursery: trio.Nursery,
     ) -> None:
         self.config = config
         self._certificate = certificate
+        self.secret = secret
         self.line = line
         self.boot_id = secrets.token_hex(ID_BYTES)
         self.home_id = home_id
@@ -74,7 +77,7 @@ class Agent:
         self.cleaning = Cleaning(
             ground, self.attempts.names, checkout, self.room, config.keep_mirrors_days
         )
-        self.home = Home(line, self.attempts, self.describe)
+        self.home = Home(line, self.attempts, secret, self.describe)
         self.app: QuartTrio = create_app(self)
 
     def drain(self) -> None:
@@ -102,6 +105,7 @@ class Agent:
             "draining": attempts.draining,
             "problem": self._tools.problem,
             "certificate": self._certificate,
+            "wants_credential": self.secret.token is not None,
             "attempts": [state.model_dump() for state in attempts.states()],
         }
 
@@ -163,6 +167,9 @@ async def open_agent(
     """
     with _data_folder(config.data_dir):
         home_id = await blocking.run(_home_id, config.data_dir)
+        secret = await blocking.run(
+            open_secret, config.data_dir, config.shown_name, config.agent_token
+        )
         await blocking.run(_mark_volumes, config.data_dir)
         ground = await blocking.run(Ground, config.data_dir.absolute())
     certificate = ""
@@ -176,7 +183,8 @@ async def open_agent(
             runner=runner,
             checkout=checkout,
             certificate=certificate,
-            line=Line(ServerClient(http, config.agent_token), Metrics()),
+            line=Line(ServerClient(http, secret.shown), Metrics()),
+            secret=secret,
             nursery=nursery,
         )
         with _data_folder(config.data_dir):

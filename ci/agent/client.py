@@ -24,6 +24,7 @@ from ci.wire.token import token_headers
 Dial = Callable[[str], httpx.AsyncClient]
 
 UNKNOWN_PATH: Final = (404, 405, 501)  # what servers answer that have no such call
+_WRONG_SECRET: Final = (401, 403)
 _PASSING: Final = (408, 425, 429)  # and every 5xx
 _MAX_RETRY_AFTER_S: Final = 300.0  # a server that asks for more would look dead
 
@@ -41,10 +42,14 @@ def dial(url: str, trusted: ssl.SSLContext) -> httpx.AsyncClient:
 class ServerClient:
     """The server as an agent sees it. Every call raises Unreachable and PeerRefused."""
 
-    def __init__(self, http: httpx.AsyncClient, token: str | None) -> None:
+    def __init__(self, http: httpx.AsyncClient, secret: str | None) -> None:
         self._http = http
-        self._headers = token_headers(token)
+        self._headers = token_headers(secret)
         self._spelling: dict[tuple[str, ...], int] = {}
+
+    def show(self, secret: str | None) -> None:
+        """Show this from now on; what was refused just now because of the old one is said anew."""
+        self._headers = token_headers(secret)
 
     async def register(self, registration: Mapping[str, Any]) -> Welcome:
         """Say where this agent is. A server that others wrote answers anything."""
@@ -106,9 +111,15 @@ class ServerClient:
     async def _try(
         self, path: str, body: bytes, kind: str, parameters: Mapping[str, str] | None
     ) -> httpx.Response:
-        headers = {**self._headers, "Content-Type": kind}
+        shown = self._headers
+        headers = {**shown, "Content-Type": kind}
         try:
-            return await self._http.post(path, content=body, headers=headers, params=parameters)
+            answer = await self._http.post(path, content=body, headers=headers, params=parameters)
+            if answer.status_code in _WRONG_SECRET and shown != self._headers:
+                headers |= self._headers
+                answer = await self._http.post(
+                    path, content=body, headers=headers, params=parameters
+                )
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unreachable(connect_words(error), sent=False) from error
         except RuntimeError as error:
@@ -117,6 +128,7 @@ class ServerClient:
             raise Unreachable(connect_words(error), sent=False) from error
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise Unreachable(connect_words(error)) from error
+        return answer
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

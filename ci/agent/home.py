@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -11,6 +12,8 @@ import trio
 from ci.agent.attempts import Attempts
 from ci.agent.line import Line
 from ci.agent.metrics import REGISTRATION
+from ci.agent.secret import Secret
+from ci.errors import PeerRefused
 from ci.wire.registration import Welcome
 
 ANSWER_LIMIT_S: Final = 10.0  # a server that is only slow has written one line by then
@@ -26,10 +29,15 @@ class Home:
     """Keeps this agent registered. `describe` makes the body of a registration."""
 
     def __init__(
-        self, line: Line, attempts: Attempts, describe: Callable[[], Awaitable[Mapping[str, Any]]]
+        self,
+        line: Line,
+        attempts: Attempts,
+        secret: Secret,
+        describe: Callable[[], Awaitable[Mapping[str, Any]]],
     ) -> None:
         self._line = line
         self._attempts = attempts
+        self._secret = secret
         self._describe = describe
         self._called = trio.Event()
         self._named: dict[str, str] = {}  # the lease marks of the attempts that it was told of
@@ -65,11 +73,50 @@ class Home:
             with trio.fail_after(ANSWER_LIMIT_S):
                 said = await self._describe()
                 self._named = {each["id"]: each["lease_mark"] for each in said["attempts"]}
-                return await self._line.client.register(said)
+                return await self._ask(said)
         except trio.TooSlowError:
             if self._line.heard_at < began:
                 raise
             return Welcome()  # it does not answer, but it came: some servers never answer
+
+    async def _ask(self, said: Mapping[str, Any]) -> Welcome:
+        """Register by what we have; enrol by the token if the server does not know that any more.
+
+        A new credential is shown at once, so that the server knows that it is kept.
+        """
+        secret, client = self._secret, self._line.client
+        if secret.own is not None:
+            try:
+                welcome = await client.register(said)
+            except PeerRefused as error:
+                if error.status != HTTPStatus.UNAUTHORIZED or secret.token is None:
+                    raise
+            else:
+                secret.note_used()
+                return welcome
+        client.show(secret.token)
+        try:
+            welcome = await client.register(said)
+            is_kept = secret.token is not None and await self._keep(welcome.credential)
+        finally:
+            client.show(secret.shown)
+        if is_kept:
+            welcome = await client.register(said)
+            secret.note_used()
+        return welcome
+
+    async def _keep(self, credential: str) -> bool:
+        """Keep a credential that was given to us, if one was; say if it is on disk."""
+        if not credential:
+            return False
+        try:
+            await self._secret.keep(credential)
+        except OSError as error:
+            next_ = "the token is shown until the next registration, which brings it again"
+            log.error("credential not kept", error=str(error), next=next_)
+            return False
+        log.info("enrolled", next="a credential of our own is shown, no token")
+        return True
 
     async def _wait_unheard(self, welcome: Welcome) -> bool:
         """Return when it is time to register again; whether that is for want of a sign of life."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import zlib
 from collections.abc import Awaitable, Callable
 
-from quart import Blueprint, Response, jsonify, request
+from quart import Blueprint, Response, g, jsonify, request
 
 from ci.errors import LogFull, LogGap, Rejected, RequestError, TooLarge
 from ci.serve import read_body
 from ci.server.core import Server
+from ci.server.enrolments import Caller
 from ci.wire import registration, result
 from ci.wire.registration import read_registration
 from ci.wire.result import MAX_LOG_CHUNK, read_result
-from ci.wire.token import check_token, refuse_browser
+from ci.wire.token import refuse_browser
 
 Handler = Callable[[], Awaitable[Response]]
 
@@ -31,7 +32,7 @@ def create_blueprint(server: Server) -> Blueprint:
 
     async def notify_agent() -> Response:
         said = read_registration(await read_body(), request.remote_addr or "")
-        return jsonify(await server.register(said))
+        return jsonify(await server.register(said, _caller()))
 
     async def notify_build_log() -> Response:
         id = request.args.get("id", "")
@@ -39,10 +40,12 @@ def create_blueprint(server: Server) -> Blueprint:
         cut = _offset("cut", request.args["cut"]) if "cut" in request.args else None
         data = _unpack(await read_body(), request.headers.get("Content-Encoding", ""))
         mark = request.args.get("lease_mark", "")
-        return jsonify({"size": await server.append_log(id, offset, data, cut, lease_mark=mark)})
+        caller = _caller()
+        size = await server.append_log(id, offset, data, cut, lease_mark=mark, caller=caller)
+        return jsonify({"size": size})
 
     async def notify_build_result() -> Response:
-        await server.finish(read_result(await read_body()))
+        await server.finish(read_result(await read_body()), _caller())
         return jsonify({"ok": True})
 
     route(registration.PATHS, notify_agent)
@@ -52,7 +55,7 @@ def create_blueprint(server: Server) -> Blueprint:
     @blueprint.before_request
     async def know_agent() -> None:
         refuse_browser(dict(request.headers))
-        check_token(request.headers.get("Authorization", ""), server.config.agent_token)
+        g.caller = server.enrolments.caller(request.headers.get("Authorization", ""))
 
     @blueprint.errorhandler(RequestError)
     async def say_no(error: RequestError) -> tuple[Response, int]:
@@ -63,6 +66,11 @@ def create_blueprint(server: Server) -> Blueprint:
         return jsonify(answer), error.http_status
 
     return blueprint
+
+
+def _caller() -> Caller:
+    caller: Caller = g.caller
+    return caller
 
 
 def _offset(name: str, text: str) -> int:

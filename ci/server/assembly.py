@@ -17,6 +17,7 @@ from ci.model import Agent, Status
 from ci.server.client import AgentClient, Http
 from ci.server.core import Server
 from ci.server.durations import Durations
+from ci.server.enrolments import Enrolments
 from ci.server.fleet import Fleet
 from ci.server.journal import Journal
 from ci.server.logs import Logs
@@ -60,14 +61,14 @@ async def open_server(
     """
 
     def dial(agent: Agent) -> AgentClient:
-        return AgentClient(
-            http, agent.host, agent.port, config.agent_token, certificate=agent.certificate
-        )
+        secret = enrolments.secret(agent.name)
+        return AgentClient(http, agent.host, agent.port, secret, certificate=agent.certificate)
 
     journal = Journal(Metrics())
     async with open_store(config.data_dir, now, journal) as store, trio.open_nursery() as nursery:
         keys = await blocking.run(open_keys, config.key_path)
         await store.book.load()
+        enrolments = Enrolments(keys, config.agent_token, await store.enrolments())
         people = make_people(
             store.book,
             keys,
@@ -94,7 +95,13 @@ async def open_server(
             room=room,
         )
         fleet = Fleet(
-            nursery, store, supervision, now, max_agents=config.max_agents, journal=journal
+            nursery,
+            store,
+            supervision,
+            now,
+            max_agents=config.max_agents,
+            enrolments=enrolments,
+            journal=journal,
         )
         durations = Durations(store)
         store.tell(News(waiting=queue.wake, over=fleet.over, green=durations.note))
@@ -116,6 +123,7 @@ async def open_server(
             logs,
             room,
             people=people,
+            enrolments=enrolments,
             durations=durations,
             now=now,
             journal=journal,

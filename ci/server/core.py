@@ -27,6 +27,7 @@ from ci.model import (
 from ci.people import Asker
 from ci.server.admission import Admission
 from ci.server.durations import Durations
+from ci.server.enrolments import TOKEN_HOLDER, Caller, Enrolments
 from ci.server.fleet import Fleet
 from ci.server.following import Following
 from ci.server.intake import Intake
@@ -80,6 +81,7 @@ class Server:
         room: Room,
         *,
         people: People,
+        enrolments: Enrolments,
         durations: Durations,
         now: Callable[[], datetime],
         journal: Journal,
@@ -109,9 +111,11 @@ class Server:
             logs,
             search=self._search,
             room=room,
+            enrolments=enrolments,
             journal=journal,
             now=now,
         )
+        self.enrolments = enrolments
         self._lookout = Lookout(
             store,
             fleet,
@@ -383,6 +387,20 @@ class Server:
         """Leave a lost agent out of the list. Raises NotFound, Conflict."""
         await self._fleet.forget(name, by)
 
+    async def revoke_agent(self, name: str, by: Asker | None = None) -> None:
+        """Take nothing more from an agent, whatever it shows, until it is readmitted.
+
+        Raises NotFound.
+        """
+        await self._fleet.revoke(name, by)
+
+    async def readmit_agent(self, name: str, by: Asker | None = None) -> None:
+        """Let whoever has the token enrol under this name, and take no older credential.
+
+        Raises NotFound.
+        """
+        await self._fleet.readmit(name, by)
+
     async def health(self) -> Health:
         """Say whether builds can be taken and run, by writing to the store."""
         return await self._lookout.health()
@@ -393,13 +411,20 @@ class Server:
 
     # What agents call
 
-    async def register(self, said: Registration) -> dict[str, object]:
-        """Take in an agent and return the answer for it. Raises Conflict for a taken name, Busy."""
+    async def register(
+        self, said: Registration, caller: Caller = TOKEN_HOLDER
+    ) -> dict[str, object]:
+        """Take in an agent and return the answer for it.
+
+        Raises Conflict for a taken name, Unauthorized, Forbidden, Busy.
+        """
         now = self.now()
+        name = said.shown_name
+        claim = self.enrolments.claim(caller, name, wants=said.wants_credential)
         assert said.port is not None  # read_registration makes sure
-        member = await self._fleet.register(
+        agent = await self._fleet.register(
             Agent(
-                name=said.shown_name,
+                name=name,
                 host=said.host,
                 port=said.port,
                 slots=said.slots,
@@ -413,15 +438,19 @@ class Server:
                 first_seen=now,
                 last_seen=now,
             ),
+            claim,
             draining=said.draining,
             problem=said.problem,
         )
-        held = {attempt.id: attempt for attempt in await self._store.held(member.name)}
+        held = {attempt.id: attempt for attempt in await self._store.held(agent.name)}
         keep = {
             each.id: each.id in held and held[each.id].is_meant(each.lease_mark)
             for each in said.attempts
         }
-        return write_welcome(member.name, self.config.heartbeat_seconds, keep)
+        offer = None
+        if claim.wants and claim.shown is None:
+            offer = self.enrolments.credential(name, agent.generation)
+        return write_welcome(agent.name, self.config.heartbeat_seconds, keep, offer)
 
     async def append_log(
         self,
@@ -431,20 +460,25 @@ class Server:
         cut: int | None = None,
         *,
         lease_mark: str = "",
+        caller: Caller = TOKEN_HOLDER,
     ) -> int:
         """Add a piece of an attempt's log and return the log's size.
 
         `cut` is where the agent's words stand that the log's middle is left out.
-        Raises GivenUp, LogGap, TooLarge, LogFull, StoreFailed.
+        Raises GivenUp, LogGap, TooLarge, LogFull, StoreFailed, and Forbidden for an attempt that
+        is not the caller's.
         """
-        return await self._intake.append_log(id, offset, data, cut, lease_mark)
+        return await self._intake.append_log(
+            id, offset, data, cut, lease_mark=lease_mark, caller=caller
+        )
 
-    async def finish(self, result: Result) -> None:
+    async def finish(self, result: Result, caller: Caller = TOKEN_HOLDER) -> None:
         """Take the result of an attempt. An identical repeat is fine.
 
-        Raises GivenUp, LogGap when bytes of its log are missing, Rejected, StoreFailed, Busy.
+        Raises GivenUp, LogGap when bytes of its log are missing, Rejected, StoreFailed, Busy,
+        and Forbidden for an attempt that is not the caller's.
         """
-        await self._intake.finish(result)
+        await self._intake.finish(result, caller)
 
     def _find_repository(self, wanted: str | None) -> tuple[str, str]:
         """Return name and URL of a configured repository."""

@@ -19,12 +19,13 @@ from ci.errors import (
     StoreFailed,
     TooManyAgents,
 )
-from ci.model import Agent, Attempt, Labels
+from ci.model import Agent, Attempt, Labels, Standing
 from ci.outage import Outage
 from ci.people import Asker
+from ci.server.enrolments import Enrolments
 from ci.server.journal import Journal
 from ci.server.member import LONG_LOST_S, Address, Beliefs, Member
-from ci.server.store.agents import Saved
+from ci.server.store.enrolling import Claim, Saved
 from ci.server.store.store import Store
 from ci.server.supervision import UNSTORED_REMIND_S, Supervision, essence, tell_unstored
 
@@ -54,6 +55,7 @@ class Fleet:
         now: Callable[[], datetime],
         *,
         max_agents: int,
+        enrolments: Enrolments,
         journal: Journal,
     ) -> None:
         self._nursery = nursery  # supervisors outlive the call that adds an agent
@@ -61,6 +63,7 @@ class Fleet:
         self._supervision = supervision
         self._now = now
         self._max_agents = max_agents
+        self._enrolments = enrolments
         self._journal = journal
         self._members: dict[str, Member] = {}
         self._tenants: dict[Address, Member] = {}  # who was the last to name an address as its own
@@ -89,14 +92,17 @@ class Fleet:
         able = (each for each in self._members.values() if each.labels.issuperset(labels))
         return sum(member.free_slots for member in able)
 
-    async def register(self, said: Agent, *, draining: bool = False, problem: str = "") -> Member:
+    async def register(
+        self, said: Agent, claim: Claim, *, draining: bool = False, problem: str = ""
+    ) -> Agent:
         """Take in an agent, or what a known one says anew; its link is made afresh if need be.
 
         An agent that drains, or has a `problem`, says so at once, so that it is not offered what
         it would refuse. A new one beyond the limit takes the place of one that is long lost.
 
-        Raises Conflict when another agent of that name is online, TooManyAgents for a new one that
-        finds no place.
+        Raises Conflict when another agent of that name is online, or it has a credential that this
+        one's `claim` does not have; Unauthorized for one that was revoked; TooManyAgents for a new
+        one that finds no place.
         """
         member = self._members.get(said.name)
         if member is not None:
@@ -106,6 +112,7 @@ class Fleet:
             # In one go with the commit, also when who called has left: what is on disk holds.
             nonlocal member
             agent = saved.agent
+            self._note(saved)
             member = self._members.get(agent.name)
             displaced = self._members.get(saved.displaced) if saved.displaced else None
             if displaced is not None:
@@ -126,12 +133,10 @@ class Fleet:
 
         try:
             long_lost = self._long_lost() if member is None else ()
-            await self._store.save_agent(said, believe, self._max_agents, long_lost)
+            return await self._store.save_agent(said, believe, claim, self._max_agents, long_lost)
         except TooManyAgents as error:
             self._journal.agent_refused(error.message)
             raise
-        assert member is not None  # by `believe`
-        return member
 
     async def pause(self, name: str, *, paused: bool, note: str, by: Asker | None = None) -> None:
         """Let an agent take no more work, and `note` why, or take it again. Raises NotFound."""
@@ -167,9 +172,40 @@ class Fleet:
             if self._members.get(name) is not member:
                 return  # it was forgotten twice, and may have registered in between
             self._drop(member)
+            self._enrolments.forget(name)
             log.info("agent forgotten", agent=name)
 
         await self._store.forget_agent(name, drop, by)
+
+    async def revoke(self, name: str, by: Asker | None = None) -> None:
+        """Let nobody in under this name any more; what it holds is given up. Raises NotFound."""
+
+        def believe(saved: Saved) -> None:
+            self._believe(saved)
+            log.warning("agent revoked", agent=name, next="nothing is taken from it")
+
+        await self._store.revoke_agent(name, believe, by)
+
+    async def readmit(self, name: str, by: Asker | None = None) -> None:
+        """Let whoever has the token enrol under this name. Raises NotFound."""
+
+        def believe(saved: Saved) -> None:
+            self._believe(saved)
+            log.info("agent may enrol again", agent=name)
+
+        await self._store.readmit_agent(name, believe, by)
+
+    def _believe(self, saved: Saved) -> None:
+        """Believe how an agent stands now, and call it accordingly."""
+        self._note(saved)
+        if (member := self._members.get(saved.agent.name)) is not None:
+            self._renew(member, saved.agent)
+
+    def _note(self, saved: Saved) -> None:
+        name, standing = saved.agent.name, saved.enrolment.standing
+        if standing is Standing.ENROLLED and self._enrolments.standing(name) is not standing:
+            log.info("agent enrolled", agent=name, next="its own credential counts, no token")
+        self._enrolments.note(saved.enrolment)
 
     def heard(self, name: str) -> None:
         """Note a sign of life that came by itself, such as a piece of a log."""

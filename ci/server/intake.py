@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 import trio
 
-from ci.errors import GivenUp, LogFull, Rejected, TooLarge
+from ci.errors import Forbidden, GivenUp, LogFull, Rejected, TooLarge
 from ci.model import Outcome, Reason, Status
+from ci.server.enrolments import Caller, Enrolments
 from ci.server.fleet import Fleet
 from ci.server.journal import Journal
 from ci.server.logs import Logs
@@ -37,6 +38,7 @@ class Intake:
         *,
         search: LogSearch,
         room: Room,
+        enrolments: Enrolments,
         journal: Journal,
         now: Callable[[], datetime],
     ) -> None:
@@ -46,11 +48,19 @@ class Intake:
         self._logs = logs
         self._search = search
         self._room = room
+        self._enrolments = enrolments
         self._journal = journal
         self._now = now
 
     async def append_log(
-        self, id: str, offset: int, data: bytes, cut: int | None, lease_mark: str
+        self,
+        id: str,
+        offset: int,
+        data: bytes,
+        cut: int | None,
+        *,
+        lease_mark: str,
+        caller: Caller,
     ) -> int:
         """Add a piece of an attempt's log and return the log's size; see `Server`."""
         if len(data) > MAX_LOG_CHUNK:
@@ -58,6 +68,7 @@ class Intake:
         attempt = await self._store.attempt(id)
         if attempt is None or not attempt.log_open or not attempt.is_meant(lease_mark):
             raise GivenUp(f"attempt {id[:100]} is over or unknown", field="id")
+        self._enrolments.check_holder(caller, attempt.agent)
         self._fleet.heard(attempt.agent)
         if cut is not None and cut >= offset + len(data):
             message = f"cut: {cut} lies behind this piece, which ends at {offset + len(data)}"
@@ -75,7 +86,7 @@ class Intake:
         self._journal.metrics.log_bytes.inc(len(data))
         return size
 
-    async def finish(self, result: Result) -> None:
+    async def finish(self, result: Result, caller: Caller) -> None:
         """Take the result of an attempt; see `Server`."""
         outcome = result.outcome()
         attempt = await self._store.attempt(result.id)
@@ -85,6 +96,13 @@ class Intake:
                 why += " of that time: the store was restored or lost, and the number given again"
             self._journal.result_refused(result.id[:100], why)
             raise GivenUp(why, field="id")
+        try:
+            self._enrolments.check_holder(caller, attempt.agent)
+        except Forbidden:
+            if attempt.log_open:
+                raise
+            message = f"attempt {result.id} is over, and was another agent's"
+            raise GivenUp(message, field="id") from None  # so that nobody asks for ever
         self._fleet.heard(attempt.agent)
         if outcome.reason is Reason.CANCELED:
             outcome = replace(outcome, reason=Reason.AGENT_LOST, message=CANCELED_BY_AGENT)

@@ -15,7 +15,7 @@ import trio
 from ci.backoff import CAP_S, delays
 from ci.config import ServerConfig
 from ci.errors import AgentLost, PeerRefused, StoreFailed, Unreachable
-from ci.model import Agent, Outcome, Reason, Status
+from ci.model import Agent, Outcome, Reason, Standing, Status
 from ci.outage import Outage
 from ci.server.client import ANSWER_S, AgentClient
 from ci.server.journal import Journal
@@ -89,6 +89,8 @@ class Supervision:
     async def _link(self, member: Member) -> None:
         """Ask the agent and, once it has answered, serve it until it is lost or has moved."""
         agent = member.agent
+        if agent.standing is Standing.REVOKED:
+            raise AgentLost("an administrator has revoked it; nothing is taken from it")
         client = self._dial(agent)
         with trio.fail_after(ANSWER_S):
             status = await client.status()
@@ -162,7 +164,8 @@ class Supervision:
 def essence(agent: Agent) -> tuple[object, ...]:
     """What makes a new link needed when it changes."""
     where = agent.host, agent.port, agent.certificate
-    return where, agent.slots, agent.labels, agent.boot_id, agent.native
+    secret = agent.standing, agent.generation
+    return where, secret, agent.slots, agent.labels, agent.boot_id, agent.native
 
 
 def tell_unstored(outage: Outage, what: str, error: StoreFailed) -> None:

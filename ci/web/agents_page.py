@@ -121,6 +121,20 @@ async def forget_agent(name: str | None = None) -> ResponseReturnValue:
     return redirect(url_for("pages.agents"), HTTPStatus.SEE_OTHER)
 
 
+async def revoke_agent(name: str | None = None) -> ResponseReturnValue:
+    """Take nothing more from an agent."""
+    form = await read_form() if name is None else {}
+    await the_core().revoke_agent(name or form.get("name", ""), the_reader().asker)
+    return _back(form)
+
+
+async def readmit_agent(name: str | None = None) -> ResponseReturnValue:
+    """Let whoever has the token enrol under this name."""
+    form = await read_form() if name is None else {}
+    await the_core().readmit_agent(name or form.get("name", ""), the_reader().asker)
+    return _back(form)
+
+
 def _back(form: Mapping[str, str]) -> ResponseReturnValue:
     """Lead to the page whose form it was: that of the agent says so."""
     if form.get("back") == BACK_TO_IT:

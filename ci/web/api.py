@@ -181,6 +181,22 @@ async def forget_agent(name: str | None = None) -> Response:
     return await agents()
 
 
+@api.post("/api/agents/revoke")
+@api.post("/api/agents/<path:name>/revoke")
+async def revoke_agent(name: str | None = None) -> Response:
+    """Take nothing more from an agent; the answer is the list."""
+    await the_core().revoke_agent(await _agent_name(name), the_reader().asker)
+    return await agents()
+
+
+@api.post("/api/agents/readmit")
+@api.post("/api/agents/<path:name>/readmit")
+async def readmit_agent(name: str | None = None) -> Response:
+    """Let whoever has the token enrol under this name; the answer is the list."""
+    await the_core().readmit_agent(await _agent_name(name), the_reader().asker)
+    return await agents()
+
+
 @api.get("/healthz")
 async def healthz() -> Response:
     """Answer 200 only when builds can be taken and run."""

@@ -146,6 +146,7 @@ def agent(view: AgentView, use: AgentUse) -> dict[str, Any]:
         "host": agent.host,
         "port": agent.port,
         "tls": bool(agent.certificate),
+        "standing": agent.standing,
         "slots": agent.slots,
         "labels": list(agent.labels),
         "version": agent.version or None,

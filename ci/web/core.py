@@ -167,6 +167,12 @@ class Core(Protocol):
     async def forget_agent(self, name: str, by: Asker | None = None) -> None:
         """Leave a lost agent out of the list. Raises NotFound, Conflict."""
 
+    async def revoke_agent(self, name: str, by: Asker | None = None) -> None:
+        """Take nothing more from an agent. Raises NotFound."""
+
+    async def readmit_agent(self, name: str, by: Asker | None = None) -> None:
+        """Let whoever has the token enrol under this name. Raises NotFound."""
+
     async def health(self) -> Health:
         """Say whether builds can be taken and run."""
 

@@ -46,6 +46,10 @@ pages.post("/agents/resume")(agents_page.resume_agent)
 pages.post("/agents/<path:name>/resume")(agents_page.resume_agent)  # for scripts
 pages.post("/agents/forget")(agents_page.forget_agent)
 pages.post("/agents/<path:name>/forget")(agents_page.forget_agent)  # for scripts
+pages.post("/agents/revoke")(agents_page.revoke_agent)
+pages.post("/agents/<path:name>/revoke")(agents_page.revoke_agent)  # for scripts
+pages.post("/agents/readmit")(agents_page.readmit_agent)
+pages.post("/agents/<path:name>/readmit")(agents_page.readmit_agent)  # for scripts
 
 pages.get("/policy")(policy_page.policy)
 pages.get("/badge/<path:name>.svg")(badge.badge)
@@ -56,8 +60,8 @@ pages.get("/feed.atom")(feed.feed)
 @pages.get("/build/<number:number>/cancel")
 @pages.get("/build/<number:number>/front")
 @pages.get("/build/<number:number>/rerun")
-@pages.get("/agents/<any(pause, resume, forget):change>")
-@pages.get("/agents/<path:name>/<any(pause, resume, forget):change>")
+@pages.get("/agents/<any(pause, resume, forget, revoke, readmit):change>")
+@pages.get("/agents/<path:name>/<any(pause, resume, forget, revoke, readmit):change>")
 async def lead_back(number: int | None = None, **agent: str) -> ResponseReturnValue:
     """Lead whoever comes to a form's address without its form to the page that has it."""
     page = "agents" if agent else "index" if number is None else "build"

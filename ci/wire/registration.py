@@ -69,6 +69,8 @@ def _certificate(said: str) -> str:
 
 
 Certificate = Annotated[str, Field(max_length=MAX_PEM_CHARS), AfterValidator(_certificate)]
+# It travels in a header.
+Secret = Annotated[str, Field(max_length=1000, pattern=r"^[\x21-\x7e]*$")]
 Word = Annotated[str, Field(max_length=MAX_LABEL_CHARS), AfterValidator(_printable)]
 
 
@@ -99,6 +101,7 @@ class Registration(Message):
     protocol: int = 0
     draining: bool = False
     certificate: Certificate = ""  # its own: the server calls it by TLS then
+    wants_credential: bool = False  # one of its own, in the place of the token
     problem: Line = ""  # why it takes no build now, for people
     attempts: tuple[AttemptState, ...] = ()
 
@@ -159,12 +162,17 @@ class Welcome(Message):
     heartbeat_s: float = 5.0
     attempts: dict[str, Literal["keep", "drop"]] = {}
     protocol: int = 0  # 0: a server that others wrote
+    credential: Secret = ""  # to show from now on, in the place of the token
     agent_id: str = Field("", validation_alias=spelled("agentId", "id"))
 
 
-def write_welcome(agent: str, heartbeat_s: float, keep: dict[str, bool]) -> dict[str, object]:
+def write_welcome(
+    agent: str, heartbeat_s: float, keep: dict[str, bool], credential: str | None = None
+) -> dict[str, object]:
     """Make the answer to a registration, with the fields that agents of others read."""
+    given = {} if credential is None else {"credential": credential}
     return {
+        **given,
         "agent": agent,
         "heartbeat_s": heartbeat_s,
         "attempts": {id: "keep" if kept else "drop" for id, kept in keep.items()},

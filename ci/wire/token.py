@@ -21,12 +21,20 @@ def check_token(header: str, token: str | None) -> None:
 
     Anybody may ask when no token is configured. Raises Unauthorized.
     """
-    if token is None:
-        return
-    scheme, _, shown = header.partition(" ")
-    matches = hmac.compare_digest(shown.strip().encode(), token.encode())
-    if scheme.lower() != "bearer" or not matches:
+    if token is not None and not is_shown(header, token):
         raise Unauthorized("the agent token is missing or wrong", field="Authorization")
+
+
+def is_shown(header: str, secret: str | None) -> bool:
+    """Whether an Authorization header shows this secret, in a time that tells nothing of it."""
+    matches = hmac.compare_digest(shown_secret(header).encode(), (secret or "").encode())
+    return matches and bool(secret)
+
+
+def shown_secret(header: str) -> str:
+    """Return the secret that an Authorization header shows; "" if there is none."""
+    scheme, _, shown = header.partition(" ")
+    return shown.strip() if scheme.lower() == "bearer" else ""
 
 
 def refuse_browser(headers: Mapping[str, str]) -> None:

@@ -28,6 +28,8 @@ class FakeAgent:
             "home_id": f"home-{port}",
             "protocol": 1,
         } | said
+        self.secret = ""  # what it shows to the server
+        self.seen: list[str] = []  # what the server has shown to it
         self.jobs: dict[str, dict[str, Any]] = {}  # what it has now
         self.delivering: set[str] = set()  # ended, and the server has not said that it knows
         self.taken: list[str] = []  # ids of all that it ever took
@@ -61,6 +63,8 @@ class FakeAgent:
 
     async def post(self, path: str, **content: Any) -> httpx.Response:
         """Send any request to the server."""
+        if self.secret:
+            content["headers"] = {"Authorization": f"Bearer {self.secret}"}
         async with self.network.client() as client:
             return await client.post(f"http://{self.server}{path}", **content)
 
@@ -107,6 +111,7 @@ class FakeAgent:
         return [{"id": id, "state": "running", "log_size": 0} for id in ids]
 
     async def _status(self) -> Response:
+        self.seen.append(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if self.terse:
             return Response("I am well")
         attempts = self._attempts()

@@ -14,6 +14,7 @@ from ci.model import (
     Attempt,
     Build,
     Reason,
+    Standing,
     Status,
     attempt_id,
     commit_problem,
@@ -442,6 +443,22 @@ class FakeCore:
         if self._agents[name].state is not AgentState.LOST:
             raise Conflict(f"agent {name} answers")
         del self._agents[name]
+        self._change()
+
+    async def revoke_agent(self, name: str, by: Asker | None = None) -> None:
+        """Revoke an agent."""
+        self._stand(name, Standing.REVOKED, by)
+
+    async def readmit_agent(self, name: str, by: Asker | None = None) -> None:
+        """Readmit an agent."""
+        self._stand(name, Standing.OPEN, by)
+
+    def _stand(self, name: str, standing: Standing, by: Asker | None) -> None:
+        self.askers.append(by)
+        if name not in self._agents:
+            raise NotFound(f"there is no agent {name}")
+        view = self._agents[name]
+        self._agents[name] = replace(view, agent=replace(view.agent, standing=standing))
         self._change()
 
     async def health(self) -> Health:

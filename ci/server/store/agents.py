@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
 
 from ci.errors import Conflict, NotFound, TooManyAgents
-from ci.model import Agent
+from ci.model import Agent, Standing
+from ci.server.store.enrolling import Claim, Saved, admit, to_enrolment
 from ci.server.store.rows import to_agent
 from ci.server.store.tables import IS_OPEN, agents, attempts
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """An agent as it is stored now, and the name of the one that was left out for it, if any."""
-
-    agent: Agent
-    displaced: str | None = None
 
 
 def all_agents(connection: Connection) -> tuple[Agent, ...]:
@@ -35,9 +28,16 @@ def all_agents(connection: Connection) -> tuple[Agent, ...]:
 
 
 def save(
-    connection: Connection, agent: Agent, most: int | None = None, long_lost: Sequence[str] = ()
+    connection: Connection,
+    agent: Agent,
+    claim: Claim | None = None,
+    most: int | None = None,
+    long_lost: Sequence[str] = (),
 ) -> Saved:
     """Store what an agent said of itself; the first time it was seen, and a pause, are kept.
+
+    Its `claim` says whether it may have that name, without one it may.
+    Raises Conflict and Unauthorized when it may not.
 
     When `most` are known, a new one takes the place of the first of `long_lost` that can be
     spared; raises TooManyAgents when none can. One that was forgotten is new.
@@ -45,6 +45,7 @@ def save(
     values = asdict(agent) | {"labels": json.dumps(agent.labels), "forgotten": False}
     key = agents.c.name == agent.name
     row = connection.execute(select(agents).where(key)).first()
+    enrolment = {} if claim is None else admit(row, agent, claim)
     displaced = None
     if most is not None and (row is None or row.forgotten):
         known = select(func.count()).where(~agents.c.forgotten)
@@ -53,12 +54,13 @@ def save(
             if displaced is None:
                 raise TooManyAgents(agent.name, most)
     if row is None:
-        connection.execute(insert(agents).values(**values))
+        connection.execute(insert(agents).values(**values | enrolment))
     else:
-        for kept in ("first_seen", "paused", "pause_note"):
+        for kept in ("first_seen", "paused", "pause_note", "generation", "standing"):
             values.pop(kept)
-        connection.execute(update(agents).where(key).values(**values))
-    return Saved(to_agent(connection.execute(select(agents).where(key)).one()), displaced)
+        connection.execute(update(agents).where(key).values(**values | enrolment))
+    now = connection.execute(select(agents).where(key)).one()
+    return Saved(to_agent(now), to_enrolment(now), displaced)
 
 
 def pause(connection: Connection, name: str, *, paused: bool, note: str) -> Agent:
@@ -79,6 +81,9 @@ def forget(connection: Connection, name: str) -> None:
     ).scalars()
     if ids := ", ".join(held):
         raise Conflict(f"agent {name} still holds {ids}; wait until that is given up", field="name")
+    # Who comes under that name next may have lost its credential, and needs no further word.
+    open_again = update(agents).where(key, agents.c.standing == Standing.ENROLLED)
+    connection.execute(open_again.values(standing=Standing.OPEN))
     if not connection.execute(update(agents).where(key).values(forgotten=True)).rowcount:
         raise NotFound(f"there is no agent {name}", field="name")
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from ci.model import Agent, Attempt, Build, Labels, Reason, Status, before
+from ci.model import Agent, Attempt, Build, Labels, Reason, Standing, Status, before
 
 
 def change(
@@ -54,5 +54,7 @@ def to_agent(row: Row[Any]) -> Agent:
     """Make an Agent of a whole row of `agents`."""
     values = dict(row._mapping)  # noqa: SLF001  as above
     del values["forgotten"]  # whoever asks gets only those that are not
+    del values["credential_print"]  # which is for who compares it
+    values["standing"] = Standing(values["standing"])
     values["labels"] = tuple(json.loads(values["labels"]))
     return Agent(**values)

@@ -29,12 +29,22 @@ from ci.model import (
 from ci.people import Asker
 from ci.server.journal import Journal
 from ci.server.metrics import Metrics
-from ci.server.store import agents, attempts, auditlog, builds, ends, leases, line, removal
-from ci.server.store.agents import Saved
+from ci.server.store import (
+    agents,
+    attempts,
+    auditlog,
+    builds,
+    ends,
+    enrolling,
+    leases,
+    line,
+    removal,
+)
 from ci.server.store.book import Book
 from ci.server.store.damage import Damage
 from ci.server.store.database import Database, open_database
 from ci.server.store.ends import Canceled, Ended
+from ci.server.store.enrolling import Claim, Enrolment, Saved
 from ci.server.store.leases import PutBack
 from ci.server.store.line import Waits
 from ci.server.store.reads import Reads
@@ -300,6 +310,7 @@ class Store(Reads):
         self,
         agent: Agent,
         kept: Callable[[Saved], None] | None = None,
+        claim: Claim | None = None,
         max_agents: int | None = None,
         long_lost: Sequence[str] = (),
     ) -> Agent:
@@ -307,9 +318,10 @@ class Store(Reads):
 
         When `max_agents` are known, a new one takes the place of the first of `long_lost` that
         holds no attempt and is not paused; raises TooManyAgents when there is none, and Busy.
+        A `claim` that does not hold raises Conflict or Unauthorized.
         """
         saved = await self._writer.run(
-            lambda c: agents.save(c, agent, max_agents, long_lost),
+            lambda c: agents.save(c, agent, claim, max_agents, long_lost),
             then=kept,
             most=MAX_AGENT_ORDERS,
         )
@@ -353,6 +365,33 @@ class Store(Reads):
             then=lambda _: gone(),
             most=MAX_ORDERS,
         )
+
+    async def revoke_agent(
+        self, name: str, kept: Callable[[Saved], None], by: Asker | None = None
+    ) -> None:
+        """Let nobody in under this name any more; `kept` as above. Raises NotFound, Busy."""
+        await self._writer.run(
+            self._noted(lambda c: enrolling.revoke(c, name), by, "revoked", f"agent {name}"),
+            then=kept,
+            most=MAX_ORDERS,
+        )
+
+    async def readmit_agent(
+        self, name: str, kept: Callable[[Saved], None], by: Asker | None = None
+    ) -> None:
+        """Let whoever has the token enrol under this name; `kept` as above.
+
+        No credential of that name counts any more. Raises NotFound, Busy.
+        """
+        await self._writer.run(
+            self._noted(lambda c: enrolling.readmit(c, name), by, "readmitted", f"agent {name}"),
+            then=kept,
+            most=MAX_ORDERS,
+        )
+
+    async def enrolments(self) -> tuple[Enrolment, ...]:
+        """Return how every agent stands that ever registered."""
+        return await self.ask(enrolling.all_enrolments)
 
     async def agents_seen(self, times: dict[str, datetime]) -> None:
         """Note when each agent was last heard."""

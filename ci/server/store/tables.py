@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from ci.model import MAX_KIND_CHARS
 
-SCHEMA: Final = "0009"  # the newest migration; a test compares
+SCHEMA: Final = "0010"  # the newest migration; a test compares
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -161,6 +161,10 @@ agents = Table(
     Column("forgotten", Boolean, nullable=False, server_default=false()),
     Column("pause_note", Text, nullable=False, server_default=""),  # why it is paused, in words
     Column("certificate", Text, nullable=False, server_default=""),  # its own, in PEM
+    # See ci/server/enrolments.py. Never the credential itself.
+    Column("generation", Integer, nullable=False, server_default="0"),
+    Column("standing", String, nullable=False, server_default="open"),
+    Column("credential_print", String, nullable=False, server_default=""),
 )
 
 jobs = Table(

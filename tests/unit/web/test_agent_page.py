@@ -85,6 +85,26 @@ async def test_a_lost_one_is_forgotten_there(client: httpx.AsyncClient, core: Fa
     assert answer.status_code == 404
 
 
+async def test_it_is_revoked_and_let_in_again_there(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """One stays on its page, which says how it stands; the list has no such button."""
+    core.add_agent("oak")
+    page = check(await client.get("/agents/oak"))
+    assert "the shared token" in page
+    assert "Let it enrol again" not in page
+    form = {"name": "oak", "back": "agent"}
+    answer = await client.post("/agents/revoke", data=form)
+    assert answer.headers["Location"] == "/agents/oak"
+    page = check(await client.get("/agents/oak"))
+    assert "<dd>revoked</dd>" in page
+    assert "Revoke…" not in page
+    answer = await client.post("/agents/readmit", data=form)
+    assert answer.headers["Location"] == "/agents/oak"
+    assert "the shared token" in check(await client.get("/agents/oak"))
+    assert "Revoke" not in check(await client.get("/agents"))
+
+
 async def test_its_page_refreshes(client: httpx.AsyncClient, core: FakeCore) -> None:
     """What begins there is told; nothing new is nothing to send."""
     core.add_agent("oak")

@@ -298,6 +298,21 @@ async def test_a_lost_agent_is_forgotten(client: httpx.AsyncClient, core: FakeCo
     assert (await client.post("/api/agents/elm/forget")).status_code == 404
 
 
+async def test_an_agent_is_revoked_and_let_in_again(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """The answer is the list, which says how it stands."""
+    core.add_agent("oak")
+    for word, standing in (("revoke", "revoked"), ("readmit", "open")):
+        for answer in (
+            await client.post(f"/api/agents/oak/{word}"),
+            await client.post(f"/api/agents/{word}", json={"name": "oak"}),
+        ):
+            assert answer.status_code == 200
+            assert [agent["standing"] for agent in answer.json()["agents"]] == [standing]
+        assert (await client.post(f"/api/agents/elm/{word}")).status_code == 404
+
+
 async def test_metrics_are_text(client: httpx.AsyncClient) -> None:
     """In the oldest form that every collector reads, never from a cache."""
     answer = await client.get("/metrics")

@@ -87,6 +87,8 @@ async def test_the_first_of_two_counts(client: httpx.AsyncClient, core: FakeCore
         ("/agents/forget", "/agents"),
         ("/agents/oak/pause", "/agents"),
         ("/agents/a/b/forget", "/agents"),
+        ("/agents/revoke", "/agents"),
+        ("/agents/oak/readmit", "/agents"),
     ],
 )
 async def test_a_forms_address_leads_to_its_page(

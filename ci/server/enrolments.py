@@ -1,0 +1,152 @@
+"""Enrolments: which agents have a credential of their own, who calls, and what each may tell of.
+
+An agent comes with the token that all share, and is given a credential. It is *offered* until the
+agent has shown it: an answer that was lost, or an agent that was killed before it had written it
+down, gets the same one again. From then on the agent is *enrolled*: nothing else counts from it,
+and it takes nothing else from us.
+
+No credential is kept here: each is made anew of the server's key, the agent's name, and a number
+that grows whenever the one before shall count no more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ci.errors import Forbidden, Unauthorized
+from ci.model import Standing
+from ci.server.people.keys import Keys
+from ci.server.store.enrolling import Claim, Enrolment
+from ci.wire.token import check_token, is_shown, shown_secret
+
+PREFIX: Final = "nca_"  # tells people and scanners of leaked secrets what it is
+PRINT_CHARS: Final = 16  # of a credential's hash: enough to see that the key is another one
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: an agent that has shown its credential, or anybody who has shown the token."""
+
+    agent: str | None = None
+    generation: int = 0
+
+
+TOKEN_HOLDER: Final = Caller()
+
+
+class Enrolments:
+    """All agents' standing, in memory, since every call of an agent looks at it.
+
+    Without a `token` nobody is asked for anything, so nobody is enrolled.
+    """
+
+    def __init__(self, keys: Keys, token: str | None, known: Iterable[Enrolment]) -> None:
+        self._key = keys.derive("agents")
+        self._token = token
+        self._known: dict[str, Enrolment] = {}
+        for enrolment in known:
+            self.note(enrolment)
+
+    def note(self, enrolment: Enrolment) -> None:
+        """Believe what the store has."""
+        self._known[enrolment.name] = enrolment
+
+    def forget(self, name: str) -> None:
+        """Believe that the store has an agent no more: whoever comes in its place is welcome."""
+        known = self._known.get(name)
+        if known is not None and known.standing is Standing.ENROLLED:
+            self._known[name] = replace(known, standing=Standing.OPEN)
+
+    def caller(self, header: str) -> Caller:
+        """Say who shows this Authorization header. Raises Unauthorized."""
+        if self._token is None:
+            return TOKEN_HOLDER
+        secret = shown_secret(header)
+        if not secret.startswith(PREFIX) or is_shown(header, self._token):
+            check_token(header, self._token)
+            return TOKEN_HOLDER
+        name = _name_in(secret)
+        known = self._known.get(name)
+        if known is None or not hmac.compare_digest(
+            secret.encode(), self.credential(name, known.generation).encode()
+        ):
+            raise Unauthorized("this agent's credential counts no more", field="Authorization")
+        if known.standing is Standing.REVOKED:
+            raise revoked(name)
+        return Caller(name, known.generation)
+
+    def secret(self, name: str) -> str | None:
+        """Return what to show to an agent when it is called."""
+        if self.standing(name) is Standing.ENROLLED:
+            return self.credential(name, self._known[name].generation)
+        return self._token
+
+    def standing(self, name: str) -> Standing:
+        """Say how an agent stands."""
+        known = self._known.get(name)
+        if known is None:
+            return Standing.OPEN
+        if known.standing is Standing.ENROLLED and known.print != self._print(known):
+            return Standing.OPEN  # the key is another one
+        return known.standing
+
+    def claim(self, caller: Caller, name: str, *, wants: bool) -> Claim:
+        """Say what an agent may ask for that registers as `name`. Raises Forbidden."""
+        if caller.agent not in (None, name):
+            raise Forbidden(
+                f"this is the credential of the agent {caller.agent!r}, not of {name!r}",
+                field="name",
+            )
+        return Claim(
+            shown=caller.generation if caller.agent is not None else None,
+            wants=wants and self._token is not None,
+            is_asked=self._token is not None,
+            print_of=lambda generation: self._print(Enrolment(name, generation)),
+        )
+
+    def check_holder(self, caller: Caller, holder: str) -> None:
+        """Return if who calls may tell of an attempt that `holder` has. Raises Forbidden."""
+        if self._token is None or caller.agent == holder:
+            return
+        if caller.agent is not None:
+            raise Forbidden(
+                f"this attempt is that of the agent {holder!r}, not of {caller.agent!r}",
+                field="id",
+            )
+        if self.standing(holder) is not Standing.OPEN:
+            raise Forbidden(
+                f"this attempt is that of the agent {holder!r}, which has a credential of its own; "
+                "this call does not show it",
+                field="id",
+            )
+
+    def credential(self, name: str, generation: int) -> str:
+        """Return the credential of an agent."""
+        words = f"{generation}\n{name}".encode()
+        proof = hmac.digest(self._key, words, hashlib.sha256).hex()
+        return f"{PREFIX}{urlsafe_b64encode(name.encode()).decode()}.{proof}"
+
+    def _print(self, enrolment: Enrolment) -> str:
+        secret = self.credential(enrolment.name, enrolment.generation)
+        return hashlib.sha256(secret.encode()).hexdigest()[:PRINT_CHARS]
+
+
+def revoked(name: str) -> Unauthorized:
+    """Say that an agent's credential was revoked."""
+    return Unauthorized(
+        f"agent {name!r} was revoked; an administrator can let it enrol again on its page",
+        field="Authorization",
+    )
+
+
+def _name_in(secret: str) -> str:
+    """Read the name out of a credential; of what is none, whatever it is."""
+    try:
+        return urlsafe_b64decode(secret.removeprefix(PREFIX).partition(".")[0]).decode()
+    except ValueError:
+        return ""
