@@ -22,6 +22,7 @@ from ci.model import (
     MAX_LOG_LIMIT,
     MIN_LOG_LIMIT,
     commit_problem,
+    labels_problem,
 )
 from ci.people import Role
 from ci.policy import ANY, TOOLS, CommandPolicy, rule_problem
@@ -95,6 +96,12 @@ def _check_paths(paths: tuple[Path, ...]) -> tuple[Path, ...]:
         if not path.is_absolute() or path == Path("/") or ".." in path.parts:
             raise ValueError(f"{str(path)!r} must begin with / and lead to something below it")
     return paths
+
+
+def _check_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    if problem := labels_problem(labels):
+        raise ValueError(problem)
+    return labels
 
 
 def _check_repository_rules(rules: tuple[str, ...]) -> tuple[str, ...]:
@@ -362,8 +369,8 @@ class AgentConfig(Config):
     server_port: Annotated[Port, Field(ge=1)] = Field(8080, description="port of the server")
     name: AgentName | None = Field(None, description="name on the pages; MACHINE-PORT if absent")
     slots: Count = Field(1, description="how many builds at once")
-    labels: Annotated[tuple[Name, ...], BeforeValidator(_words)] = Field(
-        (), max_length=MAX_LABELS, description="words that say what this agent can do"
+    labels: Annotated[tuple[Name, ...], BeforeValidator(_words), AfterValidator(_check_labels)] = (
+        Field((), max_length=MAX_LABELS, description="words that say what this agent can do")
     )
     insecure: bool = Field(
         False, description="listen beyond this machine though anybody may then run commands on it"

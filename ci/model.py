@@ -277,13 +277,16 @@ MAX_LABELS: Final = 50  # all stand in one line of a list, which every open page
 MAX_LABEL_CHARS: Final = 100
 
 
+_BETWEEN_WORDS: Final = re.compile(r"[,\s]")  # where forms and flags, too, end a label
+
+
 def labels_problem(labels: Labels) -> str | None:
     """Say why a build can't ask for these labels, or None when it may."""
     if len(labels) > MAX_LABELS:
         return f"there are {len(labels)}, at most {MAX_LABELS} are allowed"
     for label in labels:
-        if not label or label != label.strip():
-            return f"{label[:MAX_LABEL_CHARS]!r} is empty, or begins or ends with a space"
+        if not label or _BETWEEN_WORDS.search(label):
+            return f"{label[:MAX_LABEL_CHARS]!r} is no word: it is empty, or has a space or a comma"
         if len(label) > MAX_LABEL_CHARS:
             shown = f"{label[:20]}…"
             return f"{shown!r} has {len(label)} characters, at most {MAX_LABEL_CHARS} are allowed"

@@ -91,7 +91,8 @@ def _row(row: Row, reading: Reading, page: str, time: str, element: str) -> str:
     if row.goes_on:
         return f'<div class="{classes}"><a></a>{time}<span>{row.html}</span></div>'
     second_name = f' id="{reading.anchor}"' if reading.is_first(row.line) else ""
-    address = f' href="{reading.address(page, row.line).replace("&", "&amp;")}"'
+    # With 2000 stops of Tab nobody would come to the links below; an address says a line as well.
+    address = f' href="{reading.address(page, row.line).replace("&", "&amp;")}" tabindex="-1"'
     if element == _HEADING:
         address = ""  # a press on it folds: a link within a button is none for a screen reader
     return (

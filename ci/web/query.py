@@ -20,7 +20,7 @@ MAX_TEXT_CHARS: Final = 1000  # of a filter; commits, branches and names are far
 class NumberConverter(BaseConverter):
     """A build's number in a path; anything that can't be one leads to 404."""
 
-    regex = r"[0-9]{1,19}"
+    regex = r"[1-9][0-9]{0,18}"  # with zeros in front a build would have several addresses
 
     def to_python(self, value: str) -> int:
         """Read the number. Raises ValidationError, which means 404."""

@@ -9,6 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from ci.errors import Rejected
 from ci.model import AgentState, Labels, Status
 from ci.server.unhurried import STEP_S
 from tests.fakes.agent import FakeAgent
@@ -170,3 +171,11 @@ async def _cancel(world: World, number: int) -> None:
 async def _finish_one(agent: FakeAgent) -> None:
     for id in [*agent.jobs, *agent.delivering][:1]:
         await agent.finish(id)
+
+
+async def test_a_label_is_one_word(world: World, autojump_clock: MockClock) -> None:
+    """As a form would make two of it, and so ask for what no agent has."""
+    await world.start_server()
+    for label in ("big mem", "gpu,linux", " gpu", ""):
+        with pytest.raises(Rejected, match="is no word"):
+            await world.submit(labels=[label])

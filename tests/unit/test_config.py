@@ -224,6 +224,7 @@ def test_help_names_every_key(kind: Kind, capsys: pytest.CaptureFixture[str]) ->
         (AgentConfig, {"slots": 0}, ["slots = 0", "greater than or equal to 1"]),
         (AgentConfig, {"slots": True}, ["slots = true"]),
         (AgentConfig, {"labels": 5}, ["labels = 5"]),
+        (AgentConfig, {"labels": ["big mem"]}, ["labels", "has a space or a comma"]),
         (AgentConfig, {"labels": ["a", "x\ny"]}, ["labels", "can't be printed"]),
         (AgentConfig, {"name": "a\nb"}, ["name", "can't be printed"]),
         (AgentConfig, {"name": "x" * 101}, ["name", "100"]),

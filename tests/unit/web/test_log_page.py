@@ -197,3 +197,25 @@ async def test_what_never_ran_has_nothing_to_be_found(client: httpx.AsyncClient)
     assert "No line looks like an error of this log." in check(await client.get(url))
     check(await client.get("/build/1?q=x"))
     assert (await client.get("/build/9/find?after=0")).status_code == 404
+
+
+async def test_only_a_log_that_went_wrong_offers_its_first_error(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """In a green one nothing counts as an error. No line's number is a stop of Tab in either."""
+    await end(client, core)
+    await ask(client)
+    core.print(core.start(2), LOG)
+    core.end(2, Status.SUCCESS, exit_code=0)
+    red, green = [check(await client.get(f"/build/{number}")) for number in (1, 2)]
+    assert ">first error</a>" in red
+    assert ">first error</a>" not in green
+    for html in (red, green):
+        assert re.findall(r'<div class="line" id="L1"><a href="[^"]*" tabindex="-1">1</a>', html)
+
+
+async def test_a_build_has_one_address(client: httpx.AsyncClient, core: FakeCore) -> None:
+    """Zeros in front of its number are no other one."""
+    await end(client, core)
+    assert (await client.get("/build/01")).status_code == 404
+    assert (await client.get("/build/1")).status_code == 200
