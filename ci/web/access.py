@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-from quart import Response, redirect, request, url_for
+from quart import redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
 from ci.errors import Forbidden, Unauthorized
@@ -117,8 +117,6 @@ async def refuse_stranger() -> ResponseReturnValue | None:
     if request.method in SAFE_METHODS and wants_page() and not is_part:
         here = request.full_path.rstrip("?")
         return redirect(url_for("account.log_in_page", next=here), HTTPStatus.SEE_OTHER)
-    if is_part:  # an open page whose session has ended: it shows the log-in
-        return Response(b"", HTTPStatus.UNAUTHORIZED, headers={"HX-Refresh": "true"})
     raise Unauthorized(f"this needs the role {needed}; log in, or send an API token")
 
 

@@ -46,6 +46,10 @@ async def _request_error(error: RequestError) -> Response:
     response = await _failure(error.http_status, error.message, error.field)
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = "Bearer"  # what programs log in with
+        if "HX-Request" in request.headers:  # an open page whose session has ended
+            response.headers["HX-Refresh"] = (
+                "true"  # it loads itself again, and is led to the log-in
+            )
     return retry_later(response, error)
 
 
