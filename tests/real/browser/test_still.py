@@ -26,6 +26,7 @@ WATCH_SHIFTS: Final = """() => {
             })]);
     }).observe({type: "layout-shift"});
 }"""
+HEIGHTS: Final = "rows => rows.map(row => row.getBoundingClientRect().height)"
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -48,6 +49,9 @@ def test_a_builds_life_moves_nothing(
     states = (page.locator(f"#b{number} .status"), tabs[1].locator("#build h1"))
     for state in states:
         expect(state).to_contain_text("waiting")
+    heights = page.locator("#builds tbody tr").evaluate_all(HEIGHTS)
+    assert len(heights) == number
+    assert max(heights) - min(heights) <= 1, "the lines of the list have several heights"
     first.touch()
     server.wait_log(number, b"5")
     for tab, state in zip(tabs, states, strict=True):
