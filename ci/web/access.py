@@ -27,6 +27,8 @@ _VIEWER, _RUNNER, _ADMIN = Role
 
 NEEDS: Final[Mapping[str, Role | None]] = {
     "static.static_file": _ANYBODY,
+    "static.favicon": _ANYBODY,
+    "static.robots": _ANYBODY,
     "api.healthz": _ANYBODY,
     "account.log_in_page": _ANYBODY,
     "account.log_in": _ANYBODY,

@@ -121,6 +121,7 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
     return {
         "filters": filters,
         "page": page,
+        "ended": _newest_end(wanted, page),
         "rows": lines.rows,
         "reasons": lines.reasons,
         "counts": await core.count(wanted),
@@ -132,6 +133,12 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
         "names": _names(core),
         "v": ticking if running else resting,
     }
+
+
+def _newest_end(wanted: BuildFilter, page: BuildPage) -> Status | None:
+    """Say how the newest build ended, for the tab; an older page, or one status, can't tell."""
+    is_newest = wanted.before is None and wanted.after is None and wanted.status is None
+    return words.last_end(page.builds) if is_newest else None
 
 
 async def _strip(core: Core, wanted: BuildFilter) -> Markup | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-from quart import Blueprint, Response, current_app, request
+from quart import Blueprint, Response, current_app, redirect, request
+from quart.typing import ResponseReturnValue
 
 from ci.errors import NotFound
 
@@ -19,6 +21,8 @@ _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+
+_NO_ROBOTS: Final = "User-agent: *\nDisallow: /\n"
 
 static = Blueprint("static", __name__)
 
@@ -46,6 +50,18 @@ def read_folder(folder: Path) -> dict[str, StaticFile]:
 def static_url(name: str) -> str:
     """The address of a file, with its version."""
     return f"{request.root_path}/static/{name}?v={_files()[name].version}"
+
+
+@static.get("/favicon.ico")
+async def favicon() -> ResponseReturnValue:
+    """Lead programs that look for it there to the one that pages name."""
+    return redirect(static_url("favicon.svg"), HTTPStatus.FOUND)
+
+
+@static.get("/robots.txt")
+async def robots() -> Response:
+    """Keep search engines out: each page of each build has thousands of links."""
+    return Response(_NO_ROBOTS, content_type="text/plain; charset=utf-8")
 
 
 @static.get("/static/<name>")

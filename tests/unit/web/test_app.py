@@ -191,3 +191,12 @@ async def test_the_first_agents_command_is_ready_to_be_copied(
 ) -> None:
     """With the address by which the reader found the server."""
     assert flags in (await client.get("/agents", headers={"Host": host})).text
+
+
+async def test_what_programs_look_for_unasked_is_there(client: httpx.AsyncClient) -> None:
+    """The mark of the site, and that search engines have no business here."""
+    answer = await client.get("/favicon.ico")
+    assert answer.status_code == 302
+    svg = await client.get(answer.headers["Location"])
+    assert svg.headers["Content-Type"] == "image/svg+xml"
+    assert (await client.get("/robots.txt")).text == "User-agent: *\nDisallow: /\n"

@@ -223,3 +223,20 @@ async def test_the_title_tells_the_newest_end(client: httpx.AsyncClient, core: F
     await ask(client)
     core.start(4)
     assert "<title>failure · 1 running · Builds ·" in check(await client.get("/"))
+
+
+async def test_only_the_newest_builds_give_the_tab_its_state(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """An older page would tell of long ago, and that of one status always the same."""
+    for number, status in ((1, Status.SUCCESS), (2, Status.FAILURE)):
+        await core.submit(repository=None, commit="main", command="make")
+        core.end(number, status)
+    for address, title, icon in (
+        ("/", "failure · Builds", "favicon-failure.svg"),
+        ("/?before=2", "Builds", "favicon.svg"),
+        ("/?status=failure", "Builds", "favicon.svg"),
+    ):
+        html = (await client.get(address, headers=BROWSER)).text
+        assert f"<title>{title} · nursery-ci</title>" in html
+        assert f"/static/{icon}?" in html
