@@ -119,7 +119,8 @@ async def end_all(mine: Belongings, grace_s: float) -> None:
             await blocking.run(_kill, mine)
         elif new := found - asked:
             log.info("processes ended", attempt=attempt, processes=_names(new))
-            for process in _without_holders(new):
+            # A shell that waits for its child hears of it itself before that child's end.
+            for process in sorted(_without_holders(new), key=_age):
                 processes.send(process, signal.SIGTERM)
                 processes.send(process, signal.SIGCONT)  # one that is stopped could not end
         asked |= found
@@ -192,8 +193,9 @@ def _target(link: str) -> str:
 
 
 def _names(some: set[Process]) -> list[str]:
-    return [f"{process.pid} {process.name}" for process in sorted(some, key=_number)[:SHOWN]]
+    return [f"{process.pid} {process.name}" for process in sorted(some, key=_age)[:SHOWN]]
 
 
-def _number(process: Process) -> int:
-    return process.pid
+def _age(process: Process) -> tuple[int, int]:
+    """By this a parent comes before its children, but where numbers begin anew within 10 ms."""
+    return process.born, process.pid

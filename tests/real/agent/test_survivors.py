@@ -38,6 +38,14 @@ for hop in range({HOPS}):
         os.closerange(0, 3)
 """
 
+# Each waits for the next one; who sees it end before it was itself told to end says so.
+NESTED: Final = """
+trap 'exit 0' TERM
+if [ "$1" -gt 0 ]; then sh nested $(($1 - 1)) & else sleep 60 & echo up; fi
+wait
+echo unasked
+"""
+
 # Keeps a crowd of children that fork and end all the time.
 CROWD: Final = f"""
 import os, signal
@@ -125,6 +133,14 @@ async def test_none_that_forks_faster_than_one_looks_is_left(bench: Bench, progr
     command = f"env -i $PYTHON -IS {bench.folder}/program.py $T & wait; sleep 60"
     await bench.run_and_end(bench.order(command))
     assert bench.alive() == []
+
+
+async def test_a_parent_is_asked_before_its_children(bench: Bench) -> None:
+    """Else a script whose child ends first goes on, or ends, and never runs its trap."""
+    order = bench.order("exec sh nested 20")
+    (order.workspace / "nested").write_text(NESTED)
+    await bench.run_and_end(order)
+    assert order.folder.log.read_bytes() == b"up\n"
 
 
 async def test_none_is_left_after_the_command_has_ended_by_itself(bench: Bench) -> None:
