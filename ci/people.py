@@ -61,9 +61,6 @@ class Reader:
         return Asker(name, self.address)
 
 
-NOBODY: Final = Asker("", "")
-
-
 @dataclass(frozen=True, slots=True)
 class Account:
     """A person, or a program that acts like one."""

@@ -21,6 +21,7 @@ from werkzeug.sansio.http import parse_cookie
 
 from ci.people import Reader
 from ci.web.core import Core
+from ci.wire.token import shown_secret
 
 SESSION: Final = "ci_session"  # the names of our cookies
 DEVICE: Final = "ci_device"
@@ -47,7 +48,7 @@ class Visitor:
         headers = _headers(scope, (b"authorization", b"cookie"))
         self._find = find
         self._reader: Reader | None = None
-        self._authorization = headers.get(b"authorization", "")
+        self._token = shown_secret(headers.get(b"authorization", ""))
         self._cookies = _cookies(headers.get(b"cookie", ""))
         self.address, self.is_https = _origin(scope, proxies)
 
@@ -55,13 +56,8 @@ class Visitor:
     def reader(self) -> Reader:
         """Who it is. Raises Unauthorized when a token is shown that is none."""
         if self._reader is None:
-            self._reader = self._find(self.cookie(SESSION), self._bearer, self.address)
+            self._reader = self._find(self.cookie(SESSION), self._token, self.address)
         return self._reader
-
-    @property
-    def _bearer(self) -> str:
-        scheme, _, token = self._authorization.partition(" ")
-        return token.strip() if scheme.lower() == "bearer" else ""
 
     def cookie(self, name: str) -> str:
         """Return what the browser has kept for us under that name, or ""."""

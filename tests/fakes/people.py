@@ -20,6 +20,7 @@ from tests.fakes.provider import FakeProvider
 
 # As thorough as a test needs: some microseconds, and no memory to speak of.
 CHEAP: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+NOBODY: Final = Asker("", "")  # who does what a test needs done
 LIFETIME: Final = timedelta(days=14)  # of a session
 KEYS: Final = Keys(b"k" * 32)
 

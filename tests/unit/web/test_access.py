@@ -9,11 +9,12 @@ import httpx
 import pytest
 from werkzeug.routing import Rule
 
-from ci.people import NOBODY, Role
+from ci.people import Role
 from ci.web.access import NEEDS
 from ci.web.app import create_app
 from tests.fakes.asgi import AppTransport
 from tests.fakes.core import FakeCore
+from tests.fakes.people import NOBODY
 from tests.unit.web.conftest import BROWSER, HTMX, form_token, open_client
 
 PASSWORD = "correct horse battery"

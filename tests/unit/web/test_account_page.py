@@ -8,8 +8,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from ci.people import NOBODY, Role
+from ci.people import Role
 from tests.fakes.core import START, FakeCore
+from tests.fakes.people import NOBODY
 from tests.fakes.provider import FakeProvider
 from tests.unit.web.conftest import BROWSER, form_token, open_client
 from tests.unit.web.test_access import PASSWORD, logged_in, open_core
