@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -65,18 +65,24 @@ class FakeBook:
         return account
 
     async def change_account(
-        self, by: Asker, name: str, action: str, changes: dict[str, object], *, detail: str = ""
+        self,
+        by: Asker,
+        name: str,
+        action: str,
+        changes: Mapping[str, object],
+        *,
+        detail: str = "",
+        ends_sessions: bool = False,
+        in_epoch: int | None = None,
     ) -> Account:
         """Change one."""
+        old = self.accounts[name]
+        if in_epoch not in (None, old.epoch):
+            raise Conflict("it was changed meanwhile", field="name")
         await self.note(by, action, f"account {name}", detail)
-        changed = replace(self.accounts[name], **changes)  # type: ignore[arg-type]
-        self.accounts[name] = changed
-        return changed
-
-    async def end_sessions(self, by: Asker, name: str) -> Account:
-        """End all sessions of one."""
-        epoch = self.accounts[name].epoch + 1
-        return await self.change_account(by, name, "logged out everywhere", {"epoch": epoch})
+        values = {**changes, "epoch": old.epoch + ends_sessions}
+        self.accounts[name] = replace(old, **values)  # type: ignore[arg-type]
+        return self.accounts[name]
 
     async def end_session(self, by: Asker, name: str, id: str, expires_at: datetime) -> None:
         """End a session."""

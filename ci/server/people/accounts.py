@@ -56,21 +56,28 @@ class Accounts:
         Raises NotFound, Conflict for the last administrator.
         """
         action = "let in" if enabled else "shut out"
-        changes: dict[str, object] = {"enabled": enabled, "epoch": self.get(name).epoch + 1}
-        await self._book.change_account(by, name, action, changes)
+        changes = {"enabled": enabled}
+        await self._book.change_account(by, name, action, changes, ends_sessions=True)
 
-    async def set_password(self, name: str, password: str, by: Asker) -> None:
-        """Give one another password, and end all its sessions. Raises NotFound, Rejected."""
-        epoch = self.get(name).epoch + 1
-        changes: dict[str, object] = {
-            "password": await self._hashed(password, name),
-            "epoch": epoch,
-        }
-        await self._book.change_account(by, name, "changed password", changes)
+    async def set_password(
+        self, name: str, password: str, by: Asker, *, in_epoch: int | None = None
+    ) -> Account:
+        """Give one another password, and end all its sessions.
+
+        `in_epoch` is that in which its owner was known by the old one. Raises NotFound, Rejected,
+        and Conflict when that one is over.
+        """
+        self.get(name)  # before the hashing, which takes a while
+        changes = {"password": await self._hashed(password, name)}
+        action = "changed password"
+        return await self._book.change_account(
+            by, name, action, changes, ends_sessions=True, in_epoch=in_epoch
+        )
 
     async def log_out_everywhere(self, name: str, by: Asker) -> None:
         """End every session of one. Raises NotFound."""
-        await self._book.end_sessions(by, name)
+        action = "logged out everywhere"
+        await self._book.change_account(by, name, action, {}, ends_sessions=True)
 
     async def audit_log(self, before: int | None = None) -> tuple[AuditEntry, ...]:
         """Return up to AUDIT_PAGE entries, newest first, that are older than the one of that id."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,7 +52,7 @@ class Logins:
     async def log_in(self, name: str, password: str, *, address: str, device: str) -> LoggedIn:
         """Begin a session. `device` is the cookie of a browser that has logged in before, or "".
 
-        Raises Unauthorized, TooManyTries, Busy.
+        Raises Unauthorized, TooManyTries, Busy, Conflict.
         """
         name = name[: MAX_NAME_CHARS + 1]  # no account has a longer one
         known = self._sessions.read_device(device, name, self._now())
@@ -63,10 +63,11 @@ class Logins:
             shown = name if account is not None else "(there is none of that name)"
             await self._book.note(Asker("", address), "failed to log in", f"account {shown}")
             raise Unauthorized("the name or the password is wrong", field="password")
-        changes: dict[str, object] = {}
+        assert account is not None  # no password is right where there is none
+        changes: dict[str, object] = {"last_seen": self._now()}
         if kept is not None and self._passwords.is_outdated(kept):
             changes["password"] = await self._passwords.hash(password)
-        return await self.begin(name, Asker(name, address), changes)
+        return await self._begin(account, Asker(name, address), changes)
 
     async def log_in_from_elsewhere(self, who: Identity, address: str) -> LoggedIn:
         """Begin a session of somebody whom an OpenID provider knows. Raises Unauthorized, Busy."""
@@ -77,13 +78,16 @@ class Logins:
             raise Unauthorized("this account is shut out; ask an administrator")
         return self._session(account)
 
-    async def begin(
-        self, name: str, by: Asker, changes: dict[str, object] | None = None
-    ) -> LoggedIn:
-        """Begin a session of an account whose owner it is, with `changes` to what is kept of it."""
-        now = self._now()
-        values = (changes or {}) | {"last_seen": now}
-        return self._session(await self._book.change_account(by, name, "logged in", values))
+    async def _begin(self, account: Account, by: Asker, changes: Mapping[str, object]) -> LoggedIn:
+        """Begin a session of an account as it was when its owner was known by the password.
+
+        To compare takes a while. Who was shut out, or whose password was changed meanwhile, is not
+        let in by the old one. Raises Conflict.
+        """
+        changed = await self._book.change_account(
+            by, account.name, "logged in", changes, in_epoch=account.epoch
+        )
+        return self._session(changed)
 
     def _session(self, account: Account) -> LoggedIn:
         now = self._now()
@@ -99,13 +103,13 @@ class Logins:
     async def change_password(self, name: str, old: str, new: str, by: Asker) -> LoggedIn:
         """Let somebody change their own password; every other session of theirs ends.
 
-        Raises Rejected, TooManyTries, Busy.
+        Raises Rejected, TooManyTries, Busy, Conflict.
         """
-        kept = self._accounts.get(name).password
-        if not await self._is_right(name, kept, old, by.address, known=None):
+        account = self._accounts.get(name)
+        if not await self._is_right(name, account.password, old, by.address, known=None):
             raise Rejected("old: it is not the present password", field="old")
-        await self._accounts.set_password(name, new, by)
-        return await self.begin(name, by)
+        changed = await self._accounts.set_password(name, new, by, in_epoch=account.epoch)
+        return await self._begin(changed, by, {"last_seen": self._now()})
 
     async def _is_right(
         self, name: str, kept: str | None, password: str, address: str, known: str | None

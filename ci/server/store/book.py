@@ -6,7 +6,7 @@ right after the commit, whether or not whoever asked has left meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -75,28 +75,25 @@ class Book:
         by: Asker,
         name: str,
         action: str,
-        changes: dict[str, object],
+        changes: Mapping[str, object],
         *,
         detail: str = "",
+        ends_sessions: bool = False,
+        in_epoch: int | None = None,
     ) -> Account:
-        """Change an account and return it as it is now. Raises NotFound, Conflict."""
+        """Change an account and return it as it is now; the last two as `people` says.
+
+        Raises NotFound, Conflict.
+        """
         return await self._change(
-            lambda c: people.change_account(c, name, **changes),
+            lambda c: people.change_account(
+                c, name, changes, ends_sessions=ends_sessions, in_epoch=in_epoch
+            ),
             self._keep,
             by,
             action,
             f"account {name}",
             detail=detail,
-        )
-
-    async def end_sessions(self, by: Asker, name: str) -> Account:
-        """End every session of an account. Raises NotFound."""
-        return await self._change(
-            lambda c: people.end_sessions(c, name),
-            self._keep,
-            by,
-            "logged out everywhere",
-            f"account {name}",
         )
 
     async def end_session(self, by: Asker, name: str, id: str, expires_at: datetime) -> None:

@@ -5,6 +5,7 @@ Each change is noted in the audit log in the same transaction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -47,14 +48,25 @@ def add_account(connection: Connection, account: Account) -> Account:
     return account
 
 
-def change_account(connection: Connection, name: str, **values: object) -> Account:
-    """Change an account and return it as it is now.
+def change_account(
+    connection: Connection,
+    name: str,
+    changes: Mapping[str, object],
+    *,
+    ends_sessions: bool = False,
+    in_epoch: int | None = None,
+) -> Account:
+    """Change an account, end all its sessions if that is wanted, and return it as it is now.
 
-    Raises NotFound, and Conflict when no administrator would be left.
+    `in_epoch` is that in which somebody found out that the change may be made. Raises NotFound, and
+    Conflict when that one is over, or when no administrator would be left.
     """
     old = _account(connection, name)
     if old is None:
         raise NotFound(f"name: there is no account {name!r}", field="name")
+    if in_epoch not in (None, old.epoch):
+        raise Conflict(f"the account {name!r} was changed meanwhile; log in again", field="name")
+    values = {**changes, "epoch": old.epoch + ends_sessions}
     new = replace(old, **values)  # type: ignore[arg-type]  # the callers' words are of its fields
     connection.execute(update(accounts).where(accounts.c.name == name).values(**values))
     if _is_admin(old) and not _is_admin(new):
@@ -84,12 +96,6 @@ def open_account(connection: Connection, known: Account) -> Account:
         stem = known.name.rpartition("-")[0] if number > 2 else known.name
         known = replace(known, name=f"{stem}-{number}")
     return add_account(connection, known)
-
-
-def end_sessions(connection: Connection, name: str) -> Account:
-    """End every session of an account. Raises NotFound."""
-    account = _account(connection, name)
-    return change_account(connection, name, epoch=0 if account is None else account.epoch + 1)
 
 
 def end_session(connection: Connection, id: str, expires_at: datetime, now: datetime) -> None:

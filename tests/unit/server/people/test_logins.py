@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,12 +15,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from trio.testing import wait_all_tasks_blocked
 
-from ci.errors import Rejected, RequestError, TooManyTries, Unauthorized
+from ci.errors import Conflict, Rejected, RequestError, TooManyTries, Unauthorized
 from ci.people import Asker, Role
 from ci.server.people.passwords import MAX_AT_ONCE, MAX_IN_LINE, Passwords
 from ci.server.people.people import People
 from ci.server.people.throttle import MAX_OF_ACCOUNT, MAX_OF_PAIR, WINDOW_S
-from tests.fakes.people import LIFETIME
+from tests.fakes.people import CHEAP, LIFETIME
 from tests.unit.server.people.world import (
     BOSS,
     GOOD,
@@ -182,13 +184,80 @@ async def test_a_new_password_ends_the_other_sessions(tmp_path: Path) -> None:
         assert await log_in(people, password="another good one", address="10.0.0.3")
 
 
+class SlowPasswords(Passwords):
+    """Lets something happen while a password is compared or hashed."""
+
+    def __init__(self) -> None:
+        super().__init__(CHEAP)
+        self.meanwhile: list[Callable[[], Awaitable[object]]] = []
+
+    async def hash(self, password: str) -> str:
+        """Hash it, and let that happen."""
+        hashed = await super().hash(password)
+        await self._let()
+        return hashed
+
+    async def matches(self, kept: str | None, password: str) -> bool:
+        """Compare it, and let that happen."""
+        right = await super().matches(kept, password)
+        await self._let()
+        return right
+
+    async def _let(self) -> None:
+        while self.meanwhile:
+            await self.meanwhile.pop()()
+
+
+@pytest.mark.parametrize("wish", ["a session", "a new password"])
+@pytest.mark.parametrize("change", ["password", "shut out", "everywhere"])
+async def test_an_old_password_is_worth_nothing_that_is_just_being_compared(
+    tmp_path: Path, change: str, wish: str
+) -> None:
+    """What was right when it was typed is not any more when it would be acted on."""
+    passwords = SlowPasswords()
+    async with open_people(tmp_path, passwords=passwords) as people:
+        await add(people)
+        await add(people, "ann", Role.VIEWER)
+        accounts = people.accounts
+        changes: dict[str, Callable[[], Awaitable[object]]] = {
+            "password": partial(accounts.set_password, "ann", "another good one", BOSS),
+            "shut out": partial(accounts.set_enabled, "ann", enabled=False, by=BOSS),
+            "everywhere": partial(accounts.log_out_everywhere, "ann", BOSS),
+        }
+        passwords.meanwhile = [changes[change]]
+        ann = Asker("ann", "10.0.0.1")
+        change_mine = partial(people.logins.change_password, "ann", GOOD, "one more good one", ann)
+        acts: dict[str, Callable[[], Awaitable[object]]] = {
+            "a session": partial(log_in, people, "ann"),
+            "a new password": change_mine,
+        }
+        with pytest.raises(Conflict, match="changed meanwhile; log in again"):
+            await acts[wish]()
+
+
+async def test_no_session_outlives_a_new_password_that_is_being_hashed(tmp_path: Path) -> None:
+    """Neither one that begins meanwhile, nor one that began after another end of all sessions."""
+    passwords = SlowPasswords()
+    sessions: list[str] = []
+    async with open_people(tmp_path, passwords=passwords) as people:
+        await add(people)
+
+        async def log_in_again() -> None:
+            await people.accounts.log_out_everywhere("boss", BOSS)
+            sessions.append(await log_in(people))
+
+        passwords.meanwhile = [log_in_again]
+        await people.accounts.set_password("boss", "another good one", BOSS)
+        assert [role_of(people, session) for session in sessions] == [None]
+
+
 async def test_an_old_hash_is_made_anew(tmp_path: Path) -> None:
     """When we hash more thoroughly than then, with the next log-in."""
     async with open_people(tmp_path) as people:
         await add(people)
         old = people.accounts.get("boss").password
     stronger = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)
-    async with open_people(tmp_path, hasher=stronger) as people:
+    async with open_people(tmp_path, passwords=Passwords(stronger)) as people:
         await log_in(people)
         new = people.accounts.get("boss").password
         assert new is not None

@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from argon2 import PasswordHasher
-
 from ci import blocking
 from ci.people import Asker, Role
 from ci.server.people.passwords import Passwords
@@ -45,7 +43,7 @@ async def open_people(
     *,
     open_to: Role | None = Role.ADMIN,
     anonymous: Role | None = None,
-    hasher: PasswordHasher = CHEAP,
+    passwords: Passwords | None = None,
     provider: FakeProvider | None = None,
 ) -> AsyncIterator[People]:
     """Open the store in `folder` and read who is in it."""
@@ -58,7 +56,7 @@ async def open_people(
                 KEYS,
                 Openness(open_to, anonymous),
                 session_lifetime=LIFETIME,
-                passwords=Passwords(hasher),
+                passwords=passwords or Passwords(CHEAP),
                 now=now,
                 terms=provider.terms if provider else None,
                 dial=provider.dial if provider else dial_provider,
