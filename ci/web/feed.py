@@ -70,7 +70,9 @@ def _entry(build: Build) -> dict[str, object]:
     what = build.subject or build.commit
     where = f"{shown_url(build.repository)}, {build.branch or build.commit}"
     took = f"It took {words.duration(build.duration_s)}." if build.duration_s is not None else ""
-    said = (words.why(build), build.message, took)
+    sentence = words.verdict(build)
+    detail = build.message if build.message != sentence else ""
+    said = (sentence, detail, took)
     return {
         "id": uuid.uuid5(_NAMESPACE, f"{build.number} {build.created_at.isoformat()}"),
         "number": build.number,

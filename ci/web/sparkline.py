@@ -8,6 +8,7 @@ from typing import Final
 STROKE: Final = 2  # units of the drawing; a stroke and the gap beside it are one of 3
 STEP: Final = 3
 HEIGHT: Final = 20
+LEAST: Final = 3  # of the height: less can't be seen where it stands alone
 
 
 def path(shares: Sequence[float]) -> str:
@@ -15,7 +16,7 @@ def path(shares: Sequence[float]) -> str:
     strokes = []
     for place, share in enumerate(shares):
         if share > 0:
-            height = max(1, round(share * HEIGHT))
+            height = max(LEAST, round(share * HEIGHT))
             strokes.append(f"M{place * STEP} {HEIGHT}v-{height}h{STROKE}v{height}z")
     return "".join(strokes)
 

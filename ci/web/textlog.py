@@ -149,7 +149,7 @@ class _Text(ResponseBody):
 
 def _verdict(view: BuildView) -> str:
     build = view.build
-    parts = (build.status.capitalize(), words.why(build), words.duration(build.duration_s))
+    parts = (build.status.capitalize(), words.verdict(build), words.duration(build.duration_s))
     return " · ".join(part for part in parts if part)
 
 

@@ -31,9 +31,12 @@ async def test_neighbours_are_links(client: httpx.AsyncClient, core: FakeCore) -
 
 
 async def test_a_build_without_neighbours_has_no_links_to_any(client: httpx.AsyncClient) -> None:
-    """The first one of all."""
+    """The first one of all; their place is there, so that nothing moves when one comes."""
     await _ask(client)
-    assert "neighbours" not in check(await client.get("/build/1"))
+    html = check(await client.get("/build/1"))
+    assert "no other build" in html
+    assert 'rel="prev"' not in html
+    assert 'rel="next"' not in html
 
 
 async def test_its_time_is_drawn(client: httpx.AsyncClient, core: FakeCore) -> None:

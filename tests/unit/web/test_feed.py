@@ -69,6 +69,20 @@ async def test_ended_builds_are_told(client: httpx.AsyncClient, core: FakeCore) 
     assert links == ["/build/2", "/build/1"]
 
 
+async def test_an_entry_says_once_which_limit_a_build_met(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """In the words of its agent, which names the limit."""
+    await ask(client)
+    core.start(1)
+    core.end(1, Status.FAILURE, Reason.TIMEOUT, message="It took longer than 5 s and was ended.")
+    [content] = read(await client.get("/feed.atom")).iter(f"{ATOM}content")
+    assert str(content.text).splitlines()[2:] == [
+        "It took longer than 5 s and was ended.",
+        "It took 0.0 s.",
+    ]
+
+
 async def test_a_feed_takes_the_filters_of_the_list(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:

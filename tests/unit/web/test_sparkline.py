@@ -7,14 +7,14 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.web.sparkline import HEIGHT, path, width
+from ci.web.sparkline import HEIGHT, LEAST, path, width
 
 _STROKE = re.compile(r"M(\d+) 20v-(\d+)h2v(\d+)z")
 
 
 def test_by_hand() -> None:
     """Nothing is no stroke, little is one that can be seen, all is as high as it can be."""
-    assert path([0, 0.001, 0.5, 1]) == "M3 20v-1h2v1zM6 20v-10h2v10zM9 20v-20h2v20z"
+    assert path([0, 0.001, 0.5, 1]) == "M3 20v-3h2v3zM6 20v-10h2v10zM9 20v-20h2v20z"
     assert path([]) == ""
 
 
@@ -27,4 +27,4 @@ def test_every_stroke_is_inside(shares: list[float]) -> None:
     assert len(strokes) == sum(share > 0 for share in shares)
     for x, up, down in strokes:
         assert int(x) + 2 <= width(shares)
-        assert 1 <= int(up) == int(down) <= HEIGHT
+        assert LEAST <= int(up) == int(down) <= HEIGHT

@@ -43,6 +43,17 @@ async def test_a_build_that_has_ended_is_shown_whole(
     assert coloured.endswith("0.0 s\x1b[0m\n")
 
 
+async def test_the_verdict_names_the_limit_that_a_build_met(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """In the words of its agent, as the page has it."""
+    await ask(client)
+    core.start(1)
+    core.end(1, Status.FAILURE, Reason.TIMEOUT, message="It took longer than 5 s and was ended.")
+    verdict = (await text(client, "?color=0")).splitlines()[-1]
+    assert verdict == "Failure · It took longer than 5 s and was ended. · 0.0 s"
+
+
 async def test_it_follows_to_the_end_over_attempts(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:
