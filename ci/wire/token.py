@@ -44,3 +44,10 @@ def refuse_browser(headers: Mapping[str, str]) -> None:
     """
     if any(name in headers for name in BROWSER_HEADERS):
         raise Forbidden("a web page can't ask for this: it is for agents and their server")
+
+
+def bare_token(value: object) -> object:
+    """Take the scheme off a token that somebody has copied with it: `Bearer TOKEN`."""
+    if isinstance(value, str) and value[:7].lower() == "bearer ":
+        return value[7:].strip()
+    return value

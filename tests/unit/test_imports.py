@@ -140,6 +140,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     # The two programs, which never meet but on the wire, and the pages.
     "ci.agent": (*BASE, "ci.agent"),
     "ci.server": (*BASE, "ci.server"),
+    "ci.storage_api": (*BASE, "ci.storage_api"),
     "ci.server.run": (*BASE, "ci.server", "ci.web.app"),
     "ci.server.store": (
         *BASE,
@@ -159,7 +160,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "httpx": ("ci.server.client", "ci.server.people.provider", "ci.agent.client", "ci.__main__"),
     "sqlalchemy": ("ci.server.store",),
     "alembic": ("ci.server.store",),
-    "sqlite3": ("ci.server.store",),
+    "sqlite3": ("ci.server.store", "ci.storage_api.store"),
     "prometheus_client": ("ci.exposition", "ci.server.metrics", "ci.agent.metrics"),
     "re2": ("ci.errorlines", "ci.server.logsearch"),
     "cryptography": ("ci.newcertificate",),
