@@ -14,6 +14,7 @@ from pydantic import AliasChoices
 from quart_trio import QuartTrio
 
 from ci.config import AgentConfig, ServerConfig
+from ci.storage_api.settings import StorageConfig
 from ci.wire import job, registration, result, status
 from ci.wire.fields import Message
 
@@ -64,6 +65,16 @@ def test_every_setting_is_documented(kind: type[ServerConfig | AgentConfig], fie
     assert f"`{kind.model_fields[field].alias}`" in text
     assert kind.variable_prefix in text
     assert kind.file_name in text
+
+
+def test_every_setting_of_the_storage_api_is_documented() -> None:
+    """In its own text."""
+    text = _read("storage-api.md")
+    assert {"apiToken", "unstable"} <= {each.alias for each in StorageConfig.model_fields.values()}
+    for field in StorageConfig.model_fields.values():
+        assert f"| `{field.alias}` |" in text
+    assert StorageConfig.variable_prefix in text
+    assert StorageConfig.file_name in text
 
 
 def _bounds(setting: dict[str, Any]) -> str | None:

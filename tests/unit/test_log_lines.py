@@ -25,8 +25,10 @@ BOTH: Final = ("agent", "server")
 
 
 def _who(path: Path) -> tuple[str, ...]:
-    """Which programs log what is in a file."""
+    """Which programs log what is in a file; the lines of a stand-in are nobody's alarm."""
     folder = path.relative_to(TOP / "ci").parts[0]
+    if folder == "storage_api":
+        return ()
     return (folder,) if folder in BOTH else BOTH
 
 
