@@ -45,6 +45,9 @@ class RepositoryPolicy:
         return tuple(_compile(rule) for rule in self.rules or ())
 
 
+ANYWHERE: Final = RepositoryPolicy()
+
+
 def repository_rule_problem(rule: str) -> str | None:
     """Say why `rule` can't be one, or None when it can."""
     if len(rule) > MAX_RULE_CHARS:

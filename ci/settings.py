@@ -85,6 +85,11 @@ def _without_password(value: object) -> object:
     return shown_url(value) if isinstance(value, str) and "://" in value else value
 
 
+def _hidden(text: str) -> str:
+    """Leave out all that may belong to a password, also of an URL that is none."""
+    return re.sub(r'(?<=://)[^"]*@', "", text)
+
+
 def _flag(key: str) -> str:
     return "--" + re.sub(r"([A-Z])", lambda m: "-" + m[1].lower(), key)
 
@@ -178,7 +183,7 @@ def _complain(cls: type[Config], error: Any, sources: Mapping[str, tuple[object,
         raise ConfigError(
             f"{place}: {key}: no such key; {meant}{cls.program} --help lists all of them"
         )
-    shown = "(not shown)" if key in SECRET_KEYS else json.dumps(value, default=str)[:200]
+    shown = "(not shown)" if key in SECRET_KEYS else _hidden(json.dumps(value, default=str))[:200]
     problem = str(error["msg"]).removeprefix("Value error, ")
     problem = re.sub(r"^(Input|String|Value) should ", "must ", problem)
     raise ConfigError(f"{place}: {key} = {shown}: {problem}; correct the value")

@@ -19,9 +19,11 @@ from ci.agent.mirror import Mirror
 from ci.agent.mirrors import Mirrors
 from ci.agent.removal import remove_tree
 from ci.agent.room import is_no_space
+from ci.agent.submodules import make_submodules
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
-from ci.repository import repository_problem
+from ci.repository import is_local, repository_problem, split_login
+from ci.repositoryrules import ANYWHERE, RepositoryPolicy
 
 TRIES: Final = 3  # of a checkout in which git is killed, or finds no memory
 TRY_PAUSE_S: Final = 1.0  # whoever took the memory has it no longer, if only he was killed as well
@@ -66,18 +68,30 @@ class GitCheckout:
     """Checks out with the git of this machine; `mirrors` is a folder.
 
     A remote over HTTP from which nothing comes for `remote_silence_s` seconds is given up.
+    Submodules come from where `rules` allow it.
     """
 
-    def __init__(self, mirrors: Path, remote_silence_s: int = REMOTE_SILENCE_S) -> None:
+    def __init__(
+        self,
+        mirrors: Path,
+        remote_silence_s: int = REMOTE_SILENCE_S,
+        rules: RepositoryPolicy = ANYWHERE,
+    ) -> None:
         self._mirrors = Mirrors(mirrors)
         self._remote_silence_s = remote_silence_s
+        self._rules = rules
 
     async def make(self, repository: str, commit: str, workspace: Path, cookie: str) -> CommitInfo:
         """Make the workspace from the repository's mirror."""
         if problem := repository_problem(repository):
             raise CheckoutFailed(f"the repository {problem}")
-        url = _absolute(repository)
-        git = Git(cookie, local=_is_local(url), remote_silence_s=self._remote_silence_s)
+        url, login = split_login(_absolute(repository))
+        git = Git(
+            cookie,
+            local=is_local(url),
+            remote_silence_s=self._remote_silence_s,
+            login=login,
+        )
         for tries_left in reversed(range(TRIES)):
             try:
                 return await self._make_once(git, url, commit, workspace)
@@ -106,8 +120,7 @@ class GitCheckout:
                     raise
             if mirror.version != version:
                 found = await self._make(git, mirror, url, commit, workspace)
-        if (workspace / ".gitmodules").exists():
-            await _make_submodules(git, workspace)
+        await make_submodules(git, workspace, self._rules.problem)
         return found
 
     async def _make(
@@ -123,23 +136,8 @@ class GitCheckout:
         return found
 
 
-async def _make_submodules(git: Git, workspace: Path) -> None:
-    begin = ("-C", str(workspace), "submodule", "--quiet")
-    await git.must("check out the submodules", *begin, "update", "--init", "--recursive")
-    if filters := lfs_settings():  # each has a configuration of its own; see _write_workspace
-        words = " && ".join(f"git config filter.lfs.{name} '{filters[name]}'" for name in filters)
-        await git.must("set up the submodules", *begin, "foreach", "--recursive", words)
-
-
-def _is_local(repository: str) -> bool:
-    scheme, colons, _ = repository.partition("://")
-    if colons:
-        return scheme.lower() == "file"
-    return ":" not in repository.partition("/")[0]  # else `host:path`, by ssh
-
-
 def _absolute(repository: str) -> str:
-    if _is_local(repository) and "://" not in repository:
+    if is_local(repository) and "://" not in repository:
         return str(Path(repository).absolute())
     return repository
 

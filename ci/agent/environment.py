@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ci.parent import STDIN_IS_PARENT
+from ci.repository import split_login
 from ci.wire.job import Job
 
 _OUR_PREFIXES: Final = ("CI_AGENT_", "CI_SERVER_")  # settings, tokens among them
@@ -64,7 +65,7 @@ def command_environment(
         "CI_ATTEMPT": job.id,
         "CI_COMMIT": commit_hash,
         "CI_BRANCH": branch,
-        "CI_REPOSITORY": job.repository,
+        "CI_REPOSITORY": split_login(job.repository)[0],  # many a build prints its environment
         "CI_WORKSPACE": str(workspace),
         "GIT_TERMINAL_PROMPT": "0",
         **job.env,

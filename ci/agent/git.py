@@ -15,10 +15,12 @@ from typing import Final
 
 import trio
 
+from ci import escapes
 from ci.agent import processes, survivors
 from ci.agent.environment import own_environment
+from ci.agent.gitlogin import login_environment
 from ci.errors import CheckoutFailed
-from ci.repository import shown_url
+from ci.repository import Login, shown_url
 
 KILL_GRACE_S: Final = 1.0  # git removes its temporary files within this after a SIGTERM
 STOP_LIMIT_S: Final = 3.0  # to end git's processes when nobody waits for them any more
@@ -33,6 +35,13 @@ _SETTINGS: Final = (
     "core.hooksPath=/dev/null",
     "core.askPass=",
     "core.fsmonitor=false",
+    # A folder of the commit's that looks like a repository is none, whatever its settings say.
+    "safe.bareRepository=explicit",
+    # Names that other systems take for `.git`; the folder may be one that they have lent.
+    "core.protectHFS=true",
+    "core.protectNTFS=true",
+    # Who is allowed to be asked must not send us to somebody else, with what is meant for him.
+    "http.followRedirects=false",
     "advice.detachedHead=false",
     "gc.auto=0",  # workspaces borrow the mirror's objects, so none may ever go
     "maintenance.auto=false",
@@ -51,6 +60,8 @@ _FROM_OUTSIDE: Final = frozenset(
 # The exit codes of a shell for them; not SIGHUP's, which is git's own for a wrong option.
 _BY_SHELL: Final = {128 + number: number for number in _FROM_OUTSIDE - {signal.SIGHUP}}
 _DEATH: Final = re.compile(r"died of signal (\d+)")  # git's word for a process that it started
+_REDIRECT: Final = re.compile(r"error: 30[1278]\b")
+_REDIRECTED: Final = "It is somewhere else now: see where the address leads, and name that."
 _REMOTE: Final = re.compile(r"\s*remote: ")  # how git begins what the repository's server says
 # What the system says when memory, processes or open files are used up; LC_ALL=C keeps it so.
 _STARVED: Final = (
@@ -97,20 +108,30 @@ class Git:
     """Runs git for one attempt, whose `cookie` all its processes carry."""
 
     def __init__(
-        self, cookie: str, *, local: bool, remote_silence_s: int = REMOTE_SILENCE_S
+        self,
+        cookie: str,
+        *,
+        local: bool,
+        remote_silence_s: int = REMOTE_SILENCE_S,
+        login: Login | None = None,
     ) -> None:
         """`local`: the repository is on this machine, so other such ones may be read as well."""
         self._cookie = cookie
-        self._environment = {
-            name: value
-            for name, value in own_environment().items()
-            if name not in ("GIT_ASKPASS", "SSH_ASKPASS")
-        } | {
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_ALLOW_PROTOCOL": "http:https:ssh:git" + (":file" if local else ""),
-            "LC_ALL": "C",
-        }
+        self._environment = (
+            {
+                name: value
+                for name, value in own_environment().items()
+                if name not in ("GIT_ASKPASS", "SSH_ASKPASS")
+            }
+            | {
+                "GIT_TERMINAL_PROMPT": "0",
+                "SSH_ASKPASS_REQUIRE": "never",  # or ssh would look for a window to ask in
+                "GIT_CONFIG_NOSYSTEM": "1",
+                "GIT_ALLOW_PROTOCOL": "http:https:ssh:git" + (":file" if local else ""),
+                "LC_ALL": "C",
+            }
+            | login_environment(login)
+        )
         patience = ("http.lowSpeedLimit=1", f"http.lowSpeedTime={remote_silence_s}")  # bytes/s, s
         lfs = tuple(f"filter.lfs.{name}={value}" for name, value in lfs_settings().items())
         settings = _SETTINGS + patience + lfs
@@ -164,12 +185,22 @@ def lfs_settings() -> dict[str, str]:
 
 
 def last_words(answer: Answer) -> str:
-    """Return why git gave up, then what else it said at its end, without secrets."""
-    lines = [line.strip() for line in answer.stderr.splitlines()]
+    """Return why git gave up, then what else it said at its end, without secrets.
+
+    A repository's server may have said some of it: nothing speaks to the reader's terminal.
+    """
+    lines = [_printable(line).strip() for line in answer.stderr.splitlines()]
     said = [line for line in lines if line and not line.startswith(_NOISE)]
     if not said and answer.code < 0:
         named = {number.value: number.name for number in signal.Signals}
         return f"{named.get(-answer.code, f'signal {-answer.code}')} ended it"
     why = [line for line in said if line.startswith("fatal:")][:1]  # hints may follow it
     rest = [line for line in said if line not in why][-_SHOWN_LINES:]
+    if any(_REDIRECT.search(line) for line in why):
+        rest = [_REDIRECTED, *rest]
     return shown_url("\n".join(why + rest)[:_SHOWN_CHARS] or f"exit code {answer.code}")
+
+
+def _printable(line: str) -> str:
+    plain = escapes.strip(line.encode()).decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else " " for letter in plain)

@@ -35,6 +35,7 @@ from ci.errors import ConfigError
 from ci.limits import make_limits
 from ci.listen import is_loopback, open_listener, url_of
 from ci.program import keep_what_lasts
+from ci.repositoryrules import RepositoryPolicy
 from ci.serve import serve_app
 
 log = structlog.get_logger()
@@ -62,7 +63,8 @@ async def run_agent(config: AgentConfig) -> None:
         config = config.model_copy(update={"port": port})
         sandbox = await open_sandbox(config)
         runner = ShellRunner(config.kill_grace_seconds, sandbox)
-        checkout = GitCheckout(config.data_dir.absolute() / "mirrors")
+        rules = RepositoryPolicy(config.repositories)
+        checkout = GitCheckout(config.data_dir.absolute() / "mirrors", rules=rules)
         async with (
             open_agent(
                 config, dial=partial(dial, trusted=trusted), runner=runner, checkout=checkout

@@ -66,10 +66,10 @@ class Repository:
 
 
 @contextmanager
-def open_git_server(folder: Path) -> Iterator[str]:
+def open_git_server(folder: Path, kind: type[GitHandler] | None = None) -> Iterator[str]:
     """Serve all repositories below `folder` over HTTP, for reading; yield the URL of `folder`."""
 
-    class Handler(_GitHandler):
+    class Handler(kind or GitHandler):  # type: ignore[misc]
         root = folder
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -84,15 +84,17 @@ def open_git_server(folder: Path) -> Iterator[str]:
         server.server_close()
 
 
-class _GitHandler(BaseHTTPRequestHandler):
+class GitHandler(BaseHTTPRequestHandler):
     """`git http-backend` speaks CGI: variables are the request, headers begin its answer."""
 
     root: Path
 
     def do_GET(self) -> None:
+        """Hand it to git."""
         self._answer(b"")
 
     def do_POST(self) -> None:
+        """Hand it to git."""
         self._answer(self._body())
 
     def log_message(self, format: str, *args: object) -> None:

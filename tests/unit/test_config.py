@@ -355,6 +355,16 @@ def test_a_variable_can_say_several_repositories(text: str, tmp_path: Path) -> N
         ("/srv/git/x.git", True),
         ("../x", True),
         ("~/x", True),
+        ("ssh://[::1]:22/x", True),
+        ("https://ada:secret@git.example.org:8443/x", True),
+        ("https://ada@example.org:se@cret@git.example.org/x", True),
+        ("https://ada:a/b@git.example.org/x", False),
+        ("https://ada:a%0Ahost=evil@git.example.org/x", False),
+        ("https://git.example.org x/y", False),
+        ("https://git.example.org:port/x", False),
+        ("https://ada@-x/y", False),
+        ("ssh://ada@-oProxyCommand=id/x", False),
+        ("ada@-oProxyCommand=id:x", False),
         ("", False),
         ("-x", False),
         ("--upload-pack=x", False),
@@ -438,3 +448,12 @@ def test_a_provider_needs_all_that_belongs_to_it() -> None:
     assert ServerConfig.check(whole | {"oidcIssuer": "http://127.0.0.1:8000"}).oidc_issuer
     assert "oidcRoles" in _complaint(ServerConfig, whole | {"oidcRoles": {"root": ["ops"]}})
     assert config.shown()["oidcClientSecret"] == "(set)"
+
+
+def test_a_password_in_a_wrong_url_is_not_shown() -> None:
+    """Nor a part of it: it is what makes the URL wrong."""
+    with pytest.raises(ConfigError) as caught:
+        ServerConfig.check({"repositories": {"x": "https://ada:sec/ret@h/x"}})
+    assert "as %2F" in str(caught.value)
+    assert "ret" not in str(caught.value).partition(":")[2]
+    assert "sec" not in str(caught.value)

@@ -294,16 +294,6 @@ async def test_a_repository_with_many_tags(place: Place) -> None:
     assert (await place.make("t59")).commit_hash
 
 
-async def test_hooks_are_not_run(place: Place, tmp_path: Path) -> None:
-    """Not those that a template or a global setting brings."""
-    hooks = tmp_path / "hooks"
-    hooks.mkdir()
-    (hooks / "post-checkout").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
-    (hooks / "post-checkout").chmod(0o755)
-    await place.make("main")
-    assert not (tmp_path / "ran").exists()
-
-
 async def test_many_at_once_share_a_mirror(place: Place) -> None:
     """One changes it, the others wait."""
     async with trio.open_nursery() as nursery:
