@@ -231,10 +231,9 @@ class Server:
 
     async def build(self, number: int) -> BuildView:
         """Return everything about a build. Raises NotFound."""
-        build = await self._store.build(_in_range(number))
-        if build is None:
+        view = await self._showing.view(_in_range(number))
+        if view is None:
             raise await self._store.not_found(number)
-        (view,) = await self.views([build])
         return view
 
     async def builds(self, wanted: BuildFilter) -> BuildPage:

@@ -77,7 +77,15 @@ class Showing:
         if not builds:
             return ()
         whole = await self._store.whole([build.number for build in builds])
-        read = [whole.get(build.number, (build, [])) for build in builds]
+        return await self._show([whole.get(build.number, (build, [])) for build in builds])
+
+    async def view(self, number: int) -> BuildView | None:
+        """Return everything about a build, as it is now; None if there is none."""
+        whole = await self._store.whole([number])
+        views = await self._show(list(whole.values()))
+        return views[0] if views else None
+
+    async def _show(self, read: Sequence[tuple[Build, list[Attempt]]]) -> tuple[BuildView, ...]:
         waiting = [build.number for build, _ in read if build.status is Status.WAITING]
         sight = await self._outlook.look() if waiting else None
         places = self._store.places(waiting)  # last of all: nobody is answered an old place

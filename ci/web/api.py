@@ -9,6 +9,7 @@ from quart import Blueprint, Response
 
 from ci import exposition
 from ci.errors import Rejected
+from ci.model import Build
 from ci.web import as_json, query
 from ci.web.access import refuse_session
 from ci.web.body import read_body, refuse_cross_site
@@ -53,7 +54,7 @@ async def new_build() -> Response:
         labels=asked.labels,
         by=the_reader().asker,
     )
-    return await _created(build.number)
+    return await _created(build)
 
 
 @api.get("/api/policy")
@@ -122,7 +123,7 @@ async def move_to_front(number: int) -> Response:
 async def rerun_build(number: int) -> Response:
     """Ask for the same once more, as a new build."""
     build = await the_core().rerun(number, the_reader().asker, exact=query.exact())
-    return await _created(build.number)
+    return await _created(build)
 
 
 @api.get("/api/agents")
@@ -216,7 +217,8 @@ async def _agent_name(named: str | None) -> str:
     return read(NamedAgent, await read_body()).name if named is None else named
 
 
-async def _created(number: int) -> Response:
-    response = as_json.answer(as_json.build(await the_core().build(number)), 201)
-    response.headers["Location"] = f"/api/builds/{number}"
+async def _created(build: Build) -> Response:
+    (view,) = await the_core().views([build])
+    response = as_json.answer(as_json.build(view), 201)
+    response.headers["Location"] = f"/api/builds/{build.number}"
     return response

@@ -4,13 +4,15 @@ An attempt is current while its status is `running`. A build, its job and its at
 together. Whoever holds the id of one that is over is fenced off, with one exception: the log of a
 canceled one stays open until its agent has brought the end of it, or is given up.
 
-How they begin is in `leases.py`, how they end in `ends.py`.
+How they begin is in `leases.py`, how they end in `ends.py`. What each build needs is a statement
+that is made once: to make one costs more than to execute it.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, select, update
-from sqlalchemy.sql.elements import ColumnElement
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, select, update
 
 from ci.model import Attempt, CommitInfo, Status
 from ci.server.store import builds as build_rows
@@ -18,24 +20,31 @@ from ci.server.store.line import Waits, in_line
 from ci.server.store.rows import change, to_attempt
 from ci.server.store.tables import IS_CURRENT, IS_OPEN, attempts, builds, jobs
 
+_BY_ID: Final = select(attempts).where(attempts.c.id == bindparam("id"))
+_HELD: Final = select(attempts).where(attempts.c.agent == bindparam("agent"), IS_OPEN)
+_CURRENT: Final = select(attempts).where(IS_OPEN, IS_CURRENT)
+_COMMIT: Final = update(builds).where(builds.c.number == bindparam("of"))
+_UNCUT: Final = update(attempts).where(
+    attempts.c.id == bindparam("of"), attempts.c.log_cut.is_(None)
+)
+_OPEN: Final = update(attempts).where(attempts.c.id == bindparam("of"), IS_OPEN)
+
 
 def get(connection: Connection, id: str) -> Attempt | None:
     """Return an attempt, or None."""
-    row = connection.execute(select(attempts).where(attempts.c.id == id)).first()
+    row = connection.execute(_BY_ID, {"id": id}).first()
     return to_attempt(row) if row else None
 
 
 def held(connection: Connection, agent: str) -> tuple[Attempt, ...]:
     """Return the attempts that an agent may still deliver: current ones, and canceled ones."""
-    rows = connection.execute(select(attempts).where(attempts.c.agent == agent, IS_OPEN))
-    return tuple(map(to_attempt, rows))
+    return tuple(map(to_attempt, connection.execute(_HELD, {"agent": agent})))
 
 
 def current(connection: Connection) -> dict[str, list[Attempt]]:
     """Return the current attempts of every agent that has any."""
     found: dict[str, list[Attempt]] = {}
-    rows = connection.execute(select(attempts).where(IS_OPEN, IS_CURRENT))
-    for attempt in map(to_attempt, rows):
+    for attempt in map(to_attempt, connection.execute(_CURRENT)):
         found.setdefault(attempt.agent, []).append(attempt)
     return found
 
@@ -51,38 +60,34 @@ def note_commit(connection: Connection, id: str, commit: CommitInfo) -> Attempt 
 
 def note_cut(connection: Connection, id: str, cut: int) -> Attempt | None:
     """Keep where the middle of a log is left out; what was said first holds."""
-    key = and_(attempts.c.id == id, attempts.c.log_cut.is_(None))
-    connection.execute(update(attempts).where(key).values(log_cut=cut))
+    connection.execute(_UNCUT, {"of": id, "log_cut": cut})
     return get(connection, id)
 
 
 def keep_commit(connection: Connection, number: int, commit: CommitInfo) -> None:
     """Keep what was found behind the commit that a build was asked for with."""
     connection.execute(
-        update(builds)
-        .where(builds.c.number == number)
-        .values(
-            commit_hash=commit.commit_hash,
-            subject=commit.subject,
-            author=commit.author,
-            branch=commit.branch,
-        )
+        _COMMIT,
+        {
+            "of": number,
+            "commit_hash": commit.commit_hash,
+            "subject": commit.subject,
+            "author": commit.author,
+            "branch": commit.branch,
+        },
     )
 
 
-def of_job(attempt: Attempt) -> ColumnElement[bool]:
-    """Whether a row of `jobs` is that of an attempt."""
-    return and_(jobs.c.build == attempt.build, jobs.c.job == attempt.job)
+def of_job(attempt: Attempt) -> dict[str, int]:
+    """Return by which columns the row of `jobs` is known that is an attempt's."""
+    return {"build": attempt.build, "job": attempt.job}
 
 
 def close_log(
     connection: Connection, id: str, size: int | None, sha256: str | None = None
 ) -> Attempt:
     """Take no more of a canceled attempt's log; without a size its end is given up."""
-    key = and_(attempts.c.id == id, IS_OPEN)
-    connection.execute(
-        update(attempts).where(key).values(log_open=False, log_size=size, log_sha256=sha256)
-    )
+    connection.execute(_OPEN, {"of": id, "log_open": False, "log_size": size, "log_sha256": sha256})
     attempt = get(connection, id)
     assert attempt is not None  # who calls this has just read it
     return attempt
@@ -94,7 +99,7 @@ def wait_again(connection: Connection, attempt: Attempt, message: str) -> Waits:
     change(
         connection,
         builds,
-        builds.c.number == attempt.build,
+        {"number": attempt.build},
         Status.WAITING,
         started_at=None,
         agent=None,

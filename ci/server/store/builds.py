@@ -1,17 +1,32 @@
-"""What is asked of builds: accept one, read them, count them. Each function is one transaction."""
+"""What is asked of builds: accept one, read them, count them. Each function is one transaction.
+
+The statements are made once: to make one costs more than to execute it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import BindParameter, Connection, bindparam, func, insert, select
 
 from ci.model import JOB_NAME, Attempt, Build, BuildRequest, Outcome, Status
 from ci.server.store.database import snapshot
 from ci.server.store.rows import to_attempt, to_build, write_labels
 from ci.server.store.tables import IS_WAITING, attempts, builds, jobs
+
+_BUILD: Final = insert(builds)
+_JOB: Final = insert(jobs)
+_BY_NUMBER: Final = select(builds).where(builds.c.number == bindparam("number"))
+_NUMBERS: Final[BindParameter[int]] = bindparam("numbers", expanding=True)
+_SOME: Final = select(builds).where(builds.c.number.in_(_NUMBERS))
+_ATTEMPTS: Final = (
+    select(attempts)
+    .where(attempts.c.build.in_(_NUMBERS))
+    .order_by(attempts.c.build, attempts.c.job, attempts.c.try_number)
+)
 
 
 def waiting(connection: Connection) -> int:
@@ -49,40 +64,42 @@ def accept(
             finished_at=now,
         )
     stored = connection.execute(
-        insert(builds).values(
-            repository=build.repository,
-            repository_url=build.repository_url,
-            commit=build.commit,
-            command=build.command,
-            priority=build.priority,
-            status=build.status,
-            reason=build.reason,
-            message=build.message,
-            created_at=build.created_at,
-            finished_at=build.finished_at,
-            labels=labels,
-            asked_by=build.asked_by,
-        )
+        _BUILD,
+        {
+            "repository": build.repository,
+            "repository_url": build.repository_url,
+            "commit": build.commit,
+            "command": build.command,
+            "priority": build.priority,
+            "status": build.status,
+            "reason": build.reason,
+            "message": build.message,
+            "created_at": build.created_at,
+            "finished_at": build.finished_at,
+            "labels": labels,
+            "asked_by": build.asked_by,
+        },
     )
     assert stored.inserted_primary_key is not None  # every INSERT of one row has one
     number = stored.inserted_primary_key[0]
     connection.execute(
-        insert(jobs).values(
-            build=number,
-            job=1,
-            name=JOB_NAME,
-            status=build.status,
-            priority=build.priority,
-            tries=0,
-            labels=labels,
-        )
+        _JOB,
+        {
+            "build": number,
+            "job": 1,
+            "name": JOB_NAME,
+            "status": build.status,
+            "priority": build.priority,
+            "tries": 0,
+            "labels": labels,
+        },
     )
     return replace(build, number=number)
 
 
 def get(connection: Connection, number: int) -> Build | None:
     """Return a build, or None."""
-    row = connection.execute(select(builds).where(builds.c.number == number)).first()
+    row = connection.execute(_BY_NUMBER, {"number": number}).first()
     return to_build(row) if row else None
 
 
@@ -94,18 +111,14 @@ def whole(
     Else one that is put back in between would run, and have no attempt.
     """
     with snapshot(connection):
-        rows = connection.execute(select(builds).where(builds.c.number.in_(numbers))).all()
+        rows = connection.execute(_SOME, {"numbers": list(numbers)}).all()
         tries = attempts_of(connection, numbers)
     return {build.number: (build, tries[build.number]) for build in map(to_build, rows)}
 
 
 def attempts_of(connection: Connection, numbers: Collection[int]) -> dict[int, list[Attempt]]:
     """Return the attempts of each build, oldest first."""
-    rows = connection.execute(
-        select(attempts)
-        .where(attempts.c.build.in_(numbers))
-        .order_by(attempts.c.build, attempts.c.job, attempts.c.try_number)
-    )
+    rows = connection.execute(_ATTEMPTS, {"numbers": list(numbers)})
     found: dict[int, list[Attempt]] = {number: [] for number in numbers}
     for attempt in map(to_attempt, rows):
         found[attempt.build].append(attempt)

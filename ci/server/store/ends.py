@@ -46,11 +46,10 @@ def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> End
     server gives its agent up.
     Returns the same for an identical repeat. Raises GivenUp when the attempt is over.
     """
-    key = attempts.c.id == id
     changed = change(
         connection,
         attempts,
-        key,
+        {"id": id},
         outcome.status,
         reason=outcome.reason,
         message=outcome.message,
@@ -91,22 +90,23 @@ def cancel(connection: Connection, number: int, now: datetime, by: str = "") -> 
 
     Raises NotFound, and Conflict when the build has ended.
     """
-    key = builds.c.number == number
     running = and_(attempts.c.build == number, IS_CURRENT)
     ids = tuple(connection.execute(select(attempts.c.id).where(running)).scalars())
     message = f"{by or 'Somebody'} canceled it."
     end = {"reason": Reason.CANCELED, "message": message, "finished_at": now}
-    started = connection.execute(select(builds.c.started_at).where(key)).scalar()
+    started = connection.execute(
+        select(builds.c.started_at).where(builds.c.number == number)
+    ).scalar()
     if started is not None:
         end["duration_s"] = (now - started).total_seconds()
-    changed = change(connection, builds, key, Status.CANCELED, **end)
+    changed = change(connection, builds, {"number": number}, Status.CANCELED, **end)
     build = build_rows.get(connection, number)
     if build is None:
         raise removal.not_found(connection, number)
     if not changed:
         raise Conflict(f"build {number} has ended: {build.status}", field="number")
-    change(connection, jobs, jobs.c.build == number, Status.CANCELED)
-    change(connection, attempts, attempts.c.build == number, Status.CANCELED, **end)
+    change(connection, jobs, {"build": number}, Status.CANCELED)
+    change(connection, attempts, {"build": number}, Status.CANCELED, **end)
     return Canceled(build, ids)
 
 
@@ -139,7 +139,7 @@ def _end_build(
     change(
         connection,
         builds,
-        builds.c.number == attempt.build,
+        {"number": attempt.build},
         outcome.status,
         reason=outcome.reason,
         message=message,

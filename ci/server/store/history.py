@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, func, literal, select, text
+from sqlalchemy import BindParameter, Connection, bindparam, func, literal, select, text
 
 from ci.model import MAX_KIND_CHARS, Build, Kind, Status
 from ci.server.store.tables import IS_GREEN, IS_OVER, KIND_OF_COMMAND, agents, attempts, builds
@@ -35,6 +35,17 @@ _GREEN_OF_COMMAND: Final = text(
     " ORDER BY number DESC LIMIT :limit"
 )
 
+# What is asked for again and again as builds come and go.
+_NUMBERS: Final[BindParameter[int]] = bindparam("numbers", expanding=True)
+_TOOK: Final = (
+    select(builds.c.repository, KIND_OF_COMMAND, builds.c.number, builds.c.duration_s)
+    .where(builds.c.number.in_(_NUMBERS), IS_GREEN, builds.c.duration_s.is_not(None))
+    .order_by(builds.c.number)
+)
+_KINDS: Final = select(builds.c.number, builds.c.repository, KIND_OF_COMMAND).where(
+    builds.c.number.in_(_NUMBERS)
+)
+
 
 def durations(connection: Connection, kind: Kind, limit: int) -> list[tuple[int, float]]:
     """Return the last `limit` green builds of a kind, and the seconds each took, the newest first.
@@ -54,21 +65,13 @@ def durations(connection: Connection, kind: Kind, limit: int) -> list[tuple[int,
 
 def took(connection: Connection, numbers: Collection[int]) -> list[tuple[Kind, int, float]]:
     """Return kind, number and duration of those that are green, and told how long they took."""
-    rows = connection.execute(
-        select(builds.c.repository, KIND_OF_COMMAND, builds.c.number, builds.c.duration_s)
-        .where(builds.c.number.in_(numbers), IS_GREEN, builds.c.duration_s.is_not(None))
-        .order_by(builds.c.number)
-    )
+    rows = connection.execute(_TOOK, {"numbers": list(numbers)})
     return [(Kind(*kind), number, duration_s) for *kind, number, duration_s in rows]
 
 
 def kinds(connection: Connection, numbers: Collection[int]) -> dict[int, Kind]:
     """Return of which kind each of some builds is."""
-    rows = connection.execute(
-        select(builds.c.number, builds.c.repository, KIND_OF_COMMAND).where(
-            builds.c.number.in_(numbers)
-        )
-    )
+    rows = connection.execute(_KINDS, {"numbers": list(numbers)})
     return {number: Kind(*kind) for number, *kind in rows}
 
 

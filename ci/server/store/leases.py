@@ -37,6 +37,8 @@ _NEXT: Final = text(
     " ORDER BY jobs.priority DESC, jobs.build, jobs.job LIMIT 1"
 )
 
+_INSERT: Final = insert(attempts)
+
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
@@ -80,24 +82,25 @@ def lease(
     change(
         connection,
         builds,
-        builds.c.number == number,
+        {"number": number},
         Status.RUNNING,
         started_at=now,
         agent=agent,
         message="",
     )
     connection.execute(
-        insert(attempts).values(
-            id=attempt.id,
-            build=number,
-            job=job,
-            try_number=attempt.try_number,
-            agent=agent,
-            status=attempt.status,
-            message="",
-            started_at=now,
-            log_open=True,
-        )
+        _INSERT,
+        {
+            "id": attempt.id,
+            "build": number,
+            "job": job,
+            "try_number": attempt.try_number,
+            "agent": agent,
+            "status": attempt.status,
+            "message": "",
+            "started_at": now,
+            "log_open": True,
+        },
     )
     build = build_rows.get(connection, number)
     assert build is not None  # a job has a build, by its foreign key

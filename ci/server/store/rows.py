@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, update
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, Row, Table, Update, bindparam, update
 
 from ci.model import Agent, Attempt, Build, Labels, Reason, Standing, Status, before
 
 
 def change(
-    connection: Connection, table: Table, key: ColumnElement[bool], to: Status, **values: object
+    connection: Connection, table: Table, key: Mapping[str, object], to: Status, **values: object
 ) -> bool:
-    """Give the row at `key` the status `to`, if that is legal from the one it has.
+    """Give the rows whose columns are as in `key` the status `to`, if that is legal from theirs.
 
     Returns whether it was; the caller then owns the change, and nobody else does.
     """
-    legal = table.c.status.in_(sorted(before(to)))
-    done = connection.execute(update(table).where(key, legal).values(status=to, **values))
+    wanted = {f"key_{name}": value for name, value in key.items()}
+    done = connection.execute(_change(table, tuple(key), to), {**wanted, "status": to, **values})
     return bool(done.rowcount)
+
+
+@cache  # to make a statement costs more than to execute it
+def _change(table: Table, key: tuple[str, ...], to: Status) -> Update:
+    keys = [table.c[name] == bindparam(f"key_{name}") for name in key]
+    return update(table).where(*keys, table.c.status.in_(sorted(before(to))))
 
 
 def write_labels(labels: Labels) -> str:
