@@ -13,7 +13,7 @@ from ci.server.core import Server
 from ci.server.enrolments import Caller
 from ci.wire import registration, result
 from ci.wire.registration import read_registration
-from ci.wire.result import MAX_LOG_CHUNK, read_result
+from ci.wire.result import MAX_LOG_CHUNK, is_result, read_result
 from ci.wire.token import refuse_browser
 
 Handler = Callable[[], Awaitable[Response]]
@@ -48,9 +48,14 @@ def create_blueprint(server: Server) -> Blueprint:
         await server.finish(read_result(await read_body()), _caller())
         return jsonify({"ok": True})
 
+    async def notify_agent_build() -> Response:
+        told_result = is_result(await read_body())
+        return await (notify_build_result() if told_result else notify_agent())
+
     route(registration.PATHS, notify_agent)
     route(result.LOG_PATHS, notify_build_log)
     route(result.RESULT_PATHS, notify_build_result)
+    route(result.EITHER_PATHS, notify_agent_build)
 
     @blueprint.before_request
     async def know_agent() -> None:

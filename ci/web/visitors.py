@@ -84,6 +84,9 @@ class Visitors:
         if scope["type"] == "http":
             visitor = Visitor(self._find, scope, proxies=self._proxies)
             cast(dict[str, Any], scope)[VISITOR] = visitor
+            host, port = scope["client"] or ("", 0)
+            if visitor.address != host:  # all behind this see the caller, and not the proxy
+                scope["client"] = visitor.address, port
         await self._app(scope, receive, send)
 
     def _find(self, session: str, bearer: str, address: str) -> Reader:

@@ -6,6 +6,7 @@ each model lists them, the first being ours. Unknown keys are ignored.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, TypeVar
 
@@ -17,8 +18,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
+from pydantic_core import PydanticUseDefault
 
 from ci.errors import Rejected, TooLarge
 
@@ -67,6 +72,28 @@ def no_bool(value: object) -> object:
     return value
 
 
+def _ours_alone(
+    value: object, read_it: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> object:
+    try:
+        return read_it(value)
+    except ValidationError:
+        if info.data.get("protocol"):
+            raise
+        raise PydanticUseDefault from None
+
+
+# A field of ours that programs of others may call something else by: from one that does not say
+# `protocol`, what can't be read is as if it were absent. `protocol` must stand before it.
+OURS_ALONE = WrapValidator(_ours_alone)
+
+
+def _number_or_none(value: object) -> object:
+    return value if isinstance(value, int) else 0
+
+
+Protocol = Annotated[int, BeforeValidator(_number_or_none)]
+
 _MAX_SHOWN_CHARS = 60  # of a key in an error; longer than any name of ours
 _UNION_MEMBERS = ("bool", "int", "str")  # pydantic's own words within the place of an error
 
@@ -94,6 +121,27 @@ def read(model: type[Model], body: bytes) -> Model:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise rejected(error) from None
+
+
+def read_forgiving(model: type[Model], body: bytes) -> Model:
+    """As `read`, also if its texts are no proper UTF-8: what can't be decoded becomes `?` or `�`.
+
+    Programs of others put a command's output into a text as it came; its verdict must not be lost
+    for that.
+    """
+    _check_structure(body)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError:
+        return read(model, _mend(body))
+
+
+def _mend(body: bytes) -> bytes:
+    try:
+        said = json.loads(body.decode("utf-8-sig", "replace"))
+        return json.dumps(said, ensure_ascii=False).encode(errors="replace")
+    except (ValueError, RecursionError):
+        return body
 
 
 def _check_structure(body: bytes) -> None:

@@ -8,17 +8,30 @@ from ipaddress import IPv6Address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ci.certificates import MAX_PEM_CHARS, certificate_problem
 from ci.errors import Rejected
 from ci.model import MAX_LABEL_CHARS, MAX_LABELS
-from ci.wire.fields import PROTOCOL, Id, LeaseMark, Line, Message, Port, Size, read, spelled
+from ci.wire.fields import (
+    PROTOCOL,
+    Id,
+    LeaseMark,
+    Line,
+    Message,
+    Port,
+    Protocol,
+    Size,
+    read_forgiving,
+    spelled,
+)
 
 PATHS = ("/notify_agent", "/notify-agent")
 
 MAX_SLOTS = 1000
 MAX_NAME_CHARS = 100  # a name stands in a line of the list, in a log line and in an address
+# What one listens on is no address to be called at.
+_NOWHERE = ("", "0.0.0.0", "::", "[::]")  # noqa: S104 - to be told from an address
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?")
 
@@ -62,6 +75,11 @@ def _printable(said: str) -> str:
     return said
 
 
+def _as_word(said: object) -> object:
+    """Some write a number."""
+    return str(said) if isinstance(said, int | float) else said
+
+
 def _certificate(said: str) -> str:
     if said and (problem := certificate_problem(said)):
         raise ValueError(problem)
@@ -90,15 +108,15 @@ class AttemptState(Message):
 class Registration(Message):
     """What an agent says of itself. A `protocol` other than 0 marks an agent of this project."""
 
-    host: Line = Field("", validation_alias=spelled("host", "hostname", "url"))
+    host: Line = Field("", validation_alias=spelled("host", "hostname", "url", "agentUrl"))
     port: Port | None = None
     name: Annotated[str, AfterValidator(_name)] = ""
     slots: Annotated[int, Field(ge=1, le=MAX_SLOTS)] = 1
     labels: Annotated[tuple[Word, ...], Field(max_length=MAX_LABELS)] = ()
-    version: Word = ""
+    version: Annotated[Word, BeforeValidator(_as_word)] = ""
     boot_id: Word = ""
     home_id: Word = ""
-    protocol: int = 0
+    protocol: Protocol = 0
     draining: bool = False
     certificate: Certificate = ""  # its own: the server calls it by TLS then
     wants_credential: bool = False  # one of its own, in the place of the token
@@ -117,8 +135,10 @@ def read_registration(body: bytes, peer: str) -> Registration:
     `host` may be missing (then `peer` is meant) or carry a scheme and a port.
     Raises Rejected with the field that is wrong.
     """
-    said = read(Registration, body)
-    host, port = said.host.strip(" ") or peer, said.port
+    said = read_forgiving(Registration, body)
+    host, port = said.host.strip(" "), said.port
+    if host in _NOWHERE:
+        host = peer
     if "//" in host or host.startswith("[") or host.count(":") == 1:
         host, port = _split(host, port)
     if not _is_host(host):
@@ -161,7 +181,7 @@ class Welcome(Message):
     agent: str = ""
     heartbeat_s: float = 5.0
     attempts: dict[str, Literal["keep", "drop"]] = {}
-    protocol: int = 0  # 0: a server that others wrote
+    protocol: Protocol = 0  # 0: a server that others wrote
     credential: Secret = ""  # to show from now on, in the place of the token
     agent_id: str = Field("", validation_alias=spelled("agentId", "id"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -9,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from ci.errors import Rejected
 from ci.model import CommitInfo, Outcome, Reason, Status
 from ci.wire.fields import (
+    OURS_ALONE,
     PROTOCOL,
     Duration,
     Id,
@@ -16,8 +19,9 @@ from ci.wire.fields import (
     LeaseMark,
     Line,
     Message,
+    Protocol,
     Size,
-    read,
+    read_forgiving,
     spelled,
 )
 
@@ -29,51 +33,71 @@ MAX_LOG_CHUNK = 1 << 20  # bytes in one `/notify_build_log`
 LOG_MARK_ROOM = 1 << 10
 MAX_INLINE_LOG = 1 << 16  # bytes of log that ride along with the result: two requests a build
 
-_GOOD_WORDS = ("true", "0", "success", "succeeded", "ok", "passed")
+# One agent of others tells by this path alone that it is there, or what became of a build.
+EITHER_PATHS = ("/notify_agent_build", "/notify-agent-build")
+
+_GOOD_WORDS = ("true", "success", "succeeded", "ok", "passed", "yes")
+_GOOD_STATUS = (*_GOOD_WORDS, "0")  # an exit code
+_GOOD_SUCCESS = (*_GOOD_WORDS, "1")  # a truth
+_BAD_SUCCESS = ("fail", "failed", "failure", "error")  # beside what pydantic takes for false
 
 
 def _output(value: object) -> object:
-    """Others send null, or an object, where a text is meant."""
+    """Others send null, an object, a number, or a list of lines, where a text is meant."""
     if value is None or isinstance(value, str):
         return value
-    return str(value)
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "".join(line if line.endswith("\n") else line + "\n" for line in value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _success(value: object) -> object:
+    word = value.strip().lower() if isinstance(value, str) else None
+    if word in _GOOD_SUCCESS:
+        return True
+    return False if word in _BAD_SUCCESS else value
 
 
 Output = Annotated[str | None, BeforeValidator(_output)]
 _NESTED = ("task", "data", "build")
+_CODE = re.compile(r"-?[0-9]{1,10}")
 
 
 class Result(Message):
     """How an attempt ended, in every spelling that is known. Read it through `outcome()`."""
 
+    protocol: Protocol = 0
     id: Annotated[Id, Field(min_length=1)] = Field(
         validation_alias=spelled("id", "buildId", nested=_NESTED)
     )
-    success: bool | None = Field(None, validation_alias=spelled("success", nested=_NESTED))
+    success: Annotated[bool | None, BeforeValidator(_success)] = Field(
+        None, validation_alias=spelled("success", nested=_NESTED)
+    )
     status: bool | int | str | None = Field(
         None,
         validation_alias=spelled(
-            "status", "buildStatus", "code", "exitCode", "state", nested=_NESTED
+            "status", "buildStatus", "code", "exitCode", "state", "exit_code", nested=_NESTED
         ),
     )
     log: Output = Field(None, validation_alias=spelled("log", "buildLog", "output", "logs"))
     stdout: Output = None
     stderr: Output = None
 
-    exit_code: Int32 | None = Field(None, validation_alias=spelled("exit_code"))
-    signal: Int32 | None = None
-    reason: Reason | None = None
-    message: Annotated[str, Field(max_length=10_000)] = ""
-    duration_s: Duration | None = None
-    checkout_s: Duration | None = None
-    log_size: Size | None = None
-    log_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    commit_hash: Line = ""
-    subject: Line = ""
-    author: Line = ""
-    branch: Line = ""
-    lease_mark: LeaseMark = ""
-    protocol: int = 0
+    exit_code: Annotated[Int32 | None, OURS_ALONE] = Field(
+        None, validation_alias=spelled("exit_code", "exitCode", nested=_NESTED)
+    )
+    signal: Annotated[Int32 | None, OURS_ALONE] = None
+    reason: Annotated[Reason | None, OURS_ALONE] = None
+    message: Annotated[str, Field(max_length=10_000), OURS_ALONE] = ""
+    duration_s: Annotated[Duration | None, OURS_ALONE] = None
+    checkout_s: Annotated[Duration | None, OURS_ALONE] = None
+    log_size: Annotated[Size | None, OURS_ALONE] = None
+    log_sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$"), OURS_ALONE] = None
+    commit_hash: Annotated[Line, OURS_ALONE] = ""
+    subject: Annotated[Line, OURS_ALONE] = ""
+    author: Annotated[Line, OURS_ALONE] = ""
+    branch: Annotated[Line, OURS_ALONE] = ""
+    lease_mark: Annotated[LeaseMark, OURS_ALONE] = ""
 
     @property
     def inline_log(self) -> bytes | None:
@@ -111,7 +135,7 @@ class Result(Message):
         elif self.status is None:
             raise Rejected("status: is missing", field="status")
         elif isinstance(self.status, str):
-            good = self.status.strip().lower() in _GOOD_WORDS
+            good = self.status.strip().lower() in _GOOD_STATUS
         elif isinstance(self.status, bool):
             good = self.status
         else:
@@ -121,14 +145,26 @@ class Result(Message):
     def _code(self) -> int | None:
         if self.exit_code is not None:
             return self.exit_code
-        if isinstance(self.status, int) and not isinstance(self.status, bool):
-            return self.status if abs(self.status) < 2**31 else None
+        said = self.status
+        if isinstance(said, str) and _CODE.fullmatch(said.strip()):
+            said = int(said)
+        if isinstance(said, int) and not isinstance(said, bool):
+            return said if abs(said) < 2**31 else None
         return None
 
 
 def read_result(body: bytes) -> Result:
     """Read a result in any known spelling. Raises Rejected with the field that is wrong."""
-    return read(Result, body)
+    return read_forgiving(Result, body)
+
+
+def is_result(body: bytes) -> bool:
+    """Whether this tells how a build ended, and not just that an agent is there."""
+    try:
+        read_result(body).outcome()
+    except Rejected:
+        return False
+    return True
 
 
 def write_result(

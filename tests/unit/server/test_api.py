@@ -22,6 +22,7 @@ from tests.fakes.asgi import AppTransport
 from tests.fakes.network import Network
 
 TOKEN = "secret-token"
+OURS = b'{"protocol":1,"id":"1.1.1","status":"ok",'
 AGENT = {"host": "agent", "port": 9001, "name": "one", "protocol": 1, "home_id": "h"}
 
 
@@ -93,6 +94,22 @@ async def test_an_agent_without_a_host_is_where_it_calls_from(setting: Setting) 
     """`host` may be missing; the caller's address is meant."""
     answer = await setting.post("/notify-agent", {"port": "7777"})
     assert answer.json()["agent"] == "10.9.8.7:7777"
+
+
+async def test_behind_a_proxy_the_caller_is_whom_it_names(setting: Setting) -> None:
+    """Only a proxy that is trusted is believed; a first hop that anybody can write is not."""
+    forwarded = {"X-Forwarded-For": "203.0.113.1, 10.1.2.3"}
+    answer = await setting.post("/notify_agent", {"port": 7777}, headers=forwarded)
+    assert answer.json()["agent"] == "10.9.8.7:7777"
+
+
+async def test_one_path_for_both(setting: Setting) -> None:
+    """An agent of others tells by it that it is there, and how a build ended."""
+    answer = await setting.post("/notify-agent-build", {"host": "0.0.0.0", "port": 7777})
+    assert answer.json()["agent"] == "10.9.8.7:7777"
+    answer = await setting.post("/notify-agent-build", {"buildId": "1.1.1", "success": False})
+    assert answer.status_code == 200
+    assert (await setting.server.build(1)).build.status is Status.FAILURE
 
 
 async def test_stdout_and_stderr_of_the_specification(setting: Setting) -> None:
@@ -179,11 +196,11 @@ BAD: list[tuple[str, bytes, int, str | None]] = [
     ("/notify_build_result", b'{"status":"success"}', 422, "id"),
     ("/notify_build_result", b'{"id":"1.1.1"}', 422, "status"),
     ("/notify_build_result", b'{"id":"1.1.1","status":{}}', 422, "status"),
-    ("/notify_build_result", b'{"id":"1.1.1","status":"ok","reason":"because"}', 422, "reason"),
-    ("/notify_build_result", b'{"id":"1.1.1","status":"ok","exit_code":1e20}', 422, "exit_code"),
-    ("/notify_build_result", b'{"id":"1.1.1","status":"ok","duration_s":-1}', 422, "duration_s"),
-    ("/notify_build_result", b'{"id":"1.1.1","status":"ok","log_size":-5}', 422, "log_size"),
-    ("/notify_build_result", b'{"id":"1.1.1","status":"ok","log":"\\ud800"}', 422, None),
+    ("/notify_build_result", OURS + b'"reason":"because"}', 422, "reason"),
+    ("/notify_build_result", OURS + b'"exit_code":1e20}', 422, "exit_code"),
+    ("/notify_build_result", OURS + b'"duration_s":-1}', 422, "duration_s"),
+    ("/notify_build_result", OURS + b'"log_size":-5}', 422, "log_size"),
+    ("/notify-agent-build", b'{"id":"1.1.1"}', 422, "port"),
     ("/notify_build_result", b'{"id":"2.1.1","status":"ok"}', 410, "id"),
     ("/notify_build_result", b'{"id":"x\\u0000","status":"ok"}', 422, "id"),
     ("/notify_build_result", b'{"id":"1.1.1","status":"ok","x":"' + b"y" * (3 << 20), 413, None),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ci.errors import Rejected
 from ci.model import CommitInfo, Outcome, Reason, Status
-from ci.wire.result import Result, read_result, write_result
+from ci.wire.result import Result, is_result, read_result, write_result
 
 HASH = "a" * 64
 GOOD = Status.SUCCESS
@@ -31,6 +31,10 @@ VERDICTS: list[tuple[dict[str, object], Status]] = [
     ({"task": {"success": True}}, GOOD),
     ({"task": {"success": False}, "status": "ok"}, BAD),
     # A bool.
+    ({"success": "Success"}, GOOD),
+    ({"success": "1"}, GOOD),
+    ({"success": "Failed"}, BAD),
+    ({"success": 0}, BAD),
     ({"status": True}, GOOD),
     ({"status": False}, BAD),
     # A word, in any case.
@@ -61,6 +65,7 @@ VERDICTS: list[tuple[dict[str, object], Status]] = [
     ({"code": 2}, BAD),
     ({"exitCode": 0}, GOOD),
     ({"exitCode": "2"}, BAD),
+    ({"exit_code": 0}, GOOD),
     ({"state": "success"}, GOOD),
     ({"state": "failed"}, BAD),
     ({"task": {"status": "Success"}}, GOOD),
@@ -123,7 +128,9 @@ def test_the_id_may_be_a_number() -> None:
         ({}, None),
         ({"log": ""}, b""),
         ({"log": "ä\x1b[0m\n"}, "ä\x1b[0m\n".encode()),
-        ({"log": {"a": 1}}, b"{'a': 1}"),
+        ({"log": {"a": 1}}, b'{"a": 1}'),
+        ({"logs": ["a", "b\n"]}, b"a\nb\n"),
+        ({"log": 12}, b"12"),
     ],
 )
 def test_the_output_is_found(values: dict[str, object], output: bytes | None) -> None:
@@ -139,6 +146,9 @@ def test_the_output_is_found(values: dict[str, object], output: bytes | None) ->
         ({"status": 3}, 3),
         ({"status": True}, None),
         ({"status": "Fail"}, None),
+        ({"status": "Fail", "exitCode": 3}, 3),
+        ({"success": False, "exitCode": "3"}, 3),
+        ({"status": "3"}, 3),
         ({"status": 1 << 40}, None),
     ],
 )
@@ -158,6 +168,19 @@ def test_an_exit_code_is_shown_where_there_is_one(
         ({"success": "maybe"}, "success"),
         ({"status": {"a": 1}}, "status"),
         ({"status": 1.5}, "status"),
+    ],
+)
+def test_a_wrong_field_is_named(values: dict[str, object], field: str) -> None:
+    """Bad input changes nothing."""
+    with pytest.raises(Rejected) as error:
+        _read(**{"success": True, **values}).outcome()
+    assert error.value.field is not None
+    assert error.value.field.split(".")[0] == field
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
         ({"exit_code": "x"}, "exit_code"),
         ({"exit_code": 1 << 31}, "exit_code"),
         ({"signal": True}, "signal"),
@@ -170,12 +193,41 @@ def test_an_exit_code_is_shown_where_there_is_one(
         ({"commit_hash": "a\x00"}, "commit_hash"),
     ],
 )
-def test_a_wrong_field_is_named(values: dict[str, object], field: str) -> None:
-    """Bad input changes nothing."""
+def test_a_field_of_ours_must_be_right_from_us_alone(values: dict[str, object], field: str) -> None:
+    """By the same name others say other things: a verdict is not lost for that."""
+    assert getattr(_read(success=True, **values), field) == getattr(_read(success=True), field)
     with pytest.raises(Rejected) as error:
-        _read(**{"success": True, **values}).outcome()
-    assert error.value.field is not None
-    assert error.value.field.split(".")[0] == field
+        _read(protocol=1, success=True, **values)
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("body", "log"),
+    [
+        (rb'{"id": 1, "success": true, "log": "a\ud83d b"}', b"a? b"),
+        (b'{"id": 1, "success": true, "log": "a\xff b"}', "a\ufffd b".encode()),
+        (b'\xef\xbb\xbf{"id": 1, "success": true, "log": "a"}', b"a"),
+    ],
+)
+def test_an_output_that_is_no_proper_text_loses_no_verdict(body: bytes, log: bytes) -> None:
+    """Bytes of a command as they came, half a character, a mark of the byte order in front."""
+    result = read_result(body)
+    assert (result.outcome().status, result.inline_log) == (GOOD, log)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"id": 1, "success": false, "host": "a", "port": 1}', True),
+        (b'{"host": "a", "port": 1}', False),
+        (b'{"id": "a", "port": 1}', False),
+        (b'{"status": "free", "port": 1}', False),
+        (b"", False),
+    ],
+)
+def test_a_result_is_told_from_a_registration(body: bytes, told: bool) -> None:
+    """By the verdict on a build that it names."""
+    assert is_result(body) is told
 
 
 OUTCOMES = st.builds(
