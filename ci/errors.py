@@ -168,15 +168,22 @@ class Unreachable(PeerError):
     """No answer, a 5xx, or one that can't be read: passing, so try again.
 
     `retry_after_s` is the wait that the peer asked for, in seconds, or None.
-    `sent` is False when it is certain that the request never reached the peer.
+    `sent` is False when it is certain that the request never reached the peer, `nobody` is True
+    when its machine has answered that nobody listens at that port.
     """
 
     def __init__(
-        self, message: str, *, retry_after_s: float | None = None, sent: bool = True
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        sent: bool = True,
+        nobody: bool = False,
     ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.sent = sent
+        self.nobody = nobody
 
 
 class PeerRefused(PeerError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -31,9 +32,21 @@ KEEP_ALIVE_S = 30.0
 # Nobody has called an agent at this address for so long that no request is under way any more.
 FORGET_S = 600.0
 
+# The kernels of both machines ask each other on a connection that is silent: a build may keep one
+# open for hours, and a machine without power never says that it is gone. Some 40 s in all.
+_KEEP_ALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+# Steps of a request from which on its peer has taken the connection.
+_CONNECTED = ("connection.connect_tcp.complete", "http11.send_request_headers.started")
+
 _CERTIFICATE = "ci.certificate"  # of the agent that is asked, among the extensions of a request
 _Place = tuple[str, int | None, str]  # host, port and certificate
 
+Trace = Callable[[str, Any], Awaitable[None]]
 Http = httpx.AsyncClient  # so that nobody else has to import it
 
 
@@ -82,7 +95,9 @@ class _PoolPerAgent(httpx.AsyncBaseTransport):
     def _new_pool(self, certificate: str) -> httpx.AsyncHTTPTransport:
         trusted = pinned_context(certificate) if certificate else self._plain
         limits = httpx.Limits(max_connections=None, keepalive_expiry=KEEP_ALIVE_S)
-        return httpx.AsyncHTTPTransport(verify=trusted, limits=limits, trust_env=False)
+        return httpx.AsyncHTTPTransport(
+            verify=trusted, limits=limits, trust_env=False, socket_options=_KEEP_ALIVE
+        )
 
     async def _forget(self, now: float) -> None:
         """Close what has not been used for long: an agent may come from another port each time."""
@@ -103,7 +118,7 @@ class AgentClient:
     ) -> None:
         self._http = http
         self._headers = token_headers(token)
-        self._extensions = {_CERTIFICATE: certificate}
+        self._extensions: dict[str, Any] = {_CERTIFICATE: certificate}
         self.url = url_of(host, port, tls=bool(certificate))
 
     async def build(self, body: dict[str, Any]) -> None:
@@ -117,18 +132,34 @@ class AgentClient:
             "POST", status.CANCEL_PATH, body | ({"lease_mark": lease_mark} if lease_mark else {})
         )
 
-    async def status(self) -> AgentStatus:
-        """Ask for a sign of life. Any answer is one, unless it says that our token is wrong."""
+    async def status(self, connected: Callable[[], None] = lambda: None) -> AgentStatus:
+        """Ask for a sign of life. Any answer is one, unless it says that our token is wrong.
+
+        Calls `connected` as soon as somebody has taken the connection.
+        """
+
+        async def trace(step: str, _info: object) -> None:
+            if step in _CONNECTED:
+                connected()
+
         try:
-            return read_status(await self._ask("GET", status.PATH))
+            return read_status(await self._ask("GET", status.PATH, trace=trace))
         except PeerRefused as refusal:
             if refusal.status in _WRONG_TOKEN:
                 raise
             return AgentStatus()
 
-    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        trace: Trace | None = None,
+    ) -> bytes:
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         headers = self._headers | ({"Content-Type": "application/json"} if body else {})
+        extensions = self._extensions | ({"trace": trace} if trace else {})
         answer = b""
         try:
             async with self._http.stream(
@@ -136,7 +167,7 @@ class AgentClient:
                 self.url + path,
                 content=content,
                 headers=headers,
-                extensions=self._extensions,
+                extensions=extensions,
             ) as response:
                 async for chunk in response.aiter_bytes():
                     answer += chunk
@@ -144,7 +175,9 @@ class AgentClient:
                         break
         except _NOT_SENT as error:
             problem = connect_words(error)
-            raise Unreachable(f"can't connect to {self.url}: {problem}", sent=False) from error
+            raise Unreachable(
+                f"can't connect to {self.url}: {problem}", sent=False, nobody=_is_refused(error)
+            ) from error
         except RuntimeError as error:
             if not blocking.lacks_thread(error):  # to look the agent's name up
                 raise
@@ -158,3 +191,13 @@ class AgentClient:
             response.headers.get("Content-Type", ""), answer.decode(errors="replace")
         )
         raise PeerRefused(response.status_code, said)
+
+
+def _is_refused(error: BaseException) -> bool:
+    """Whether the machine was reached, and nobody listens at that port."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_refused(each) for each in error.exceptions)
+    if isinstance(error, ConnectionRefusedError):
+        return True
+    cause = error.__cause__ or error.__context__
+    return cause is not None and _is_refused(cause)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
 import trio
 
 from ci.backoff import delays
@@ -12,7 +15,7 @@ from ci.server.client import ANSWER_S, AgentClient
 from ci.server.member import Member, Watch, check_identity
 from ci.server.queue import Hold
 from ci.server.store.store import Store
-from ci.server.withdrawal import give_up
+from ci.server.withdrawal import OVERTIME_S, give_up
 from ci.wire.job import write_job
 
 _SERVER_ERROR = 500  # or more: a proxy, or a bug; nobody knows what happened behind it
@@ -21,12 +24,34 @@ _NOT_NOW = (401, 403, 404, 408, 409, 421, 425, 429)
 _NEVER = (413, 415, 422)  # and others: they say "not now" in all kinds of ways
 
 
+@dataclass(slots=True)
+class _Reply:
+    """What an agent of others has said to `/build` so far."""
+
+    came: trio.Event = field(default_factory=trio.Event)
+    error: PeerRefused | Unreachable | None = None
+
+    @property
+    def refusal(self) -> PeerRefused | Unreachable | None:
+        """The error that says for sure that it has not got the attempt."""
+        if isinstance(self.error, Unreachable) and self.error.sent:
+            return None
+        return self.error
+
+
 class HandOver:
     """The way of attempts to one agent."""
 
     def __init__(
-        self, member: Member, client: AgentClient, store: Store, config: ServerConfig
+        self,
+        member: Member,
+        client: AgentClient,
+        store: Store,
+        config: ServerConfig,
+        nursery: trio.Nursery,
     ) -> None:
+        """What an agent of others is asked stays open in `nursery` until it is answered."""
+        self._nursery = nursery
         self._member = member
         self._client = client
         self._store = store
@@ -59,16 +84,10 @@ class HandOver:
 
         When nobody can know, returns why, and what to raise after the attempt was given up.
         """
-        native = self._member.agent.native
-        body = write_job(
-            hold.lease,
-            self._config.build_timeout_seconds,
-            self._config.silence_timeout_seconds,
-            self._config.max_log_bytes,
-            self._member.status.boot_id,
-            native=native,
-            shell=self._config.command_policy.allows_any,
-        )
+        if not self._member.agent.native:
+            await self._ask_foreign(hold, watch)
+            return None
+        body = self._body(hold)
         waits = delays()
         limit_s = self._config.grace_seconds
         deadline = trio.current_time() + limit_s
@@ -84,7 +103,7 @@ class HandOver:
                     await self._client.build(body)
                 return None
             except PeerRefused as refusal:
-                if not (refusal.status >= _SERVER_ERROR and native):
+                if refusal.status < _SERVER_ERROR:
                     if not unsure or self.is_final(refusal):
                         hold.taken = unsure
                         raise
@@ -99,8 +118,6 @@ class HandOver:
                 if isinstance(error, Unreachable) and not error.sent:
                     hold.taken = unsure
                     raise
-                if not native:
-                    return None  # some answer only when the build is over
             # It may have it or not. Ours takes the same id only once, so ask again.
             unsure = True
             with trio.move_on_after(max(0.0, min(next(waits), deadline - trio.current_time()))):
@@ -109,6 +126,43 @@ class HandOver:
                 return None  # it was canceled: if the agent has it, a heartbeat will tell
         why = f"did not say within {limit_s:g} s whether it took it"
         return why, AgentLost(why)
+
+    def _body(self, hold: Hold) -> dict[str, Any]:
+        return write_job(
+            hold.lease,
+            self._config.build_timeout_seconds,
+            self._config.silence_timeout_seconds,
+            self._config.max_log_bytes,
+            self._member.status.boot_id,
+            native=self._member.agent.native,
+            shell=self._config.command_policy.allows_any,
+        )
+
+    async def _ask_foreign(self, hold: Hold, watch: Watch) -> None:
+        """Ask an agent of others, once: it may do twice what it is asked twice.
+
+        Some answer only when the build is over, and then with anything. So what does not come at
+        once says nothing; but it is waited for, since a program that notices that we have left may
+        end the build. Raises PeerRefused, Unreachable.
+        """
+        hold.taken = True
+        reply = _Reply()
+        self._nursery.start_soon(self._wait_reply, self._body(hold), watch, reply)
+        with trio.move_on_after(ANSWER_S):
+            await reply.came.wait()
+        if (refusal := reply.refusal) is not None:
+            hold.taken = False
+            raise refusal
+
+    async def _wait_reply(self, body: dict[str, Any], watch: Watch, reply: _Reply) -> None:
+        limit_s = self._config.build_timeout_seconds + OVERTIME_S
+        watch.asking = trio.CancelScope(deadline=trio.current_time() + limit_s)
+        with watch.asking:
+            try:
+                await self._client.build(body)
+            except (PeerRefused, Unreachable) as error:
+                reply.error = error
+        reply.came.set()
 
     async def _has(self, attempt: Attempt) -> bool | None:
         """Ask the agent whether it may have an attempt. None when it does not answer.

@@ -13,7 +13,8 @@ from ci.config import ServerConfig
 from ci.errors import AgentLost, PeerRefused, Unreachable
 from ci.model import Attempt, CommitInfo, Reason
 from ci.server.client import ANSWER_S, AgentClient
-from ci.server.member import Member, check_identity
+from ci.server.lifesign import next_sign, note_nobody
+from ci.server.member import Member, Watch, check_identity
 from ci.server.room import Room
 from ci.server.store.store import Store
 from ci.server.withdrawal import OVERTIME_S, ask_cancel, give_up
@@ -61,11 +62,11 @@ class Heartbeat:
             wait_s = self._interval_s
             asked_at = trio.current_time()
             try:
-                with trio.fail_after(ANSWER_S):
-                    status = await self._client.status()
+                status = await next_sign(self._client, native=self._member.agent.native)
                 check_identity(self._member, status)
             except (Unreachable, PeerRefused, trio.TooSlowError) as error:
                 misses += 1
+                note_nobody(self._member, error)
                 log.info(
                     "agent missed a heartbeat",
                     agent=self._member.name,
@@ -108,9 +109,7 @@ class Heartbeat:
         for id, watch in list(self._member.watches.items()):
             if id not in held or held[id].status.ended:
                 watch.end(gone=False)
-            if status.attempts is None or watch.since >= asked_at:
-                continue
-            if id not in self._member.phases:
+            if self._is_forgotten(watch, status, asked_at):
                 watch.gone.set()
                 if id in held:
                     why = "has forgotten it"
@@ -120,6 +119,13 @@ class Heartbeat:
                 why = "brings no more of its log"
                 await give_up(self._store, self._member.name, id, Reason.AGENT_RESTARTED, why)
         self._member.owes_only(held)
+
+    def _is_forgotten(self, watch: Watch, status: AgentStatus, asked_at: float) -> bool:
+        member = self._member
+        if status.attempts is None:
+            # It does not say. But if nobody listened at its port meanwhile, it is another process.
+            return not member.agent.native and watch.since < member.nobody_at
+        return watch.since < asked_at and watch.id not in member.phases
 
     async def _held(self) -> dict[str, Attempt]:
         return {attempt.id: attempt for attempt in await self._store.held(self._member.name)}

@@ -4,6 +4,7 @@ Link.run
 ├─ heartbeat        heartbeat.py; three misses raise AgentLost and with it end all the rest
 ├─ slot             lease → hand over (handover.py) → wait until it is over; one task per slot
 ├─ …
+├─ question         `/build`, while an agent of others leaves it unanswered
 └─ slot (taken up)  the same, beginning with an attempt that the agent had already
 
 Whatever an agent still holds when its link ends stays leased to it: the fleet decides, after the
@@ -71,7 +72,7 @@ class Link:
         self._refusals = Outage(REFUSAL_REMIND_S)  # for the log
         self._heartbeat = Heartbeat(member, client, store, config, now=now, room=room)
         self._admission = Admission(config)
-        self._hand_over = HandOver(member, client, store, config)
+        self._hand_over: HandOver
 
     async def run(self, status: AgentStatus) -> None:
         """Give the agent work until it is lost: ends by raising AgentLost, in a group.
@@ -90,6 +91,9 @@ class Link:
             watches.append(watch)
         slots = self._member.agent.slots
         async with trio.open_nursery() as nursery:
+            self._hand_over = HandOver(
+                self._member, self._client, self._store, self._config, nursery
+            )
             nursery.start_soon(self._heartbeat.serve, status)
             for nth in range(slots):  # some have several if it had more slots before
                 nursery.start_soon(self._slot, watches[nth::slots])

@@ -14,6 +14,7 @@ from ci.outage import Outage
 from ci.server.views import Refusal
 from ci.wire.status import AgentStatus
 
+LATE_REPLY_S = 5.0  # for the answer to `/build` after the result
 LOST_REMIND_S = 3600.0  # between two log lines about an agent that stays away
 LONG_LOST_S = 600.0  # a machine is restarted, and a program upgraded, in less
 
@@ -39,12 +40,15 @@ class Watch:
         self.over = trio.Event()  # the store says that the attempt has ended
         self.gone = trio.Event()  # the agent has nothing left of it
         self.handing_over = trio.CancelScope()
+        self.asking = trio.CancelScope()  # while an agent of others leaves `/build` unanswered
 
     def end(self, *, gone: bool) -> None:
         """Say that the attempt has ended; with `gone`, that its agent has nothing left of it."""
         self.over.set()
         if gone or not self._answers_at_once:
-            self.handing_over.cancel()  # a reply that comes after the result is not waited for
+            self.handing_over.cancel()  # a reply that comes after the result is not waited for,
+            # but who is just about to answer is not cut off.
+            self.asking.deadline = trio.current_time() + LATE_REPLY_S
         if gone:
             self.gone.set()
 
@@ -78,6 +82,7 @@ class Member:
         self._owes: dict[str, float] = {}  # see `owed_since`
         self.refused: Refusal | None = None  # the last time
         self.refusing = 0  # slots that have just been refused, and wait before they ask again
+        self.nobody_at = -math.inf  # trio's time when nobody listened at its port, the last time
         self.phases: dict[str, str] = {}  # attempt id → what the agent does with it
         self.supervision = trio.CancelScope()  # cancelled when it is forgotten
         self.link = trio.CancelScope()  # of its latest link; cancelled when that must be made anew

@@ -19,6 +19,7 @@ from ci.model import Agent, Outcome, Reason, Standing, Status
 from ci.outage import Outage
 from ci.server.client import ANSWER_S, AgentClient
 from ci.server.journal import Journal
+from ci.server.lifesign import first_sign, note_nobody
 from ci.server.link import Link
 from ci.server.member import Member, check_identity
 from ci.server.queue import Queue
@@ -73,6 +74,7 @@ class Supervision:
                 continue  # it moved, or has other slots now: a fresh link at once
             except* _PASSING as group:
                 error = _first(group)
+            note_nobody(member, error)
             was_online, member.online = member.online, False
             member.problem = str(error) or f"no answer within {ANSWER_S:g} s"
             if not isinstance(error, StoreFailed):
@@ -92,8 +94,7 @@ class Supervision:
         if agent.standing is Standing.REVOKED:
             raise AgentLost("an administrator has revoked it; nothing is taken from it")
         client = self._dial(agent)
-        with trio.fail_after(ANSWER_S):
-            status = await client.status()
+        status = await first_sign(client, native=agent.native)
         check_identity(member, status)
         if essence(member.agent) != essence(agent):
             return

@@ -1,7 +1,7 @@
 """A network without sockets: httpx clients that reach ASGI apps by host and port.
 
-A host can be down (connection refused), cut off (no answer ever), or lose an answer after the
-request was handled.
+A host can be down (connection refused), cut off (no answer ever), mute (it takes the connection
+and says nothing), or lose an answer after the request was handled.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ class Network(httpx.AsyncBaseTransport):
     def __init__(self) -> None:
         self.apps: dict[str, Any] = {}  # "host:port" → ASGI app
         self.cut: set[str] = set()  # addresses from which no answer comes
+        # Connections to these are taken, and nothing is said on them until the event.
+        self.mute: dict[str, trio.Event] = {}
         self.lose_answers: dict[str, int] = {}  # path → how many answers to lose
         self.delays: dict[str, float] = {}  # path, or address and path → seconds on the way
         self.on_the_way: dict[str, Callable[[], None]] = {}  # "before PATH", "after PATH" → do
@@ -36,6 +38,10 @@ class Network(httpx.AsyncBaseTransport):
         address = f"{request.url.host}:{request.url.port}"
         body = await request.aread()
         self.requests.append((request.method, request.url.path, body))
+        if address in self.mute:
+            await _take_connection(request)
+            await self.mute[address].wait()
+            raise httpx.ReadError("connection reset", request=request)
         if address in self.cut:
             await trio.sleep_forever()
         path = request.url.path
@@ -43,7 +49,8 @@ class Network(httpx.AsyncBaseTransport):
         await trio.sleep(self.delays.get(address + path, self.delays.get(path, 0)))
         app = self.apps.get(address)
         if app is None:
-            raise httpx.ConnectError("connection refused", request=request)
+            refusal = ConnectionRefusedError()
+            raise httpx.ConnectError("connection refused", request=request) from refusal
         response = await AppTransport(app).handle_async_request(request)
         if self.lose_answers.get(request.url.path, 0) > 0:
             self.lose_answers[request.url.path] -= 1
@@ -59,6 +66,12 @@ class Network(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Stay open: many clients share it."""
+
+
+async def _take_connection(request: httpx.Request) -> None:
+    """Tell who asked as a real connection does."""
+    if "trace" in request.extensions:
+        await request.extensions["trace"]("connection.connect_tcp.complete", {})
 
 
 def broken_client(words: str) -> httpx.AsyncClient:
