@@ -15,16 +15,30 @@ from typing import Final
 
 import re2
 
+# What programs put before a line that another one has printed.
+_PREFIX: Final = (
+    rb"(?:[ \t]*(?:"
+    rb"(?:[\w./@-]+[ \t]*)?\|"  # `web_1  |` of docker compose
+    rb"|\[[^\]\[ \t\n][^\]\n]*\]:?"  # `[13:41:59]`, but not `[ RUN   ]` of GoogleTest
+    rb"|(?:#?\d[\d.,:/TZ+-]*|\d\d[OE]\+?|[AP]M|UTC|stdout|stderr|[FP])[ \t]"  # dates, `#9 0.5`
+    rb"|[A-Z][a-z][a-z] [ \d]\d [\d:]+ [\w.-]+[ \t]"  # syslog: day and host
+    rb"|(?i:trace|debug|info|notice|warn|warning|error|critical|fatal|severe):?[ \t]"
+    rb"|[\w./@:-]+(?:\[\d+\])?:[ \t]"  # `web:build:`, `app[123]:`
+    rb"|\([\w: ]+\)[ \t]"  # `(node:123)`
+    rb"))*[ \t]*"
+)
 _PATTERNS: Final = (
     rb"(?m)(?:fatal |\b)[Ee](?:rror|RROR)(?:\[\w+\]| \w{1,10}\d+)?:"  # gcc, rustc, tsc, most others
     rb"|\bERROR\b|\[error\]"  # Maven, Gradle, pytest; sbt, actions of other systems
     # Ends a traceback of Python, Java, JavaScript; Ruby and Elixir put the name in brackets.
-    rb"|^[ \t|]*[\w.:]*(?:Error|Exception)(?: \[\w+\])?(?::|\r*$)"
+    rb"|^[ \t|]*[\w.:]*(?:Error|Exception)\r*$"
+    rb"|^" + _PREFIX + rb"(?:[\w.:]*(?:Error|Exception)(?: \[\w+\])?:"
+    rb"|(?:[a-z]\w*\.)+\w*(?:Error|Exception)\r*$"
+    rb"|Caused by:|Exception in thread |Traceback \(most recent call last\)|panic:)"  # Java, Go
+    rb"|\b[Uu]nhandled [Ee]xception\b"  # .NET
     rb"|\([\w:]+Error\)\r*$|(?:^|[: ])\*\* \([\w.]+Error\)"
     rb"|\bAssertionError\b|\bUncaught (?:[\w.]*Error|exception)\b"
-    rb"|^[ \t]*Caused by:|^Exception in thread "
     rb"|^E   "  # pytest
-    rb"|^Traceback \(most recent call last\)"
     rb"|\bFAILED\b|^[ \t\r\f]*(?:--- )?FAIL\b|[.:] FAIL\r*$"  # pytest, unittest, Go, Jest
     rb"|\[FAIL\]|^[ \t]*Failed: [^\s0]|^[ \t]+Failed [A-Za-z_]|^[ \t]*Tests? failed\b"  # dotnet
     rb"|^Failed asserting\b|^FAILURES!|^FAILURE: |^\* What went wrong:"  # PHPUnit, Gradle
@@ -36,7 +50,7 @@ _PATTERNS: Final = (
     rb"|^[ \t]*(?:\xe2\x9c[\x95-\x98]|\xc3\x97) "  # crosses: Jest, Mocha, Vitest, bats
     rb"|^[ \t]*\xe2\x97\x8f .*(?: \xe2\x80\xba | failed )"  # Jest's bullet, and not of its console
     rb"|\b[Ff](?:atal|ATAL):"  # git
-    rb"|^panic:|\bpanicked at\b"  # Go, Rust
+    rb"|\bpanicked at\b"  # Rust
     rb"|make(?:\[\d+\])?: \*\*\* "
     rb"|\bnpm ERR!|^npm error\b|\bELIFECYCLE\b|^error Command failed\b"  # pnpm, yarn
     rb"|^::error"  # what actions of other systems print
@@ -76,6 +90,12 @@ _SOME: Final = re.compile(
 )
 _TRACEBACK: Final = b"Traceback (most recent call last)"
 MOST_TRACEBACK_LINES: Final = 4000  # Python shows a thousand frames, in four lines each
+MOST_BETWEEN: Final = 20  # lines of other services between those of a traceback, or it was cut off
+_DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
+_FRAME: Final = (
+    rb"(?:at \S.*(?:[)>]|:(?:line )?\d+)|File \"[^\"\n]*\", line \d+.*|\.\.\. \d+ more"
+    rb"|from \S+:\d+:in .*|\S+:\d+ \+0x[0-9a-f]+|goroutine \d+ \[.*)\r*"
+)
 
 
 def _options() -> re2.Options:
@@ -86,6 +106,7 @@ def _options() -> re2.Options:
 
 
 _ERROR: Final = re2.compile(_PATTERNS, _options())
+_IS_FRAME: Final = re2.compile(_PREFIX + _FRAME, _options())
 
 
 def find_errors(data: bytes) -> Iterator[tuple[int, int]]:
@@ -98,16 +119,16 @@ def find_errors(data: bytes) -> Iterator[tuple[int, int]]:
     while match := _ERROR.search(data, position):
         begin = data.rfind(b"\n", position, match.start()) + 1 or position
         end = _line_end(data, match.start())
-        if begins_traceback(data[begin:end]):
+        if _TRACEBACK in data[begin:end]:
             begin, end = _exception(data, begin, end)
         if not _is_harmless(data[begin:end].rstrip(b"\r")):
             yield begin, end
         position = end + 1
 
 
-def begins_traceback(line: bytes) -> bool:
-    """Whether a line says only that something went wrong; what, is said further down."""
-    return line.startswith(_TRACEBACK)
+def is_frame(line: bytes) -> bool:
+    """Whether a line only says by which way a program came where it failed."""
+    return _IS_FRAME.fullmatch(line) is not None
 
 
 def _line_end(data: bytes, position: int) -> int:
@@ -116,13 +137,25 @@ def _line_end(data: bytes, position: int) -> int:
 
 
 def _exception(data: bytes, begin: int, end: int) -> tuple[int, int]:
-    """Find the line that ends the traceback which begins with this one: the next not indented."""
-    stop = end
+    """Find the line that ends the traceback which begins with this one: the next not indented.
+
+    Where the first frame stands behind the same prefix as the beginning, numbers aside, so does
+    all of it; lines without that prefix are others'.
+    """
+    prefix = data[begin : data.index(_TRACEBACK, begin)].translate(_DIGITS)
+    if data[end + 1 : end + 1 + len(prefix)].translate(_DIGITS) != prefix:
+        prefix = b""
+    stop, between = end, 0
     for _ in range(MOST_TRACEBACK_LINES):
         start = stop + 1
         stop = _line_end(data, start)
-        if not data.startswith((b" ", b"\t"), start):
-            is_end = start > end + 1 and data[start:stop].strip()
+        rest = start + len(prefix)
+        if data[start:rest].translate(_DIGITS) != prefix:
+            between += 1
+            if between > MOST_BETWEEN:
+                break
+        elif not data.startswith((b" ", b"\t"), rest):
+            is_end = start > end + 1 and data[rest:stop].strip()
             return (start, stop) if is_end else (begin, end)
     return begin, end
 

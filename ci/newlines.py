@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ci.errorlines import find_errors
+from ci.errorlines import find_errors, is_frame
 from ci.kinship import kin
 from ci.lineshape import Shapes
 from ci.logpiece import Piece, read_piece
@@ -82,7 +82,7 @@ class Comparison:
         self._next = 1  # the number of the line that follows these
         self._previous = 0  # the number of the line that was found last
         self._lines = self._new = self._error_shapes = 0
-        self._last: NewLine | None = None
+        self._last: dict[int, NewLine] = {}  # the last new lines, by what they say: 0 is most
         self._is_full = known.is_full
 
     def add(self, piece: Piece) -> None:
@@ -100,11 +100,10 @@ class Comparison:
             left = self._left.get(key)
             if left:
                 self._left[key] = left - 1
-            elif key in self._times:
+                continue
+            if key in self._times:
                 self._new += 1
                 self._times[key] += 1
-                if key not in self._known.kin:
-                    self._last = NewLine(number + index, lines[index])
             elif left is None and _WORD.search(piece.shapes[index]):
                 self._find(number + index, around, above + index, _is_error(piece.plain[index]))
             elif left == 0 and key not in self._dull:
@@ -112,9 +111,17 @@ class Comparison:
                     self._find(number + index, around, above + index, True)
                 else:
                     self._dull.add(key)
+                    continue
+            else:
+                continue
+            self._note_last(number + index, piece, index, is_usual=key in self._known.kin)
         self._lines += len(lines)
         self._next = number + len(lines)
         self._above = around[-GAP_LINES:]
+
+    def _note_last(self, number: int, piece: Piece, index: int, *, is_usual: bool) -> None:
+        says_less = 2 if is_usual else int(is_frame(piece.plain[index]))
+        self._last[says_less] = NewLine(number, piece.lines[index], is_usual=is_usual)
 
     def _key(self, piece: Piece, index: int) -> int:
         """Return the kin of a line, if many in the other log are, and it is no error; its key."""
@@ -141,8 +148,6 @@ class Comparison:
         is_usual = key in self._known.kin
         new = NewLine(number, text, is_error=looks_like_error, is_usual=is_usual)
         self._times[key] = 1
-        if not is_usual:
-            self._last = new
         between = min(number - self._previous - 1, place)
         self._previous = number
         if between > GAP_LINES:
@@ -180,7 +185,7 @@ class Comparison:
             other_lines=self._known.lines,
             new=self._new,
             errors=self._error_shapes,
-            last=self._last,
+            last=self._last[min(self._last)] if self._last else None,
             runs=tuple(self._runs(shown)),
             hidden=len(self._times) - len(shown),
             missing=len(missing),

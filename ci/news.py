@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ci.errorlines import begins_traceback
+from ci.errorlines import find_errors
+from ci.plainlines import plain
 
 # When so much of a log is new, the two have little in common, and that is the news.
 STRANGE_SHARE: Final = 0.8
@@ -32,7 +33,9 @@ class News:
     other_lines: int  # of the other log
     new: int  # of them, whether they are shown or not
     errors: int  # shapes of new lines that look like an error
-    last: NewLine | None  # that is not usual: what went wrong stands at the end of most logs
+    # What went wrong stands at the end of most logs. Not a usual one, nor a frame of a stack, if
+    # there are others.
+    last: NewLine | None
     runs: tuple[tuple[NewLine, ...], ...]  # lines that follow each other, in the log's order
     hidden: int  # shapes of new lines that are not shown since there are too many
     missing: int  # shapes that did not come again
@@ -42,11 +45,14 @@ class News:
     @property
     def first_error(self) -> NewLine | None:
         """The first new line that looks like an error; of a traceback the one that says what."""
-        errors = (tuple(line for line in run if line.is_error) for run in self.runs)
-        first = next(filter(None, errors), None)
-        if first is None:
+        run = next((run for run in self.runs if any(line.is_error for line in run)), None)
+        if run is None:
             return None
-        return next((line for line in first if not begins_traceback(line.text)), first[0])
+        text = b"\n".join(plain([line.text for line in run]))
+        told = (run[text.count(b"\n", 0, begin)] for begin, _ in find_errors(text))
+        return next((line for line in told if line.is_new), None) or next(
+            line for line in run if line.is_error
+        )
 
     @property
     def is_strange(self) -> bool:

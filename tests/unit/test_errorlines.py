@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ci.errorlines import find_errors
+from ci.errorlines import MOST_BETWEEN, find_errors, is_frame
 
 ERRORS = """\
 main.c:12:5: error: expected ';' before 'return'
@@ -117,6 +117,22 @@ zsh: command not found: frob
   3:10  error  'sum' is not defined  no-undef
 money.cc:3: Failure
 checking for gtest... configure: error: no gtest
+web_1  | TypeError: x is undefined
+project-web-1 | java.lang.NullPointerException
+[13:41:59] TypeError: x is undefined
+[0] [web] RangeError: x
+2026-01-01T10:00:01.1234567Z ReferenceError: x is not defined
+2026-01-01T10:00:01.123456Z 01O ReferenceError: x is not defined
+2026-01-01 10:00:01,123 WARN 4711 [main] java.io.IOException: broken pipe
+1/2/2026 10:00:01 AM System.IO.IOException: no
+Jan  1 10:00:01 host app[4711]: ValueError: bad
+web:build: TypeError: x is undefined
+#9 0.512 TypeError: x is undefined
+(node:4711) UnhandledPromiseRejectionWarning: TypeError: x is undefined
+Unhandled exception. System.NullReferenceException: Object reference not set
+web_1  | panic: runtime error: index out of range [3] with length 3
+web_1  | Caused by: java.io.IOException: broken pipe
+2026-01-01 10:00:01 Exception in thread "main" java.lang.IllegalStateException: no
 """.splitlines()  # noqa: RUF001 - programs print such signs
 FINE = """\
 0 errors, 3 warnings
@@ -155,6 +171,13 @@ which: no foo in PATH: not found
 0 tests failed
 Tests: 3, Failed: 0
   0 failing
+see TypeError: it is thrown when x is undefined
+[10:00:01] it catches ValueError: that is fine
+web_1  | what a TypeError: says
+[ RUN      ] Money.ThrowsException
+[INFO] Building FooException
+10:00:01 ThrowsException
+- TypeError: is thrown no more
 """.splitlines()
 
 
@@ -188,12 +211,52 @@ def test_of_a_traceback_the_exception_is_told(line: bytes) -> None:
     assert find_in(TRACEBACK % line) == [line]
 
 
+@pytest.mark.parametrize(
+    "prefix", ["web_1  | ", "[13:41:%d] ", "2026-01-01 10:00:%d WARN ", "#9 0.%d ", "  ", "| "]
+)
+def test_a_traceback_stands_behind_a_prefix(prefix: str) -> None:
+    """With the time of each line; and others print between its lines."""
+    red = (TRACEBACK % b"pkg.TimedOut: 3 s").decode().splitlines()
+    log = [prefix.replace("%d", str(50 + at)) + line for at, line in enumerate(red)]
+    assert find_in("\n".join(log).encode()) == [log[4].encode()]
+    others = ["db_1   | ready"] * MOST_BETWEEN
+    assert find_in("\n".join([*log[:2], *others, *log[2:]]).encode()) == [log[4].encode()]
+    cut_off = "\n".join([*log[:2], *others, others[0], *log[2:]])
+    assert find_in(cut_off.encode()) == [log[0].encode()]
+
+
+def test_a_traceback_without_its_prefix_is_one_as_well() -> None:
+    """A logger has put it before the first line only."""
+    red = b"2026-01-01 10:00:01 ERROR " + TRACEBACK % b"pkg.TimedOut: 3 s"
+    assert find_in(red) == [b"pkg.TimedOut: 3 s"]
+
+
 @pytest.mark.parametrize("lines", [1, 3])
 def test_a_traceback_that_was_cut_off_is_an_error_as_well(lines: int) -> None:
     """Nobody knows the exception; so it is where it begins."""
     begin = b"\n".join(TRACEBACK.split(b"\n")[:lines])
     for end in (b"", b"\n", b"\n\n"):
         assert find_in(begin + end) == [b"Traceback (most recent call last):"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    at foo (a.js:1:2)",
+        "web_1  |     at async file:///a.js:9:2",
+        "\tat com.example.Main.main(Main.java:4)",
+        "\t... 12 more",
+        "   at X.Y() in /src/X.cs:line 3",
+        '  File "a.py", line 3, in run',
+        "\tfrom a.rb:3:in `main'",
+        "\t/src/main.go:7 +0x1d",
+        "goroutine 1 [running]:",
+    ],
+)
+def test_a_frame_of_a_stack_is_told_apart(line: str) -> None:
+    """It says where, and not what."""
+    assert is_frame(line.encode())
+    assert not is_frame(b"no user is left at 10:00, says " + line.encode())
 
 
 @given(

@@ -94,7 +94,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.exposition": ("ci.version",),
     "ci.plainlines": ("ci.escapes",),
     "ci.logpiece": ("ci.linenumbers", "ci.lineshape", "ci.plainlines"),
-    "ci.news": ("ci.errorlines",),
+    "ci.news": ("ci.errorlines", "ci.plainlines"),
     "ci.newlines": (
         "ci.errorlines",
         "ci.kinship",

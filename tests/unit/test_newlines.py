@@ -104,6 +104,44 @@ def test_an_error_that_comes_more_often_is_new() -> None:
     assert news.new == 2
 
 
+PREFIXES = ["", "web_1  | ", "[13:41:59] ", "2026-01-01T10:00:01.1234567Z ", "#9 0.512 "]
+JAVASCRIPT = ["TypeError: x is undefined", "    at foo (a.js:1:2)", "    at bar (a.js:9:2)"]
+PYTHON = [
+    "Traceback (most recent call last):",
+    '  File "a.py", line 1, in run',
+    "    wait()",
+    "pkg.TimedOut: 3 s",
+]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize(("red", "says"), [(JAVASCRIPT, 0), (PYTHON, 3)])
+def test_the_exception_says_what_went_wrong(prefix: str, red: list[str], says: int) -> None:
+    """Not the beginning of its traceback, nor one of its frames; behind whatever prefix."""
+    log = [f"{prefix}{line}".encode() for line in ["ready", *red]]
+    error = compare(lines(*log), lines(log[0])).first_error
+    assert error is not None
+    assert error.text == log[1 + says]
+
+
+def test_the_last_new_line_is_no_frame_of_a_stack() -> None:
+    """If another one is new; else it is all that there is."""
+    red = [b"web_1  | no user is left", b"web_1  |     at foo (a.js:1:2)"]
+    for log, last in ((red, red[0]), (red[1:], red[1])):
+        news = compare(lines(*log, b"web_1  | ready"), lines(b"web_1  | ready"))
+        assert news.first_error is None
+        assert news.last is not None
+        assert news.last.text == last
+
+
+def test_the_last_new_line_is_a_usual_one_if_all_are() -> None:
+    """One more file is loaded: it is the only thing that is new."""
+    green = [b"loading users.yml", b"loading roles.yml", b"loading teams.yml", b"ok"]
+    news = compare(lines(b"loading users.yml", b"loading missing.yml"), lines(*green))
+    assert news.last is not None
+    assert (news.last.number, news.last.is_usual) == (2, True)
+
+
 def downloads(*names: bytes) -> list[bytes]:
     """What builds print that get things under ever other names."""
     return [b"Downloading https://example.org/pkg-%b/%d.tgz ok" % (name, 7) for name in names]
