@@ -30,6 +30,7 @@ NEEDS: Final[Mapping[str, Role | None]] = {
     "static.favicon": _ANYBODY,
     "static.robots": _ANYBODY,
     "api.healthz": _ANYBODY,
+    "api.document": _ANYBODY,  # it says what the source says
     "account.log_in_page": _ANYBODY,
     "account.log_in": _ANYBODY,
     "account.log_out": _ANYBODY,
@@ -47,6 +48,7 @@ NEEDS: Final[Mapping[str, Role | None]] = {
     "pages.agent": _VIEWER,
     "pages.badge": _VIEWER,
     "pages.policy": _VIEWER,
+    "pages.api": _VIEWER,
     "pages.feed": _VIEWER,
     "pages.pulse": _VIEWER,
     "pages.lead_back": _VIEWER,

@@ -8,6 +8,7 @@ from typing import Final
 
 from quart import Response, request
 
+from ci.answers.writing import iso
 from ci.errors import Rejected
 from ci.model import Build, Status
 from ci.repository import shown_url
@@ -38,7 +39,7 @@ async def feed() -> Response:
         here=f"{_scheme()}://{request.host}",
         title=_title(wanted),
         id=uuid.uuid5(_NAMESPACE, address),
-        updated=words.iso(max((_end(build) for build in builds), default=_NO_END_YET)),
+        updated=iso(max((_end(build) for build in builds), default=_NO_END_YET)),
         entries=[_entry(build) for build in builds],
     )
     response = Response(
@@ -79,8 +80,8 @@ def _entry(build: Build) -> dict[str, object]:
         "status": build.status,
         "title": xml_text(f"#{build.number} {build.status}: {what}"),
         "author": xml_text(build.author or "unknown"),
-        "published": words.iso(build.created_at),
-        "updated": words.iso(build.finished_at),
+        "published": iso(build.created_at),
+        "updated": iso(build.finished_at),
         "text": xml_text(
             "\n".join((where, f"$ {words.short(build.command)}", *filter(None, said)))
         ),

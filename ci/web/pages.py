@@ -9,6 +9,7 @@ from quart.typing import ResponseReturnValue
 
 from ci.web import (
     agents_page,
+    api_page,
     badge,
     build_page,
     feed,
@@ -52,6 +53,7 @@ pages.post("/agents/readmit")(agents_page.readmit_agent)
 pages.post("/agents/<path:name>/readmit")(agents_page.readmit_agent)  # for scripts
 
 pages.get("/policy")(policy_page.policy)
+pages.get("/api")(api_page.api)
 pages.get("/badge/<path:name>.svg")(badge.badge)
 pages.get("/feed.atom")(feed.feed)
 

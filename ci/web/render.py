@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from quart import current_app, request, url_for
 
+from ci.answers.writing import iso
 from ci.errors import Unauthorized
 from ci.people import Role
 from ci.repository import shown_url
@@ -42,6 +43,7 @@ def read_templates(folder: Path) -> Environment:
     templates.globals.update(
         REFRESH_S=REFRESH_S,
         is_refreshing=is_refreshing,
+        iso=iso,
         lines_html=lines_html,
         may=may,
         own_address=own_address,

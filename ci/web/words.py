@@ -105,13 +105,6 @@ def exact(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%-d %b %Y, %H:%M:%S UTC")
 
 
-def iso(time: datetime | None) -> str | None:
-    """`2026-11-21T14:03:22.250Z`: ISO 8601 in UTC, to the millisecond; None stays None."""
-    if time is None:
-        return None
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def size(count: int | None) -> str:
     """`0 B`, `12.3 kB`, `4.5 MB`: decimal units; empty for None."""
     if count is None:

@@ -40,6 +40,7 @@ LISTS: Final = {
     "agent": "/agents/oak",
     "lost-agent": "/agents/elm",
     "rules": "/policy?command=make+%26%26+make+test",
+    "api": "/api",
     "not-found": "/build/999999999",
 }
 BUILDS: Final = (

@@ -50,11 +50,9 @@ def test_how_long_ago(before: timedelta, text: str) -> None:
 
 
 def test_times_are_utc() -> None:
-    """ISO 8601 with Z for programs, a plain sentence for people."""
+    """Wherever the reader is."""
     tokyo = NOW.astimezone(timezone(timedelta(hours=9)))
-    assert words.iso(tokyo) == "2026-11-21T14:03:22.250Z"
     assert words.exact(tokyo) == "21 Nov 2026, 14:03:22 UTC"
-    assert words.iso(None) is None
 
 
 @pytest.mark.parametrize(
