@@ -164,7 +164,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "alembic": ("ci.server.store",),
     "sqlite3": ("ci.server.store", "ci.storage_api.store"),
     "prometheus_client": ("ci.exposition", "ci.server.metrics", "ci.agent.metrics"),
-    "re2": ("ci.errorlines", "ci.server.logsearch"),
+    "re2": ("ci.errorlines", "ci.lineshape", "ci.server.logsearch"),
     "cryptography": ("ci.newcertificate",),
     "threading": ("ci.blocking",),
     "concurrent": ("ci.blocking",),

@@ -28,6 +28,10 @@ SAME = [
     (b"\xe2\xa0\x8b loading \xe2\x94\x81\xe2\x94\x81", b"\xe2\xa0\x99 loading \xe2\x94\x81"),
     (b"[gw3] PASSED test_a.py", b"[gw11] PASSED test_a.py"),
     (b"12 passed", b"13 passed"),
+    (b"GET /a 200 12ms", b"GET /a 200 13ms"),
+    (b"GET /users/7 404 1 ms", b"GET /users/123 404 12 ms"),
+    (b"GET /a 120 ms", b"GET /a 130 ms"),
+    (b"GET /a 512 bytes", b"GET /a 513 bytes"),
     (b"\tindented  line ", b" indented line"),
 ]
 OTHER = [
@@ -46,6 +50,10 @@ OTHER = [
     (b"ok=3 unreachable=0 failed=0", b"ok=3 unreachable=0 failed=1"),
     (b"GET 200 https://example.org/x", b"GET 404 https://example.org/x"),
     (b'"GET / HTTP/1.1" 200 12', b'"GET / HTTP/1.1" 500 12'),
+    (b"GET /a 200 12ms", b"GET /a 500 12ms"),
+    (b"[10:00:01] POST /users/7 201 - 3 ms", b"[10:00:02] POST /users/8 422 - 4 ms"),
+    (b'"DELETE https://example.org/a?b=1" 200', b'"DELETE https://example.org/a?b=1" 503'),
+    (b"GET /a HTTP/1.1 200 OK", b"GET /a HTTP/1.1 404 Not Found"),
     (b"Downloading requests-2.31.0.tar.gz", b"Downloading requests-2.32.0.tar.gz"),
     (b"ok - adds", b"not ok - adds"),
     (b"test_a PASSED", b"test_a FAILED"),
@@ -55,7 +63,7 @@ PIECES = [
     b"0", b"12", b"3 failed", b"errors: 4", b"1.2.3", b".", b"/", b":", b"-", b" ", b"  ", b"ms",
     b"MB", b"Nov", b"Sat", b"UTC", b"#", b"==", b"===", b"a", b"deadbeef", b"x7f9", b"/tmp/", b"_",
     b"/work/1.2.3", b"[", b"]", b"(", b"\xe2\x94\x81", b"\xff", b"exit code ", b"GET 200", b"\t",
-    b"0x", b",", b'HTTP/1.1" ',
+    b"0x", b",", b'HTTP/1.1" ', b"GET /a ", b"GET /0/000 ",
 ]  # fmt: skip
 LINES = st.lists(st.sampled_from(PIECES), max_size=9).map(b"".join) | st.binary(max_size=30).map(
     lambda line: line.replace(b"\n", b"")
