@@ -91,6 +91,13 @@ def _check_rules(
     return rules
 
 
+def _check_names(rules: tuple[str, ...]) -> tuple[str, ...]:
+    for rule in rules:
+        if not re.fullmatch(r"[A-Za-z_*][A-Za-z0-9_*]*", rule):
+            raise ValueError(f"{rule!r} is no name of a variable, such as NPM_TOKEN or DEPLOY_*")
+    return rules
+
+
 def _check_paths(paths: tuple[Path, ...]) -> tuple[Path, ...]:
     for path in paths:
         if not path.is_absolute() or path == Path("/") or ".." in path.parts:
@@ -128,6 +135,12 @@ Command = Annotated[str, Field(min_length=1, max_length=10_000)]
 Rules = Annotated[tuple[str, ...], BeforeValidator(_rules), AfterValidator(_check_rules)]
 RepositoryRules = Annotated[
     tuple[str, ...], BeforeValidator(_rules), AfterValidator(_check_repository_rules)
+]
+Variables = Annotated[
+    tuple[Name, ...],
+    Field(max_length=MAX_RULES),
+    BeforeValidator(_words),
+    AfterValidator(_check_names),
 ]
 Processes = Annotated[int, BeforeValidator(no_bool), Field(ge=16, le=10**6)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_words), AfterValidator(_check_paths)]
@@ -405,6 +418,16 @@ class AgentConfig(Config):
         None,
         description="from where builds may come, whatever the server says: a list of URLs and "
         "paths such as https://git.example.org/team/*; from anywhere if absent",
+    )
+    environment_names: Variables | None = Field(
+        None,
+        description="names of the variables that a server may set here, such as DEPLOY_*; if "
+        "absent all, but no secret in one that changes what programs do, such as PATH and LD_*",
+    )
+    secrets: Literal["sandboxed", "always", "never"] = Field(
+        "sandboxed",
+        description="whether builds here may have secrets: sandboxed, always or never; without a "
+        "sandbox one build can read those of another",
     )
     sandbox: Literal["auto", "bubblewrap", "none"] = Field(
         "auto",

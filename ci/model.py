@@ -213,6 +213,7 @@ class Outcome:
     commit: CommitInfo | None = None
     log_sha256: str | None = None  # of what the server has; the agent's own word is `Result`'s
     checkout_s: float | None = None  # of `duration_s`, until the commit was checked out
+    secrets: str = ""  # which it had, and why not others: for people
 
 
 class AgentState(StrEnum):

@@ -11,8 +11,10 @@ from ci.agent.ending import failed
 from ci.model import Reason
 from ci.policy import CommandPolicy, forbidden
 from ci.repositoryrules import RepositoryPolicy
+from ci.secretrules import variable_problem
 from ci.wire.job import Job
 
+SECRETS_NEED_SANDBOX: Final = "sandboxed"
 _SHOWN_NAMES: Final = 5  # of variables that a server sets
 
 
@@ -30,6 +32,8 @@ class Admission:
 
     commands: CommandPolicy = field(default_factory=CommandPolicy)
     repositories: RepositoryPolicy = field(default_factory=RepositoryPolicy)
+    variables: tuple[str, ...] | None = None  # that a server may set; None: all that do no harm
+    no_secrets: str = ""  # why builds get none here; empty when they do
 
     def admit(self, job: Job) -> tuple[str, ...] | None:
         """Return the words of a job's command, to be run without a shell; None: by one.
@@ -47,7 +51,29 @@ class Admission:
             named = ", ".join(sorted(job.env)[:_SHOWN_NAMES])
             why = f"it comes with variables of its server's: {named}"
             raise NotAllowed(Reason.COMMAND_REFUSED, forbidden("agent", "command", why))
+        if self.variables is not None:
+            for name in job.env:
+                if (problem := self.variable_problem(name)) is not None:
+                    message = forbidden("agent", "variable", f"{name}: {problem}")
+                    raise NotAllowed(Reason.COMMAND_REFUSED, message)
         return verdict.words
+
+    def variable_problem(self, name: str) -> str | None:
+        """Say why no secret may be a variable of that name, or None."""
+        return variable_problem(name, self.variables)
+
+    def trim(self, job: Job) -> Job:
+        """Leave out of a job what is not taken here, whatever the server believes."""
+        return job.model_copy(update={"secrets": ()}) if self.no_secrets else job
+
+
+def why_no_secrets(setting: str, sandbox: str) -> str:
+    """Say why builds get no secrets here, or an empty text."""
+    if setting == "never":
+        return "its owner has set secrets to never"
+    if setting == SECRETS_NEED_SANDBOX and not sandbox:
+        return "no sandbox keeps its builds apart"
+    return ""
 
 
 def without_relative_folders(environment: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ import trio
 from quart_trio import QuartTrio
 
 from ci import blocking
-from ci.agent.admission import Admission
+from ci.agent.admission import Admission, why_no_secrets
 from ci.agent.app import create_app
 from ci.agent.attempts import Attempts
 from ci.agent.checkout import Checkout
@@ -71,7 +71,12 @@ class Agent:
         data_dir = config.data_dir.absolute()
         self.room = Room(ground, config.min_free_bytes, runner.free_bytes)
         commands = config.sandboxed_policy if runner.sandbox else config.command_policy
-        self.admission = Admission(commands, config.repository_policy)
+        self.admission = Admission(
+            commands,
+            config.repository_policy,
+            config.environment_names,
+            why_no_secrets(config.secrets, runner.sandbox),
+        )
         self._tools = Tools(runner, checkout, self.room, line, address, self.admission)
         self.attempts = Attempts(data_dir, self.boot_id, config.slots, self._tools, nursery)
         self.cleaning = Cleaning(
@@ -129,6 +134,8 @@ class Agent:
             "commands": self.admission.commands.rules,
             "repositories": self.admission.repositories.rules,
             "sandbox": self._tools.runner.sandbox or NO_SANDBOX,
+            "takes_secrets": not self.admission.no_secrets,
+            "no_secrets": self.admission.no_secrets,
             "isBusy": attempts.busy >= attempts.slots,
             "buildId": first,
             "task": {"id": first, "buildId": first} if first else None,

@@ -73,6 +73,7 @@ class Attempts:
         started. What one of our servers was refused is refused for ever: it may have given the
         build to another agent since, and this may be an earlier request that comes late.
         """
+        job = self._tools.admission.trim(job)
         key = job.id, job.lease_mark
         if key in self._refused:
             raise Conflict(self._refused[key])

@@ -6,8 +6,10 @@ mirror's objects, so nothing is copied but the files themselves.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import structlog
 import trio
@@ -27,6 +29,9 @@ from ci.repositoryrules import ANYWHERE, RepositoryPolicy
 
 TRIES: Final = 3  # of a checkout in which git is killed, or finds no memory
 TRY_PAUSE_S: Final = 1.0  # whoever took the memory has it no longer, if only he was killed as well
+
+T = TypeVar("T")
+Rules = tuple[str, ...]  # for branches, see `ci/secretrules.py`
 
 log = structlog.get_logger()
 
@@ -52,6 +57,19 @@ class Checkout(Protocol):
         """Make `workspace`, an absolute path, and say what was found. Raises CheckoutFailed.
 
         All processes carry `cookie`. Cancellation: they are killed; the workspace stays in part.
+        """
+
+    async def find_branches(
+        self,
+        repository: str,
+        commit_hash: str,
+        asked: Collection[Rules],
+        workspace: Path,
+        cookie: str,
+    ) -> set[Rules]:
+        """Return which of `asked`, each some rules, mean a branch that has this commit now.
+
+        The repository is asked, the commit is in its mirror. Raises CheckoutFailed.
         """
 
     async def tidy(self, work: Path, unused_s: float) -> None:
@@ -83,6 +101,38 @@ class GitCheckout:
 
     async def make(self, repository: str, commit: str, workspace: Path, cookie: str) -> CommitInfo:
         """Make the workspace from the repository's mirror."""
+        git, url = self._git(repository, cookie)
+        return await _persist(partial(self._make_once, git, url, commit, workspace), workspace)
+
+    async def find_branches(
+        self,
+        repository: str,
+        commit_hash: str,
+        asked: Collection[Rules],
+        workspace: Path,
+        cookie: str,
+    ) -> set[Rules]:
+        """Fetch all branches, then compare."""
+        git, url = self._git(repository, cookie)
+        mirror = self._mirrors.of(url)
+
+        async def find() -> set[Rules]:
+            await mirror.refresh(git)
+            return {rules for rules in asked if await mirror.has_on(git, commit_hash, rules)}
+
+        with mirror.in_use(workspace):
+            return await _persist(find, workspace)
+
+    async def tidy(self, work: Path, unused_s: float) -> None:
+        """Repack mirrors, remove those that are not used, and what is left of removed ones."""
+        await self._mirrors.tidy(work, unused_s)
+
+    async def give_room(self, work: Path) -> bool:
+        """Remove the mirror that was not used for longest."""
+        return await self._mirrors.give_room(work)
+
+    def _git(self, repository: str, cookie: str) -> tuple[Git, str]:
+        """Return what runs git for an attempt, and its repository's URL. Raises CheckoutFailed."""
         if problem := repository_problem(repository):
             raise CheckoutFailed(f"the repository {problem}")
         url, login = split_login(_absolute(repository))
@@ -92,23 +142,7 @@ class GitCheckout:
             remote_silence_s=self._remote_silence_s,
             login=login,
         )
-        for tries_left in reversed(range(TRIES)):
-            try:
-                return await self._make_once(git, url, commit, workspace)
-            except GitInterrupted as error:
-                if not tries_left:
-                    raise
-                log.warning("git interrupted", workspace=workspace.name, error=str(error))
-                await trio.sleep(TRY_PAUSE_S)
-        raise AssertionError("the last try returns or raises")
-
-    async def tidy(self, work: Path, unused_s: float) -> None:
-        """Repack mirrors, remove those that are not used, and what is left of removed ones."""
-        await self._mirrors.tidy(work, unused_s)
-
-    async def give_room(self, work: Path) -> bool:
-        """Remove the mirror that was not used for longest."""
-        return await self._mirrors.give_room(work)
+        return git, url
 
     async def _make_once(self, git: Git, url: str, commit: str, workspace: Path) -> CommitInfo:
         mirror = self._mirrors.of(url)
@@ -134,6 +168,19 @@ class GitCheckout:
             found.commit_hash,
         )
         return found
+
+
+async def _persist(work: Callable[[], Awaitable[T]], workspace: Path) -> T:
+    """Do `work` again when git was killed in it, or found no memory."""
+    for tries_left in reversed(range(TRIES)):
+        try:
+            return await work()
+        except GitInterrupted as error:
+            if not tries_left:
+                raise
+            log.warning("git interrupted", workspace=workspace.name, error=str(error))
+            await trio.sleep(TRY_PAUSE_S)
+    raise AssertionError("the last try returns or raises")
 
 
 def _absolute(repository: str) -> str:

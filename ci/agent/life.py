@@ -5,6 +5,7 @@ Life.run
 ├─ command
 │  ├─ watch    while the command runs: does it print, is the folder there?
 │  ├─ memory   while it runs, where that is limited: has it too much?
+│  ├─ masking  brings what it prints into the log, if it has secrets
 │  └─ trimming frees the disk of what is over the log's limit
 └─ the end of all its processes
 
@@ -33,6 +34,7 @@ from ci import blocking, logfile
 from ci.agent import ending
 from ci.agent.admission import NotAllowed, without_relative_folders
 from ci.agent.environment import command_environment
+from ci.agent.lent import Lent
 from ci.agent.memory import watch_memory
 from ci.agent.output import Output
 from ci.agent.room import is_no_space
@@ -66,6 +68,7 @@ class Life:
         self._workspace = workspace
         self._output = output
         self._tools = tools
+        self._lent = Lent(ticket, folder, tools)
         self._waiting = trio.CancelScope()
         self._cause: Reason | None = None
         self._command: Command | None = None
@@ -88,7 +91,7 @@ class Life:
         if outcome.reason is not Reason.CANCELED and (gone := await self._missing()) is not None:
             outcome = ending.removed(self._folder.path, gone, outcome)
         self.running.set()
-        return outcome
+        return self._lent.mask_outcome(outcome)
 
     async def _contain(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Do `work`, with the disk in mind; its failure is an outcome too."""
@@ -114,6 +117,7 @@ class Life:
 
     async def _wait_end(self, *, picked_up: bool) -> Outcome:
         if picked_up:
+            await self._insist(self._lent.remember)
             await self._insist(self._find_command)
         if self._ticket.machine_boot != self._tools.runner.boot_id:
             # An exit code may be on disk and the end of the log not: nobody has synced either.
@@ -129,6 +133,7 @@ class Life:
         """End what is left of the command, and add to its outcome what is known only then."""
         if self._command is not None:
             await self._insist(self._command.kill)
+        await self._lent.forget(self._insist)
         return replace(
             outcome,
             duration_s=self._used_s(),
@@ -200,14 +205,16 @@ class Life:
     async def _check_out(self) -> None:
         self.phase = "checkout"
         began = trio.current_time()
-        self.commit = await self._tools.checkout.make(
+        found = await self._tools.checkout.make(
             self._job.repository, self._job.commit, self._workspace, self._ticket.cookie
         )
+        await self._lent.prove(found.commit_hash, self._workspace)
+        self.commit = self._lent.mask_commit(found)
         took_s = trio.current_time() - began
         self._tools.line.metrics.checkout_s.observe(took_s)
         log.info("commit found", attempt=self._id, commit=self.commit.commit_hash, took_s=took_s)
         self.checkout_s = self._used_s()
-        await blocking.run(self._folder.save_commit, self.commit, self.checkout_s)
+        await blocking.run(self._folder.save_commit, self.commit, self.checkout_s, self._lent.note)
 
     async def _start(self) -> None:
         assert self.commit is not None
@@ -219,6 +226,7 @@ class Life:
             self.commit.branch,
             self._workspace,
         )
+        environment |= self._lent.environment
         if words is not None:
             environment = without_relative_folders(environment)
         self._command = await self._tools.runner.start(
@@ -237,6 +245,7 @@ class Life:
         text = str(error)
         if is_no_space(error) or await self._tools.room.is_full():
             return await self._no_space(text)
+        text = self._lent.mask_text(text)
         if await self._missing() is None:  # nor is a folder made again that was removed
             words = text.encode() + b"\n"
             await self._insist(lambda: blocking.run(logfile.append, self._folder.log, 0, words))
@@ -254,6 +263,7 @@ class Life:
 
     async def _wait_exit(self, command: Command) -> int | None:
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._lent.serve_masking)
             nursery.start_soon(watch, self._folder, self._job.silence_s, self.stop)
             if (limit := self._tools.runner.memory_limit) is not None:
                 nursery.start_soon(watch_memory, self._id, limit, command.memory, self.stop)

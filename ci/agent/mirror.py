@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -33,12 +33,14 @@ from ci.agent.removal import remove_or_leave, remove_tree, set_aside
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
 from ci.repository import shown_url
+from ci.secretrules import is_on
 
 MAX_LOOSE_REFS: Final = 50  # more than this are packed: a file for each is slow to read
 REPACK_LIMIT_S: Final = 900.0  # a checkout that has to fetch waits meanwhile
 RENEW_PAUSE_S: Final = 3600.0  # when it is not the mirror, a second copy costs as much as the first
 NEW_SUFFIX: Final = ".new"  # of a mirror that is being made to replace another
 COOKIE_BYTES: Final = 16
+MAX_ARGUMENTS: Final = 1000  # hashes in one call of git: far below what Linux takes
 MAX_SHOWN_CHARS: Final = 500  # of a commit's subject and author
 
 log = structlog.get_logger()
@@ -151,6 +153,29 @@ class Mirror:
         if found is None:
             raise CheckoutFailed(f"no branch, tag or commit {commit} in {shown_url(self.url)}")
         return found
+
+    async def refresh(self, git: Git) -> None:
+        """Bring all branches and tags as they are now. Raises CheckoutFailed."""
+        async with self._changing:
+            await self._fetch(git)
+
+    async def has_on(self, git: Git, commit_hash: str, rules: Collection[str]) -> bool:
+        """Whether a commit is on a branch that one of `rules` means. Raises CheckoutFailed."""
+        refs = await self.refs()
+        heads = [
+            head
+            for name, head in refs.items()
+            if name.startswith(BRANCHES) and is_on(name.removeprefix(BRANCHES), rules)
+        ]
+        for at in range(0, len(heads), MAX_ARGUMENTS):
+            left = await git.must(
+                f"look for branches with {commit_hash}",
+                *(f"--git-dir={self.path}", "rev-list", "--max-count=1", commit_hash),
+                *(f"^{head}" for head in heads[at : at + MAX_ARGUMENTS]),
+            )
+            if not left.strip():  # there is nothing in it that is not on one of these
+                return True
+        return False
 
     async def refs(self) -> dict[str, str]:
         """Full name → hash of all branches and tags."""

@@ -19,9 +19,10 @@ import resource
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import trio
@@ -79,11 +80,14 @@ def spawn(
     cookie: str,
     stdout: int | Path,
     stderr: int | None = None,
+    *,
+    inputs: Mapping[int, bytes] = MappingProxyType({}),
 ) -> int:
     """Start a program in its own session, without input, marked by `cookie`; return its process id.
 
     `stdout` is a descriptor, or a file that is appended to; `stderr` goes there too unless it is
-    a descriptor. Raises OSError, for example when the arguments are too long.
+    a descriptor. What `inputs` say it finds under these numbers; that is never on a disk.
+    Raises OSError, for example when the arguments are too long.
     """
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
@@ -96,7 +100,9 @@ def spawn(
     actions.append((os.POSIX_SPAWN_DUP2, 1 if stderr is None else stderr, 2))
     # A child that kept our listening socket would hold the port after our death.
     actions += [(os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inheritable()]
-    with _marked(cookie):
+    with _marked(cookie), ExitStack() as memory:
+        for number, data in inputs.items():
+            actions.append((os.POSIX_SPAWN_DUP2, memory.enter_context(_in_memory(data)), number))
         return os.posix_spawnp(
             arguments[0],
             arguments,
@@ -106,6 +112,15 @@ def spawn(
             setsigmask=[],
             setsigdef=_CAN_BE_IGNORED,
         )
+
+
+@contextmanager
+def _in_memory(data: bytes) -> Iterator[int]:
+    """Give the descriptor of a file in memory that holds `data`."""
+    with os.fdopen(os.memfd_create("input"), "w+b") as file:
+        file.write(data)
+        file.seek(0)
+        yield file.fileno()
 
 
 async def wait_end(pid: int, cookie: str | None) -> int | None:

@@ -24,9 +24,10 @@ import trio
 
 from ci import blocking
 from ci.agent import processes
+from ci.agent.bubblewrap import SETTINGS_FD
 from ci.agent.environment import own_environment
 from ci.agent.memory import memory_of
-from ci.agent.sandbox import Sandbox
+from ci.agent.sandbox import Sandbox, settings
 from ci.agent.spool import Folder
 from ci.agent.survivors import Belongings, end_all
 from ci.disk import free_bytes
@@ -156,12 +157,18 @@ class ShellRunner:
         supervisor = ("sh", str(_SCRIPT), str(order.folder.path), str(order.workspace))
         program = order.words if order.words is not None else ("sh", "-c", "--", order.command)
         environment = order.environment
+        inputs: dict[int, bytes] = {}
         if self._sandbox is not None:
-            outer = await blocking.run(
-                self._sandbox.enter, order.folder, order.workspace, order.environment
-            )
+            outer = await blocking.run(self._sandbox.enter, order.folder, order.workspace)
             program, environment = (*outer, *program), {}
-        pid = processes.spawn([*supervisor, *program], environment, order.cookie, order.folder.log)
+            inputs[SETTINGS_FD] = settings(order.environment)
+        pid = processes.spawn(
+            [*supervisor, *program],
+            environment,
+            order.cookie,
+            order.folder.output,
+            inputs=inputs,
+        )
         await trio.lowlevel.cancel_shielded_checkpoint()
         mine = Belongings(order.cookie, pid, order.folder.path, order.workspace)
         return _Supervised(order.folder, mine, pid, self._kill_grace_s, own=True)

@@ -61,27 +61,34 @@ class Sandbox:
         kept = {k: v for k, v in own.items() if k in allowed or k.startswith(_LOCALE)}
         return kept | {"HOME": str(HOME), "USER": "build", "LOGNAME": "build"}
 
-    def enter(self, folder: Folder, workspace: Path, environment: Mapping[str, str]) -> list[str]:
+    def enter(self, folder: Folder, workspace: Path) -> list[str]:
         """Make a sandbox for a workspace; return the words in front of the command's.
 
-        Of the command's `environment` nothing may act outside: `LD_PRELOAD` or `PATH` could lead
-        into the workspace. So bubblewrap reads it from a file. Blocks on the disk. Raises OSError.
+        These find what `settings` returns under SETTINGS_FD. Blocks on the disk. Raises OSError.
         """
         scratch = scratch_of(workspace)
         remove_tree(scratch)
         make_scratch(scratch)
         mirrors = borrowed_by(workspace)
         ours = [path for path in mirrors if path.is_relative_to(self.view.data_dir / "mirrors")]
-        settings = (word for pair in environment.items() for word in ("--setenv", *pair))
-        folder.settings.write_bytes(b"".join(os.fsencode(word) + b"\0" for word in settings))
-        redirect = f'exec {STATUS_FD}>"$0" {SETTINGS_FD}<"$1" && shift && exec "$@"'
+        redirect = f'exec {STATUS_FD}>"$0" && exec "$@"'
         return [
-            *("/bin/sh", "-c", redirect, str(folder.sandbox), str(folder.settings)),
+            *("/bin/sh", "-c", redirect, str(folder.sandbox)),
             *wrap(self.program, self.view, workspace, scratch, ours),
             *self.limits.words(),
             # It has a shell's words and exit codes for what it can't start.
             *("/bin/sh", "-c", 'exec "$@"', "sh"),
         ]
+
+
+def settings(environment: Mapping[str, str]) -> bytes:
+    """Return what bubblewrap reads to give a command its environment.
+
+    Of that nothing may act outside: `LD_PRELOAD` or `PATH` could lead into the workspace. Nor may a
+    secret in it be an argument, which others see.
+    """
+    words = (word for pair in environment.items() for word in ("--setenv", *pair))
+    return b"".join(os.fsencode(word) + b"\0" for word in words)
 
 
 async def open_sandbox(config: AgentConfig) -> Sandbox | None:
@@ -131,10 +138,11 @@ async def _try(sandbox: Sandbox) -> str:
     """Run nothing in it; say why that failed, or return an empty text."""
     with TemporaryDirectory(prefix="trial-", dir=sandbox.view.data_dir) as place:
         workspace = Path(place)
-        words = await blocking.run(sandbox.enter, Folder(workspace), workspace, {})
+        words = await blocking.run(sandbox.enter, Folder(workspace), workspace)
+        no_settings = ("/bin/sh", "-c", f'exec {SETTINGS_FD}</dev/null && exec "$@"', "sh")
         with trio.move_on_after(TRIAL_LIMIT_S):
             done = await trio.run_process(
-                [*words, "true"], env={}, capture_stderr=True, check=False
+                [*no_settings, *words, "true"], env={}, capture_stderr=True, check=False
             )
             said = done.stderr.decode(errors="replace").strip().splitlines()
             return "" if done.returncode == 0 else (said or [f"exit code {done.returncode}"])[-1]

@@ -2,10 +2,12 @@
 
     job.json       the job and what else was known when it was accepted; on disk before the answer
     commit.json    what the checkout found
-    log            what the command printed
+    log            what the command printed, as the server gets it
+    secrets.json   the secrets of a build that has any, until its command has ended
+    raw            what such a command printed, until that is in `log` without them: `masked` says
+                   how far; see `lent.py`
     pid, exit      written by the command's supervisor
     sandbox        what bubblewrap says of its beginning and of the command's end
-    sandbox.env    the environment that it gives to the command
     stop           why the command is being ended, written before it is
     result.json    how the attempt ended; on disk before it is delivered
     stop.spare, result.json.spare
@@ -33,6 +35,7 @@ from ci.agent.mounts import OURS, check_ours
 from ci.agent.removal import remove_or_leave, remove_tree
 from ci.agent.room import NO_SPACE
 from ci.agent.scarcity import is_scarce
+from ci.agent.secretfile import keep_secrets
 from ci.model import CommitInfo, Outcome, Reason
 from ci.wire.job import Job
 
@@ -43,6 +46,7 @@ _READ_LIMIT: Final = 64  # bytes; `pid`, `exit` and `stop` hold one word
 # Exit codes of bubblewrap that has failed, or of the shell that did not find it.
 _WITHOUT_COMMAND: Final = (1, 126, 127)
 JOB: Final = "job.json"
+ONLY_OURS: Final = 0o700  # what a command prints, and more, is nobody else's business
 # Bytes taken for a file while there is room. A result holds some texts of limited length, in JSON.
 _SPARES: Final = {"stop": 64, "result.json": 16 << 10}
 _SPARE_SUFFIX: Final = ".spare"
@@ -65,9 +69,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class _Took:
-    """What stands beside the commit; an earlier version did not write it."""
+    """What stands beside the commit; earlier versions did not write it."""
 
     checkout_s: float | None = None
+    secrets: str = ""  # see `Outcome`
 
 
 _TICKET: Final[TypeAdapter[Ticket]] = TypeAdapter(Ticket)
@@ -91,23 +96,41 @@ class Folder:
 
     @property
     def log(self) -> Path:
-        """The file with all that the command printed."""
+        """The file with all that is delivered of what the command printed."""
         return self.path / "log"
+
+    @property
+    def raw(self) -> Path:
+        """The file to which a command prints that has secrets."""
+        return self.path / "raw"
+
+    @property
+    def secrets(self) -> Path:
+        """The file with the secrets; there as long as the command may print them."""
+        return self.path / "secrets.json"
+
+    @property
+    def masked(self) -> Path:
+        """The file that says how much of `raw` is in the log."""
+        return self.path / "masked"
+
+    @property
+    def output(self) -> Path:
+        """The file to which the command prints."""
+        return self.raw if self.secrets.exists() else self.log
 
     @property
     def sandbox(self) -> Path:
         """The file with what bubblewrap says; there if the command was put into a sandbox."""
         return self.path / "sandbox"
 
-    @property
-    def settings(self) -> Path:
-        """The file from which bubblewrap reads the command's environment."""
-        return self.path / "sandbox.env"
-
     def create(self, ticket: Ticket) -> None:
         """Make the folder; when this returns, the job is on disk."""
         remove_tree(self.path)
-        self.path.mkdir(parents=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(mode=ONLY_OURS)
+        if ticket.job.secrets:
+            keep_secrets(self.secrets, ticket.job.secrets)
         for name, size in _SPARES.items():
             self._spare(name).write_bytes(bytes(size))
         self._write(JOB, _TICKET.dump_python(ticket, mode="json"), durable=True)
@@ -118,7 +141,7 @@ class Folder:
 
         What can't be looked at is not known to be gone: the disk may be well again soon.
         """
-        needed = (self.path, self.path / JOB, *((self.log,) if started else ()))
+        needed = (self.path, self.path / JOB, *((self.output,) if started else ()))
         return next((path for path in needed if _is_gone(path)), None)
 
     def ticket(self) -> Ticket | None:
@@ -128,9 +151,9 @@ class Folder:
         """
         return self._read(JOB, _TICKET)
 
-    def save_commit(self, commit: CommitInfo, checkout_s: float) -> None:
+    def save_commit(self, commit: CommitInfo, checkout_s: float, secrets: str = "") -> None:
         """Keep for the agent's next life what the checkout found, and how long it took."""
-        kept = asdict(commit) | asdict(_Took(checkout_s))
+        kept = asdict(commit) | asdict(_Took(checkout_s, secrets))
         self._write("commit.json", kept, durable=False)
 
     def commit(self) -> CommitInfo | None:
@@ -141,6 +164,11 @@ class Folder:
         """How long the checkout took, or None."""
         took = self._read("commit.json", _TOOK)
         return None if took is None else took.checkout_s
+
+    def secrets_note(self) -> str:
+        """Say which secrets the build has, as far as that is known."""
+        took = self._read("commit.json", _TOOK)
+        return "" if took is None else took.secrets
 
     def save_stop(self, reason: Reason) -> None:
         """Keep why the command is being ended."""

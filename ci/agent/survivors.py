@@ -87,7 +87,8 @@ class Belongings:
 
     def _writes_log(self, pid: int) -> bool:
         return self.folder is not None and any(
-            _target(f"/proc/{pid}/fd/{output}") == f"{self.folder}/log" for output in (1, 2)
+            _target(f"/proc/{pid}/fd/{output}") in (f"{self.folder}/log", f"{self.folder}/raw")
+            for output in (1, 2)
         )
 
     def _works_in(self, pid: int) -> bool:

@@ -27,7 +27,7 @@ async def watch(folder: Folder, silence_s: float | None, stop: Callable[[Reason]
     said, the better.
     """
     limit_s = math.inf if silence_s is None else silence_s
-    size, since = await blocking.run(_size, folder.log), trio.current_time()
+    size, since = await blocking.run(_size, folder.output), trio.current_time()
     while trio.current_time() - since < limit_s:
         await trio.sleep(min(limit_s / POLLS, MAX_POLL_S))
         missing, grown = await blocking.run(_look, folder)
@@ -41,7 +41,7 @@ async def watch(folder: Folder, silence_s: float | None, stop: Callable[[Reason]
 
 
 def _look(folder: Folder) -> tuple[Path | None, int]:
-    return folder.missing(started=True), _size(folder.log)
+    return folder.missing(started=True), _size(folder.output)
 
 
 def _size(path: Path) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, SecretStr
 
 from ci.errors import Rejected
 from ci.model import MIN_LOG_LIMIT, Lease, commit_problem
+from ci.secretrules import MAX_BRANCH_RULES, MAX_SECRETS, value_problem
 from ci.wire.fields import PROTOCOL, Id, LeaseMark, Line, Message, Size, read, spelled
 
 PATH = "/build"
@@ -19,6 +21,20 @@ _NESTED = ("build",)
 
 
 Limit = Annotated[float, Field(gt=0, le=10**9, allow_inf_nan=False)]  # seconds
+
+
+def _value(value: SecretStr) -> SecretStr:
+    if problem := value_problem(value.get_secret_value()):
+        raise ValueError(problem)
+    return value
+
+
+class JobSecret(Message):
+    """A variable that a build gets if its commit is on one of some branches. Never shown."""
+
+    name: Line
+    value: Annotated[SecretStr, AfterValidator(_value)]
+    branches: Annotated[tuple[Line, ...], Field(min_length=1, max_length=MAX_BRANCH_RULES)]
 
 
 class Job(Message):
@@ -38,6 +54,10 @@ class Job(Message):
     )
     number: Id = Field("", validation_alias=spelled("number", "buildNumber", nested=_NESTED))
     env: dict[Line, str] = {}
+    # Not to be written down with the rest: see `ci/agent/secretfile.py`.
+    secrets: Annotated[tuple[JobSecret, ...], Field(max_length=MAX_SECRETS)] = Field(
+        (), exclude=True, repr=False
+    )
     timeout_s: Limit | None = None
     silence_s: Limit | None = None
     log_limit: Annotated[Size, Field(ge=MIN_LOG_LIMIT)] | None = None  # bytes
@@ -81,11 +101,12 @@ def write_job(
     *,
     native: bool,
     shell: bool = True,
+    secrets: Sequence[JobSecret] = (),
 ) -> dict[str, Any]:
     """Make the body of `/build`; for an agent of others with every spelling that any reads.
 
     `boot_id` is what the agent has called its present life. Without a `shell` it runs the command
-    as one program with its arguments.
+    as one program with its arguments. No agent of others gets `secrets`.
     """
     build, url = lease.build, lease.build.repository_url
     job: dict[str, Any] = {
@@ -102,6 +123,11 @@ def write_job(
         "lease_mark": lease.attempt.lease_mark,
         "protocol": PROTOCOL,
     }
+    if native and secrets:
+        job["secrets"] = [
+            {"name": one.name, "value": one.value.get_secret_value(), "branches": one.branches}
+            for one in secrets
+        ]
     if native:
         return job
     owner_name = _OWNER_NAME.search(url)

@@ -31,6 +31,7 @@ RESULT_PATHS = ("/notify_build_result", "/notify-build-result")
 MAX_LOG_CHUNK = 1 << 20  # bytes in one `/notify_build_log`
 # Bytes by which a log may be longer than its limit: the words that say what is left out.
 LOG_MARK_ROOM = 1 << 10
+MAX_SECRETS_NOTE = 10_000  # characters; for each secret a sentence
 MAX_INLINE_LOG = 1 << 16  # bytes of log that ride along with the result: two requests a build
 
 # One agent of others tells by this path alone that it is there, or what became of a build.
@@ -97,6 +98,7 @@ class Result(Message):
     subject: Annotated[Line, OURS_ALONE] = ""
     author: Annotated[Line, OURS_ALONE] = ""
     branch: Annotated[Line, OURS_ALONE] = ""
+    secrets: Annotated[str, Field(max_length=MAX_SECRETS_NOTE), OURS_ALONE] = ""
     lease_mark: Annotated[LeaseMark, OURS_ALONE] = ""
 
     @property
@@ -125,6 +127,7 @@ class Result(Message):
             log_size=self.log_size,
             commit=commit,
             checkout_s=self.checkout_s,
+            secrets=self.secrets,
         )
 
     def _verdict(self) -> Status:
@@ -192,6 +195,7 @@ def write_result(
         "subject": commit.subject,
         "author": commit.author,
         "branch": commit.branch,
+        "secrets": outcome.secrets[:MAX_SECRETS_NOTE],
         "protocol": PROTOCOL,
     }
     if log is not None:

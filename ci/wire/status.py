@@ -35,6 +35,8 @@ class AgentStatus(Message):
     commands: Rules | None = None  # which may run there; None when it does not say
     repositories: Rules | None = None  # from where builds may come; None: from anywhere
     sandbox: Line = ""  # what holds its builds in, for people; empty when it does not say
+    takes_secrets: bool = False  # for builds; it masks them in all that it tells of these
+    no_secrets: Line = ""  # why it takes none, for people
 
 
 def read_status(body: bytes) -> AgentStatus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import trio
 from ci import blocking
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
+from ci.secretrules import is_on
 
 
 @dataclass
@@ -29,6 +30,7 @@ class FakeCheckout:
     problem: str = ""
     short: int = 0  # how often it finds no file to open
     spare_mirrors: list[Callable[[], None]] = field(default_factory=list)  # what removes each
+    branches: set[str] = field(default_factory=lambda: {"main"})  # that every commit is on
     made: list[tuple[str, str]] = field(default_factory=list)
 
     async def make(
@@ -50,6 +52,21 @@ class FakeCheckout:
         await blocking.run(partial(os.makedirs, workspace, exist_ok=True))
         self.made.append((repository, commit))
         return CommitInfo(hash_of(commit), f"Subject of {commit}", "Ada", commit)
+
+    async def find_branches(
+        self,
+        repository: str,
+        commit_hash: str,
+        asked: Collection[tuple[str, ...]],
+        workspace: Path,  # noqa: ARG002 - there are no files
+        cookie: str,  # noqa: ARG002 - as above
+    ) -> set[tuple[str, ...]]:
+        """Compare with the branches that a test has put the commit on."""
+        await trio.lowlevel.checkpoint()
+        if self.problem:
+            raise CheckoutFailed(self.problem)
+        assert (repository, commit_hash) in {(one, hash_of(two)) for one, two in self.made}
+        return {rules for rules in asked if any(is_on(name, rules) for name in self.branches)}
 
     async def tidy(self, work: Path, unused_s: float) -> None:  # noqa: ARG002 - it keeps nothing
         """Find nothing to tidy."""

@@ -97,12 +97,12 @@ class FakeRunner:
         if (error := self._machine.start_error) is not None:
             self._machine.start_error = None
             raise error
-        order.folder.log.touch()  # a spawned process opens it before anything else
+        order.folder.output.touch()  # a spawned process opens it before anything else
         if self._machine.first_output:
-            logfile.append(order.folder.log, 0, self._machine.first_output)
+            logfile.append(order.folder.output, 0, self._machine.first_output)
         if self._machine.survivor_output:
             self._machine.nursery.start_soon(
-                _print_for_ever, order.folder.log, self._machine.survivor_output
+                _print_for_ever, order.folder.output, self._machine.survivor_output
             )
         command = FakeCommand(order.folder, order.workspace, self._machine.kill_grace_s)
         command.wait_error = self._machine.wait_error
@@ -242,7 +242,7 @@ class FakeCommand:
         return code
 
     def _print(self, line: str) -> None:
-        log = self.folder.log
+        log = self.folder.output
         logfile.append(log, logfile.size(log), f"{line}\n".encode())
 
 

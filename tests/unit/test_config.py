@@ -80,6 +80,8 @@ AGENT_VALUES: dict[str, tuple[Any, str]] = {
     "agentToken": ("t0ken", "t0ken"),
     "commands": (["build-tools"], "build-tools"),
     "repositories": (["https://git.example.org/*"], "https://git.example.org/*"),
+    "environmentNames": (["NPM_TOKEN", "DEPLOY_*"], "NPM_TOKEN,DEPLOY_*"),
+    "secrets": ("always", "always"),
     "sandbox": ("bubblewrap", "bubblewrap"),
     "sandboxNetwork": (False, "false"),
     "sandboxReadable": (["/opt/jdk", "/etc/pip.conf"], "/opt/jdk,/etc/pip.conf"),

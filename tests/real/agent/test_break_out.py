@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from ci.agent.bubblewrap import View, scratch_of
+from ci.agent.bubblewrap import SETTINGS_FD, View, scratch_of
 from ci.agent.rlimits import Limits
-from ci.agent.sandbox import Sandbox
+from ci.agent.sandbox import Sandbox, settings
 from ci.agent.spool import Folder
 
 ORDINARY = "as an ordinary user"
@@ -45,7 +45,10 @@ class Cell:
         """Run a script in the sandbox; return what it has printed, errors included."""
         sandbox = Sandbox("bwrap", View(self.data_dir, **view), limits=limits or Limits())  # type: ignore[arg-type]
         environment = sandbox.environment({"PATH": "/usr/bin:/bin", "TOKEN": "secret"})
-        words = sandbox.enter(self.folder, self.workspace, environment)
+        file = self.folder.path / "settings"
+        file.write_bytes(settings(environment))
+        redirect = f'exec {SETTINGS_FD}<"$0" && exec "$@"'
+        words = ["sh", "-c", redirect, str(file), *sandbox.enter(self.folder, self.workspace)]
         if self.user:
             everything = [self.data_dir, *self.data_dir.rglob("*")]
             for path in everything:
