@@ -80,7 +80,7 @@ def pinned_context(pem: str) -> ssl.SSLContext:
     return context
 
 
-def trusted_context(file: Path | None) -> ssl.SSLContext:
+def trusted_context(file: Path | None, key: str = "serverCertificate") -> ssl.SSLContext:
     """Trust what a file says; without one, whom the system trusts. Blocks. Raises ConfigError.
 
     An authority signs for others, too: of whom it has signed the name is checked. Where the first
@@ -88,7 +88,7 @@ def trusted_context(file: Path | None) -> ssl.SSLContext:
     """
     if file is None:
         return ssl.create_default_context()
-    first = read_certificate(file, "serverCertificate")
+    first = read_certificate(file, key)
     context = _trusting()
     context.load_verify_locations(cadata=first)
     if not context.get_ca_certs():
@@ -96,7 +96,7 @@ def trusted_context(file: Path | None) -> ssl.SSLContext:
     try:
         context.load_verify_locations(file)
     except ssl.SSLError as error:
-        raise _no_certificate("serverCertificate", file, ssl_words(error)) from error
+        raise _no_certificate(key, file, ssl_words(error)) from error
     return context
 
 

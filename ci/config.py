@@ -32,6 +32,7 @@ from ci.settings import Config
 from ci.wire.fields import no_bool
 from ci.wire.registration import check_name
 from ci.wire.status import MAX_RULES
+from ci.wire.token import bare_token
 
 
 def _printable(value: str) -> str:
@@ -55,6 +56,19 @@ def _token(value: str) -> str:
 def _address(value: str) -> str:
     if not is_safe_address(value) or not value.isascii() or not value.isprintable():
         raise ValueError("must be an address that begins with https://, or is of this machine")
+    return value
+
+
+def _base_url(value: str) -> str:
+    problem = repository_problem(value)
+    if problem or not value.lower().startswith(("http://", "https://")) or "?" in value:
+        raise ValueError("must be an address that begins with https://, and has no ?")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if repository_problem(f"{value}x/y") or value[-1:] not in ("/", ":"):
+        raise ValueError("must be the beginning of an URL or a path, up to a / or :")
     return value
 
 
@@ -130,6 +144,8 @@ Bytes = Annotated[int, BeforeValidator(no_bool), Field(ge=1024, le=1 << 40)]
 Token = Annotated[str, AfterValidator(_token)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
 Address = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_address)]
+BaseUrl = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_base_url)]
+Prefix = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_prefix)]
 AgentName = Annotated[Name, AfterValidator(check_name)]
 Command = Annotated[str, Field(min_length=1, max_length=10_000)]
 Rules = Annotated[tuple[str, ...], BeforeValidator(_rules), AfterValidator(_check_rules)]
@@ -227,9 +243,27 @@ class ServerConfig(Config):
     trusted_proxies: Annotated[
         tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_words)
     ] = Field((), description="proxies that are believed for whom they ask: addresses, networks")
-    api_base_url: str | None = Field(None, description="external storage API (reserved)")
-    api_token: Token | None = Field(
-        None, description="token of the external storage API (reserved)"
+    api_base_url: BaseUrl | None = Field(
+        None, description="external storage API whose builds are built here; none if absent"
+    )
+    api_token: Annotated[Token | None, BeforeValidator(bare_token)] = Field(
+        None, description="token for that API, with or without the word Bearer"
+    )
+    api_ca_file: Path | None = Field(
+        None, description="PEM file of that API's certificate, or of who signed it"
+    )
+    api_insecure: bool = Field(
+        False, description="call that API by plain HTTP, or whatever certificate it shows"
+    )
+    api_shared: bool = Field(
+        False, description="others take builds with the same token: leave theirs alone"
+    )
+    api_poll_seconds: Seconds = Field(5, description="how often that API is asked for new builds")
+    api_log_bytes: Bytes = Field(
+        1 << 20, description="so much of a build's log is sent there: beginning and end"
+    )
+    repository_prefix: Prefix = Field(
+        "https://github.com/", description="what stands before owner/name, as that API says it"
     )
     commands: Rules | None = Field(
         None,
@@ -298,6 +332,16 @@ class ServerConfig(Config):
     def _read_roles(cls, value: object) -> object:
         """A flag or variable says an object as JSON."""
         return json.loads(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check_storage(self) -> ServerConfig:
+        url = self.api_base_url
+        if url is not None and not is_safe_address(url) and not self.api_insecure:
+            raise ValueError(
+                f"apiBaseUrl {shown_url(url)} is called by plain HTTP, and everybody between can "
+                "read the token; use https://, or say so with apiInsecure"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_openid(self) -> ServerConfig:

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from ci.origin import Origin
+
 
 class Status(StrEnum):
     """Of builds, jobs and attempts. An attempt is never waiting."""
@@ -197,6 +199,7 @@ class Lease:
     attempt: Attempt
     build: Build
     waits_again_since: datetime | None = None  # when its last attempt was lost, if one was
+    origin: Origin | None = None  # if it came from an external storage
 
 
 @dataclass(frozen=True, slots=True)

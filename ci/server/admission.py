@@ -14,6 +14,7 @@ from ci.model import Outcome, Reason, Status
 from ci.policy import CommandPolicy, forbidden, rule_problem
 from ci.repository import shown_url
 from ci.repositoryrules import RepositoryPolicy, repository_rule_problem
+from ci.server.external.wanted import is_storage_url
 from ci.server.views import AgentView, Judgement
 
 
@@ -24,10 +25,12 @@ class Admission:
         self.commands: CommandPolicy = config.command_policy
         # A password may have changed since a build was asked for; that is no other repository.
         self._known = {shown_url(url) for url in config.known_repositories.values()}
+        self._prefix = config.repository_prefix if config.api_base_url is not None else None
 
     def refusal(self, repository_url: str, command: str) -> Outcome | None:
         """Say why this must not be built, or None when it may."""
-        if shown_url(repository_url) not in self._known:
+        named = self._prefix is not None and is_storage_url(repository_url, self._prefix)
+        if not named and shown_url(repository_url) not in self._known:
             why = "the configuration does not have it any more"
             message = forbidden("server", "repository", why)
             return Outcome(Status.ERROR, Reason.REPOSITORY_REFUSED, message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -18,6 +18,8 @@ from ci.server.client import AgentClient, Http
 from ci.server.core import Server
 from ci.server.durations import Durations
 from ci.server.enrolments import Enrolments
+from ci.server.external.client import DialStorage, dial_storage
+from ci.server.external.storage import Storage
 from ci.server.fleet import Fleet
 from ci.server.journal import Journal
 from ci.server.logs import Logs
@@ -52,12 +54,13 @@ async def open_server(
     *,
     hasher: PasswordHasher | None = None,
     dial_openid: Dial = dial_provider,
+    dial_external: DialStorage = dial_storage,
 ) -> AsyncIterator[Server]:
     """Open the store and ask all known agents what they run; leave the block to stop.
 
     `http` is used for every call to an agent, `free_bytes` asks the disk, `hasher` hashes
-    passwords, `dial_openid` reaches a log-in provider. Raises StoreError, and ConfigError when it
-    would not be safe.
+    passwords, `dial_openid` reaches a log-in provider, `dial_external` an external storage. Raises
+    StoreError, and ConfigError when it would not be safe.
     """
 
     def dial(agent: Agent) -> AgentClient:
@@ -65,7 +68,11 @@ async def open_server(
         return AgentClient(http, agent.host, agent.port, secret, certificate=agent.certificate)
 
     journal = Journal(Metrics())
-    async with open_store(config.data_dir, now, journal) as store, trio.open_nursery() as nursery:
+    async with (
+        AsyncExitStack() as opened,
+        open_store(config.data_dir, now, journal) as store,
+        trio.open_nursery() as nursery,
+    ):
         keys = await blocking.run(open_keys, config.key_path)
         await store.book.load()
         enrolments = Enrolments(keys, config.agent_token, await store.enrolments())
@@ -104,7 +111,21 @@ async def open_server(
             journal=journal,
         )
         durations = Durations(store)
-        store.tell(News(waiting=queue.wake, over=fleet.over, green=durations.note))
+        storage = None
+        if config.api_base_url is not None:
+            calls = await opened.enter_async_context(dial_external(config))
+            storage = Storage(
+                calls,
+                config.api_base_url,
+                config,
+                store=store,
+                logs=logs,
+                queue=queue,
+                room=room,
+                now=now,
+            )
+        changed = storage.changed if storage else _nobody
+        store.tell(News(waiting=queue.wake, over=fleet.over, green=durations.note, changed=changed))
         await fleet.start()
         found = await store.unfinished()
         log.info(
@@ -115,6 +136,8 @@ async def open_server(
             running=found[Status.RUNNING],
             agents=len(fleet.members),
         )
+        if storage is not None:
+            nursery.start_soon(storage.serve_storage)
         nursery.start_soon(Retention(store, logs, Rules.of(config), now).serve_rules, room)
         yield Server(
             config,
@@ -129,3 +152,7 @@ async def open_server(
             journal=journal,
         )
         nursery.cancel_scope.cancel()
+
+
+def _nobody(_number: int) -> None:
+    """Where builds come from nowhere else, nobody has to hear of their changes."""

@@ -71,10 +71,20 @@ class Queue:
     def __init__(self, store: Store, begin_log: Callable[[str], None]) -> None:
         self._store = store
         self._begin_log = begin_log
+        self._tell_idle: Callable[[], None] = lambda: None
         # By the labels of their agents, of which there are far fewer kinds than slots.
         self._parked: dict[frozenset[str], dict[_Parked, None]] = {}
         self._turns = count()
         self._wakes = 0
+
+    def tell_idle(self, tell: Callable[[], None]) -> None:
+        """Call `tell` from now on whenever a free slot has found nothing to do."""
+        self._tell_idle = tell
+
+    @property
+    def idle(self) -> int:
+        """How many free slots have nothing to do."""
+        return sum(map(len, self._parked.values()))
 
     def wake(self, labels: Labels) -> None:
         """Let one free slot look again: a build with `labels` waits, or its wake was not used.
@@ -132,6 +142,7 @@ class Queue:
         """Wait for a wake, and return what for; None if it was passed on, unused."""
         slot = _Parked(taker.labels, next(self._turns))
         self._parked.setdefault(slot.labels, {})[slot] = None
+        self._tell_idle()
         try:
             await slot.woken.wait()
             await trio.lowlevel.checkpoint_if_cancelled()

@@ -46,10 +46,11 @@ async def run_server(config: ServerConfig) -> None:
     Raises ConfigError or StoreError when it can't start, and StoreDamaged when it has lost its data
     folder.
     """
-    if not config.known_repositories:
+    if not config.known_repositories and config.api_base_url is None:
         raise ConfigError(
             "repository: none is given, so there is nothing to build; "
-            "set repository in server-conf.json, or use --repository URL-OR-PATH"
+            "set repository in server-conf.json, or use --repository URL-OR-PATH, "
+            "or apiBaseUrl for builds of a storage API"
         )
     tls = None
     if config.certificate is not None:

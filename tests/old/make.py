@@ -20,6 +20,7 @@ from typing import Final
 import trio
 
 from ci.model import Agent, Attempt, BuildRequest, CommitInfo, Labels, Outcome, Reason, Status
+from ci.origin import Origin, Report
 from ci.server.logs import Logs
 from ci.server.store.database import FILE_NAME
 from ci.server.store.store import Store, open_store
@@ -57,6 +58,15 @@ class _Maker:
         """Ask for a build."""
         request = BuildRequest("demo", "/srv/git/demo", "main", command, priority, labels)
         return (await self.store.accept(request)).number
+
+    async def take(self, command: str, number: int, labels: Labels = ()) -> Report:
+        """Take a build of an external storage."""
+        id = f"00000000-0000-4000-8000-{number:012}"
+        origin = Origin(id, "conf", number, "Fix the ünïcode", "main", "Ada <ada@example.org>")
+        request = BuildRequest("demo", "/srv/git/demo", "main", command, 0, labels)
+        build = await self.store.inbox.take(origin, request)
+        assert build is not None
+        return (await self.store.inbox.reports([build.number]))[build.number]
 
     async def lease(self, agent: str, printed: bytes) -> Attempt:
         """Give the next build to an agent, which prints something."""
@@ -103,8 +113,11 @@ async def _fill(folder: Path) -> None:
         await make.agent("other", 9000, native=False)
         await store.pause_agent("elm", paused=True, note="its disk is being changed")
 
-        await make.build("make good")
+        taken = await make.take("make good", 1)
+        await store.inbox.starting(taken, BEGIN)
+        await store.inbox.started(taken)
         await make.end(await make.lease("oak", b"good\n\xff\x00"), _exited(0, 7))
+        await store.inbox.close(taken, "")
         await make.build("make bad", priority=5)
         await make.end(await make.lease("other", b"\x1b[31mbad\x1b[0m\n"), _exited(2, 13))
         await make.build("make three agents mad", labels=("gpu", "linux"))
@@ -127,7 +140,7 @@ async def _fill(folder: Path) -> None:
         await make.lease("oak", b"so far\n")
         await make.build("make it wait again")
         await make.lose(await make.lease("elm", b""))
-        await make.build("make it wait", priority=1, labels=("linux",))
+        await make.take("make it wait", 2, labels=("linux",))
         await store.check_writable()
         # The last number is in no row any more: it must not be given again.
         gone = await make.build("make it gone")

@@ -83,7 +83,14 @@ class World:
             async with (
                 trio.open_nursery() as handlers,
                 self.network.client() as http,
-                open_server(config, http, self.now, self._measure_disk, hasher=CHEAP) as server,
+                open_server(
+                    config,
+                    http,
+                    self.now,
+                    self._measure_disk,
+                    hasher=CHEAP,
+                    dial_external=lambda _: self.network.client(),
+                ) as server,
             ):
                 self.network.apps[SERVER] = Host(create_server_app(server), handlers)
                 task_status.started(server)

@@ -40,6 +40,7 @@ BASE = (
     "ci.newlines",
     "ci.news",
     "ci.onlynumbers",
+    "ci.origin",
     "ci.outage",
     "ci.parent",
     "ci.people",
@@ -116,7 +117,8 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.datafolder": ("ci.blocking", "ci.disk", "ci.errors", "ci.outage"),
     "ci.listen": ("ci.errors",),
     "ci.log": ("ci.errors",),
-    "ci.model": (),
+    "ci.model": ("ci.origin",),
+    "ci.origin": (),
     "ci.parent": (),
     "ci.people": (),
     "ci.logfile": ("ci.errors",),
@@ -140,6 +142,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "ci.wire.fields",
         "ci.wire.registration",
         "ci.wire.status",
+        "ci.wire.token",
     ),
     # The two programs, which never meet but on the wire, and the pages.
     "ci.agent": (*BASE, "ci.agent"),
@@ -161,7 +164,13 @@ INSIDE: dict[str, tuple[str, ...]] = {
 
 # Library → the only modules or packages that may import it.
 OUTSIDE: dict[str, tuple[str, ...]] = {
-    "httpx": ("ci.server.client", "ci.server.people.provider", "ci.agent.client", "ci.__main__"),
+    "httpx": (
+        "ci.server.client",
+        "ci.server.people.provider",
+        "ci.server.external.client",
+        "ci.agent.client",
+        "ci.__main__",
+    ),
     "sqlalchemy": ("ci.server.store",),
     "alembic": ("ci.server.store",),
     "sqlite3": ("ci.server.store", "ci.storage_api.store"),
@@ -194,6 +203,7 @@ NO_TRIO = (
     "ci.newlines",
     "ci.news",
     "ci.onlynumbers",
+    "ci.origin",
     "ci.backoff",
     "ci.policy",
     "ci.repositoryrules",

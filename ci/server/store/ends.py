@@ -85,14 +85,16 @@ def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> End
     return Ended(attempt)
 
 
-def cancel(connection: Connection, number: int, now: datetime, by: str = "") -> Canceled:
-    """Cancel a build.
+def cancel(
+    connection: Connection, number: int, now: datetime, by: str = "", message: str = ""
+) -> Canceled:
+    """Cancel a build; `message` says why, if it was not simply somebody who wanted it.
 
     Raises NotFound, and Conflict when the build has ended.
     """
     running = and_(attempts.c.build == number, IS_CURRENT)
     ids = tuple(connection.execute(select(attempts.c.id).where(running)).scalars())
-    message = f"{by or 'Somebody'} canceled it."
+    message = message or f"{by or 'Somebody'} canceled it."
     end = {"reason": Reason.CANCELED, "message": message, "finished_at": now}
     started = connection.execute(
         select(builds.c.started_at).where(builds.c.number == number)

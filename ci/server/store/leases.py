@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, text
 
 from ci.model import Attempt, Labels, Lease, Status, attempt_id
 from ci.server.store import builds as build_rows
+from ci.server.store import external
 from ci.server.store.attempts import close_log, get, of_job, wait_again
 from ci.server.store.line import Waits
 from ci.server.store.rows import change, read_labels, write_labels
@@ -20,8 +21,9 @@ from ci.server.store.tables import IS_CURRENT, attempts, builds, jobs
 # Each set of labels that is asked for: one step into the index for each, however many wait.
 _LINES: Final = text(
     "WITH RECURSIVE line (labels) AS (SELECT min(labels) FROM jobs WHERE status = 'waiting'"
+    "  AND held = 0"
     " UNION ALL SELECT (SELECT min(jobs.labels) FROM jobs"
-    "  WHERE jobs.status = 'waiting' AND jobs.labels > line.labels)"
+    "  WHERE jobs.status = 'waiting' AND jobs.held = 0 AND jobs.labels > line.labels)"
     " FROM line WHERE line.labels IS NOT NULL)"
     " SELECT labels FROM line WHERE labels IS NOT NULL"
 )
@@ -30,7 +32,8 @@ _LINES: Final = text(
 _NEXT: Final = text(
     "SELECT jobs.build, jobs.job, jobs.tries FROM json_each(:lines) AS line"
     " JOIN jobs ON jobs.rowid = (SELECT first.rowid FROM jobs AS first"
-    "  WHERE first.status = 'waiting' AND first.labels = json_extract(line.value, '$[0]')"
+    "  WHERE first.status = 'waiting' AND first.held = 0"
+    "  AND first.labels = json_extract(line.value, '$[0]')"
     "  AND NOT (json_extract(line.value, '$[1]') AND EXISTS (SELECT 1 FROM attempts"
     "   WHERE attempts.build = first.build AND attempts.agent = :agent))"
     "  ORDER BY first.priority DESC, first.build, first.job LIMIT 1)"
@@ -104,7 +107,13 @@ def lease(
     )
     build = build_rows.get(connection, number)
     assert build is not None  # a job has a build, by its foreign key
-    return Lease(attempt, build, _lost_at(connection, attempt) if tries else None)
+    report = external.of_builds(connection, [number]).get(number)
+    return Lease(
+        attempt,
+        build,
+        _lost_at(connection, attempt) if tries else None,
+        origin=report.origin if report else None,
+    )
 
 
 def put_back(connection: Connection, id: str) -> PutBack | None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, literal_column, select, update
 
-from ci.errors import Conflict
+from ci.errors import Busy, Conflict
 from ci.model import Build, Kind, Labels
 from ci.server.store import builds as build_rows
 from ci.server.store import removal
@@ -80,6 +80,14 @@ class Line:
     def asked(self) -> dict[Labels, int]:
         """Return each set of labels that is asked for, and by how many."""
         return dict(self._asked)
+
+
+def line_is_full(limit: int) -> Busy:
+    """Say that no more may wait."""
+    return Busy(
+        f"{limit} builds wait already, which is the limit (maxWaitingBuilds); "
+        "nothing was stored, try again later"
+    )
 
 
 def read_line(connection: Connection) -> Line:

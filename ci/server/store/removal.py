@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from ci.errors import NotFound
 from ci.model import Status
-from ci.server.store.tables import attempts, builds, jobs
+from ci.server.store.tables import IS_UNREPORTED, attempts, builds, external_builds, jobs
 
 _ENDED = sorted(status for status in Status if status.ended)
 
@@ -64,9 +64,14 @@ def ended(connection: Connection, size: int, below: int | None = None) -> EndedP
 
 
 def remove(connection: Connection, numbers: Collection[int]) -> None:
-    """Delete builds that have ended, with all that belongs to them. The others are left alone."""
+    """Delete builds that have ended, with all that belongs to them. The others are left alone.
+
+    So are those of which an external storage has still to be told, with the log.
+    """
+    told = builds.c.number.not_in(select(external_builds.c.build).where(IS_UNREPORTED))
     ended = select(builds.c.number).where(builds.c.number.in_(numbers), builds.c.status.in_(_ENDED))
-    gone = connection.execute(ended).scalars().all()
+    gone = connection.execute(ended.where(told)).scalars().all()
+    connection.execute(delete(external_builds).where(external_builds.c.build.in_(gone)))
     connection.execute(delete(attempts).where(attempts.c.build.in_(gone)))
     connection.execute(delete(jobs).where(jobs.c.build.in_(gone)))
     connection.execute(delete(builds).where(builds.c.number.in_(gone)))

@@ -13,7 +13,6 @@ import trio
 from sqlalchemy import Connection
 
 from ci import blocking
-from ci.errors import Busy
 from ci.model import (
     Agent,
     Attempt,
@@ -45,8 +44,9 @@ from ci.server.store.damage import Damage
 from ci.server.store.database import Database, open_database
 from ci.server.store.ends import Canceled, Ended
 from ci.server.store.enrolling import Claim, Enrolment, Saved
+from ci.server.store.inbox import Inbox, Told
 from ci.server.store.leases import PutBack
-from ci.server.store.line import Waits
+from ci.server.store.line import Waits, line_is_full
 from ci.server.store.reads import Reads
 from ci.server.store.tables import health
 from ci.server.store.versions import Versions
@@ -62,6 +62,7 @@ class News:
     waiting: Callable[[Labels], None]  # one more build waits, which asks for these
     over: Callable[[str, bool], None]  # an attempt has ended; True: its agent has delivered it
     green: Callable[[int], None] = lambda _number: None  # a build has ended, and is green
+    changed: Callable[[int], None] = lambda _number: None  # anything of a build is another
 
 
 @asynccontextmanager
@@ -108,6 +109,8 @@ class Store(Reads):
         super().__init__(database.reader, damage)
         self._writer = writer
         self.book = Book(self, writer, now)
+        told = Told(self._hold, self._canceled, self._wait, self._changed)
+        self.inbox = Inbox(self, writer, now, told)
         self._now = now
         self._journal = journal
         self._versions = Versions()
@@ -145,7 +148,7 @@ class Store(Reads):
         Raises Busy when `max_waiting` builds wait already, or too many changes.
         """
         if max_waiting is not None and len(self._line) >= max_waiting:
-            raise _line_is_full(max_waiting)
+            raise line_is_full(max_waiting)
 
         def accept(connection: Connection) -> Build:
             # The line knows nothing yet of what is in the same batch, so near the limit the store
@@ -155,7 +158,7 @@ class Store(Reads):
                 and len(self._line) + MAX_BATCH > max_waiting
                 and builds.waiting(connection) >= max_waiting
             ):
-                raise _line_is_full(max_waiting)
+                raise line_is_full(max_waiting)
             now = self._now()
             build = builds.accept(connection, request, now, refusal)
             if by is not None:
@@ -163,25 +166,14 @@ class Store(Reads):
             return build
 
         def tell(build: Build) -> None:
-            self._changed(build.number)
-            self._journal.accepted(build)
-            if refusal is not None:
-                self._journal.forbidden(build)
-                return
-            self._wait(Waits(build.number, build.priority, Kind.of(build), build.labels))
+            if self._accepted(build):
+                self._wait(_place(build))
 
         return await self._writer.run(accept, then=tell, most=MAX_ORDERS)
 
     async def cancel(self, number: int, by: Asker | None = None) -> None:
         """Cancel a build, and note who did it. Raises NotFound, Conflict."""
         name = by.name if by is not None else ""
-
-        def tell(canceled: Canceled) -> None:
-            self._changed(number)
-            self._journal.canceled(canceled.build, canceled.ids)
-            self._line.remove(number)
-            for id in canceled.ids:
-                self._news.over(id, False)
 
         await self._writer.run(
             self._noted(
@@ -190,7 +182,7 @@ class Store(Reads):
                 "canceled",
                 f"build {number}",
             ),
-            then=tell,
+            then=self._canceled,
             most=MAX_ORDERS,
         )
 
@@ -437,15 +429,39 @@ class Store(Reads):
 
     def _changed(self, number: int) -> None:
         self._versions.note(number, self.version)
+        self._news.changed(number)
+
+    def note_change(self, number: int) -> None:
+        """Say that the page of a build has something new to show, which is not in the store."""
+        self._versions.note(number, self.version)
+
+    def _accepted(self, build: Build) -> bool:
+        """Tell of a build that was accepted; return whether it waits, or was refused."""
+        self._changed(build.number)
+        self._journal.accepted(build)
+        if build.status.ended:
+            self._journal.forbidden(build)
+        return not build.status.ended
+
+    def _hold(self, build: Build) -> None:
+        """Note that a build is in line, but not for agents."""
+        if self._accepted(build):
+            self._line.add(_place(build))
 
     def _wait(self, build: Waits) -> None:
-        """Note that a build has begun to wait, and tell so."""
+        """Note that a build has begun to wait, or may be had now, and tell so."""
+        self._line.remove(build.number)
         self._line.add(build)
         self._news.waiting(build.labels)
 
+    def _canceled(self, canceled: Canceled) -> None:
+        number = canceled.build.number
+        self._changed(number)
+        self._journal.canceled(canceled.build, canceled.ids)
+        self._line.remove(number)
+        for id in canceled.ids:
+            self._news.over(id, False)
 
-def _line_is_full(limit: int) -> Busy:
-    return Busy(
-        f"{limit} builds wait already, which is the limit (maxWaitingBuilds); "
-        "nothing was stored, try again later"
-    )
+
+def _place(build: Build) -> Waits:
+    return Waits(build.number, build.priority, Kind.of(build), build.labels)

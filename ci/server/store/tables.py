@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from ci.model import MAX_KIND_CHARS
 
-SCHEMA: Final = "0010"  # the newest migration; a test compares
+SCHEMA: Final = "0011"  # the newest migration; a test compares
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -177,6 +177,8 @@ jobs = Table(
     Column("priority", Integer, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("labels", Text, nullable=False, server_default=""),  # those of its build
+    # It is in line, but no agent may have it yet: an external storage has to hear of it first.
+    Column("held", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("build", "job"),
 )
 # SQLite uses a partial index only where the query says its condition word for word.
@@ -186,6 +188,7 @@ IS_WAITING: Final = jobs.c.status == literal_column("'waiting'")
 # each set of labels that is asked for: nobody looks through builds that an agent can't take.
 Index(
     "jobs_waiting",
+    jobs.c.held,
     jobs.c.labels,
     jobs.c.priority.desc(),
     jobs.c.build,
@@ -232,6 +235,24 @@ Index(
     attempts.c.finished_at,
     sqlite_where=IS_OVER,
 )
+
+# Builds that came from an external storage; `id` is the one there.
+external_builds = Table(
+    "external_builds",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("build", _Number, ForeignKey("builds.number"), nullable=False, unique=True),
+    Column("configuration", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("branch", String, nullable=False),
+    Column("author", String, nullable=False),
+    Column("phase", String, nullable=False),  # see ci/origin.py
+    Column("start", UtcTime),
+    Column("note", Text, nullable=False),
+)
+IS_UNREPORTED: Final = external_builds.c.phase != literal_column("'over'")
+Index("external_unreported", external_builds.c.build, sqlite_where=IS_UNREPORTED)
 
 accounts = Table(
     "accounts",

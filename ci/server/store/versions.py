@@ -15,9 +15,8 @@ class Versions:
         self._others = 0
 
     def note(self, number: int, version: int) -> None:
-        """Say that a build was changed by the commit that led to `version`."""
-        self._of.pop(number, None)
-        self._of[number] = version
+        """Say that a build was changed by the commit that led to `version`, or since."""
+        self._of[number] = max(version, self._of.pop(number, 0) + 1)
         if len(self._of) > KEPT:
             first = next(iter(self._of))
             self._others = self._of.pop(first)

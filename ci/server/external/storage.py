@@ -1,0 +1,57 @@
+"""Storage: all that this server has to do with an external storage API.
+
+serve_storage
+├─ source.serve_looks      takes what waits there, gives up what is no longer wanted
+└─ reports.serve_reports   tells what becomes of it here, a few calls at once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import trio
+
+from ci.config import ServerConfig
+from ci.server.external.client import Http, StorageClient
+from ci.server.external.gate import Gate
+from ci.server.external.reports import Reports
+from ci.server.external.source import Source
+from ci.server.logs import Logs
+from ci.server.queue import Queue
+from ci.server.room import Room
+from ci.server.store.store import Store
+
+
+class Storage:
+    """The storage of a configuration that has one, called by `http`."""
+
+    def __init__(
+        self,
+        http: Http,
+        base_url: str,
+        config: ServerConfig,
+        *,
+        store: Store,
+        logs: Logs,
+        queue: Queue,
+        room: Room,
+        now: Callable[[], datetime],
+    ) -> None:
+        client = StorageClient(http, base_url, config.api_token)
+        self.gate = Gate()
+        self.reports = Reports(store, logs, queue, client, self.gate, config=config, now=now)
+        queue.tell_idle(self.reports.wake)
+        self._source = Source(
+            store, client, self.gate, room=room, config=config, taken=self.reports.watch
+        )
+
+    def changed(self, number: int) -> None:
+        """Hear that something of a build is another."""
+        self.reports.changed(number)
+
+    async def serve_storage(self) -> None:
+        """Take builds and tell of them, for ever."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.reports.serve_reports)
+            nursery.start_soon(self._source.serve_looks)

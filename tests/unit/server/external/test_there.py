@@ -1,0 +1,80 @@
+"""What the storage tells is read as far as it can be."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci.server.external.there import Unreadable, Word, read_build, read_conf, read_list
+
+BUILD: Final[dict[str, Any]] = {
+    "id": "abc",
+    "configurationId": "conf",
+    "buildNumber": 7,
+    "commitMessage": "Fix it",
+    "commitHash": "1f" * 20,
+    "branchName": "main",
+    "authorName": "Ada",
+    "status": "InProgress",
+    "start": "2020-04-06T22:39:36.2",
+    "duration": None,
+    "more": {"unknown": [1]},
+}
+
+
+def test_a_build() -> None:
+    """A time without a zone is UTC; what is unknown is left out."""
+    there = read_build({"data": BUILD})
+    assert (there.origin.id, there.origin.number, there.status) == ("abc", 7, Word.IN_PROGRESS)
+    assert there.start == datetime(2020, 4, 6, 22, 39, 36, 200_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"id": None}, {"id": ""}, {"buildNumber": "7"}, {"buildNumber": True}, {"status": "Odd"}],
+)
+def test_a_build_that_cannot_be_read_is_left_out_of_a_list(change: dict[str, Any]) -> None:
+    """The page is as long as it is."""
+    found, length = read_list({"data": [BUILD | change, BUILD, None]})
+    assert ([there.origin.id for there in found], length) == (["abc"], 3)
+
+
+@pytest.mark.parametrize(
+    "change", [{"commitMessage": None}, {"start": 5}, {"start": "soon"}, {"authorName": ["x"]}]
+)
+def test_what_nobody_needs_may_be_missing_or_wrong(change: dict[str, Any]) -> None:
+    """A build is none the worse for it."""
+    assert read_build({"data": BUILD | change}).origin.id == "abc"
+
+
+def test_text_that_cannot_be_kept_is_made_so() -> None:
+    """NUL, and halves of characters, which JSON can write."""
+    there = read_build({"data": BUILD | {"commitMessage": "a\x00b\ud800c"}})
+    assert there.origin.message == "a\N{REPLACEMENT CHARACTER}b?c"
+
+
+def test_lists_and_configurations_that_are_empty() -> None:
+    """Null and {} are both nothing."""
+    assert read_list({"data": None}) == ([], 0)
+    assert read_conf({}) is None
+    assert read_conf({"data": None}) is None
+
+
+_ANY: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
+    lambda each: st.lists(each) | st.dictionaries(st.sampled_from([*BUILD, "data"]), each),
+    max_leaves=12,
+)
+
+
+@given(_ANY)
+def test_anything_is_read_or_said_to_be_unreadable(said: Any) -> None:
+    """No other error."""
+    for read in (read_conf, read_list, read_build):
+        with suppress(Unreadable):
+            read(said)
