@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -45,12 +45,14 @@ class Why:
     """Why builds that ask for the same labels are not taken now.
 
     `problem` says briefly why nothing can be estimated; it is empty when it can. `overdue` are
-    builds that run so much longer than usual that nobody knows when they end.
+    builds that run so much longer than usual that nobody knows when they end. `rivals` are the
+    labels of those that would take the same slots; none where there is no such slot.
     """
 
     words: str
     problem: str
     overdue: Sequence[int]
+    rivals: Collection[Labels]
 
 
 class Sight:
@@ -60,10 +62,11 @@ class Sight:
         self,
         agents: Sequence[AgentView],
         fleet: Fleet,
+        store: Store,
         remaining_s: Mapping[int, float],
+        *,
         line: Forecast,
         starts_s: Mapping[int, float],
-        *,
         has_history: bool,
         short: bool,
     ) -> None:
@@ -71,7 +74,8 @@ class Sight:
         self.starts_s = starts_s
         self._has_history = has_history
         self._agents = agents
-        self._fleet = fleet  # what is free is asked at the moment
+        self._fleet = fleet  # what is free is asked at the moment,
+        self._store = store  # and so is who stands before whom
         self._remaining_s = remaining_s
         self._line = line
         self._short = short
@@ -79,7 +83,11 @@ class Sight:
         self._whys: dict[Labels, Why] = {}
 
     def of(self, place: int, build: Build) -> Wait:
-        """Return what a build that waits at a place in line waits for."""
+        """Return what a build that waits at a place in line waits for.
+
+        It is told its place among those that may be taken before it: others hold it up as little
+        as it does them.
+        """
         start_s = self.starts_s.get(build.number)
         if start_s == FREE or (start_s is None and self._is_handed(place, build.labels)):
             return Wait(waiting.BEING_HANDED, waiting.BEING_HANDED, starts_in_s=0)
@@ -91,9 +99,10 @@ class Sight:
             starts_in_s = rounded_s(start_s)
             when = waiting.starts(starts_in_s, why.overdue)
             brief = "" if starts_in_s is None else when
+        among = self._store.place_among(build.number, why.rivals) if why.rivals else None
         return Wait(
-            waiting.sentence(place, why.words, when),
-            waiting.brief(place, brief),
+            waiting.sentence(among, why.words, when),
+            waiting.brief(among, brief),
             why.words,
             starts_in_s,
             is_stuck=bool(why.problem),
@@ -119,7 +128,12 @@ class Sight:
                 problem = waiting.DISK_SHORT
             # Where no build was ever green, that is what to say.
             overdue = [each for each in running if self._remaining_s[each] == math.inf]
-            self._whys[labels] = Why(why, problem, overdue if self._has_history else ())
+            self._whys[labels] = Why(
+                why,
+                problem,
+                overdue if self._has_history else (),
+                waiting.rivals(self._agents, labels, self._store.asked_labels()),
+            )
         return self._whys[labels]
 
 
@@ -194,9 +208,10 @@ class Outlook:
         return Sight(
             agents,
             self._fleet,
+            self._store,
             remaining,
-            forecast,
-            starts_s,
+            line=forecast,
+            starts_s=starts_s,
             has_history=has_history,
             short=short,
         )

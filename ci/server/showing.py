@@ -60,10 +60,11 @@ class Showing:
         place = self._store.places([number]).get(number)
         if place is None:
             return f"{number}:{self._store.version_of(number)}"
-        if place <= PLACES_BY_ONE:
+        # It is told a place between these two: not all that stand before it compete with it.
+        alike = self._store.place_among_alike(number)
+        if alike <= PLACES_BY_ONE:
             return f"{self._shown.look()}"  # others decide what it waits for
-        step = 1 << place.bit_length() - PLACE_BITS
-        return f"{number}:{self._store.version_of(number)}:{place // step * step}"
+        return f"{number}:{self._store.version_of(number)}:{_step(place)}:{_step(alike)}"
 
     def trouble(self) -> str | None:
         """Say in a sentence for every page what keeps builds from being taken or kept, or None."""
@@ -120,3 +121,9 @@ class Showing:
         if build.status is not Status.RUNNING or not attempts:
             return None
         return self._fleet.phase(attempts[-1])
+
+
+def _step(place: int) -> int:
+    """Round a place down, the rougher the farther back it is."""
+    step = 1 << max(0, place.bit_length() - PLACE_BITS)
+    return place // step * step

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,6 +20,7 @@ DISK_SHORT: Final = "the server's disk is short"
 _ADVICE: Final = (
     "add what is missing to the setting labels of one, or run the build again without it"
 )
+MOST_ASKED: Final = 100  # sets of labels that are told apart in line: with more, all are rivals
 NAMED: Final = 3  # agents or builds by name; a sentence with more of them is not read
 
 # Who is soonest back is named first.
@@ -40,13 +41,13 @@ def has_labels(agent: AgentView, labels: Labels) -> bool:
     return set(labels).issubset(agent.agent.labels)
 
 
-def sentence(place: int, *reasons: str) -> str:
-    """Put a place in line and what is known beside it into one sentence."""
-    known = [in_line(place), *filter(None, reasons)]
-    return "; ".join(known) + "."
+def sentence(place: int | None, *reasons: str) -> str:
+    """Put a place in line, if it has one, and what is known beside it into one sentence."""
+    said = "; ".join(filter(None, ["" if place is None else in_line(place), *reasons]))
+    return f"{said[:1].upper()}{said[1:]}."
 
 
-def brief(place: int, *reasons: str) -> str:
+def brief(place: int | None, *reasons: str) -> str:
     """Put a place in line and what is to be said beside it into the few words of a list."""
     return sentence(place, *reasons).removesuffix(".")
 
@@ -58,6 +59,23 @@ def in_line(place: int) -> str:
     teens = place // 10 % 10 == 1
     ending = "th" if teens else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
     return f"{place}{ending} in line"
+
+
+def rivals(
+    agents: Sequence[AgentView], labels: Labels, asked: Collection[Labels]
+) -> Collection[Labels]:
+    """Say which of the labels that are `asked` for compete with a build that asks for `labels`.
+
+    They do where one of the agents that it may hope for would take either. None do where no agent
+    has its labels: it stands in no line.
+    """
+    able = [agent for agent in agents if has_labels(agent, labels)]
+    if not agents or (able and len(asked) > MOST_ASKED):
+        return {labels, *asked}
+    hopes = {frozenset(agent.agent.labels) for agent in filter(is_ready, able)} or {
+        frozenset(agent.agent.labels) for agent in able
+    }
+    return {each for each in (labels, *asked) if any(has.issuperset(each) for has in hopes)}
 
 
 def problem(agents: Sequence[AgentView], labels: Labels = ()) -> str:

@@ -43,10 +43,11 @@ async def test_a_build_that_nobody_can_take_holds_up_none(
     view = await world.server.build(stuck)
     assert (view.is_stuck, view.queue_position) == (True, 1)
     assert view.waiting_for == (
-        "Next in line; no agent has label gpu: add what is missing to the setting labels of one, "
+        "No agent has label gpu: add what is missing to the setting labels of one, "
         "or run the build again without it."
     )
-    assert view.waits_briefly == "Next in line; no agent has label gpu"
+    assert view.waits_briefly == "No agent has label gpu"
+    assert (await _said(world, numbers[1])).startswith("Next in line; agent agent-9001 is busy")
     assert b"nursery_ci_builds_unfit 1.0" in await world.server.metrics()
     assert agent.taken == [f"{numbers[0]}.1.1"]
     await agent.finish(agent.taken[0])

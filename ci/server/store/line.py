@@ -8,7 +8,7 @@ twenty pages.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -44,7 +44,9 @@ class Line:
     def __init__(self, waiting: Collection[Waits] = ()) -> None:
         self._waiting = {each.number: each for each in waiting}
         self._keys = sorted(each.key for each in waiting)
-        self._asked = Counter(each.labels for each in waiting)
+        self._alike: dict[Labels, list[Key]] = defaultdict(list)  # the keys of those that ask so
+        for each in sorted(waiting, key=lambda each: each.key):
+            self._alike[each.labels].append(each.key)
 
     def __len__(self) -> int:
         """How many wait."""
@@ -54,16 +56,17 @@ class Line:
         """Let a build wait, in the place that its age and priority give it."""
         self._waiting[build.number] = build
         insort(self._keys, build.key)
-        self._asked[build.labels] += 1
+        insort(self._alike[build.labels], build.key)
 
     def remove(self, number: int) -> None:
         """Let a build wait no more; one that did not is no mistake."""
         build = self._waiting.pop(number, None)
         if build is not None:
             del self._keys[bisect_left(self._keys, build.key)]
-            self._asked[build.labels] -= 1
-            if not self._asked[build.labels]:
-                del self._asked[build.labels]
+            alike = self._alike[build.labels]
+            del alike[bisect_left(alike, build.key)]
+            if not alike:
+                del self._alike[build.labels]
 
     def places(self, numbers: Collection[int]) -> dict[int, int]:
         """Return the place of those builds that wait; 1 is the next."""
@@ -73,13 +76,22 @@ class Line:
             if number in self._waiting
         }
 
+    def place_among(self, number: int, rivals: Collection[Labels]) -> int:
+        """Return the place of a build that waits if there were only those that ask for this."""
+        key = self._waiting[number].key
+        return 1 + sum(bisect_left(self._alike.get(labels, ()), key) for labels in rivals)
+
+    def place_among_alike(self, number: int) -> int:
+        """Return the place of a build that waits among those that ask for the same."""
+        return self.place_among(number, [self._waiting[number].labels])
+
     def first(self, count: int) -> list[Waits]:
         """Return the first ones, in their order."""
         return [self._waiting[number] for _, number in self._keys[:count]]
 
     def asked(self) -> dict[Labels, int]:
         """Return each set of labels that is asked for, and by how many."""
-        return dict(self._asked)
+        return {labels: len(alike) for labels, alike in self._alike.items()}
 
 
 def line_is_full(limit: int) -> Busy:

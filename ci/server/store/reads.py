@@ -83,6 +83,14 @@ class Reads:
         """Return the place in line of those builds that wait; 1 is the next."""
         return self._line.places(numbers)
 
+    def place_among(self, number: int, rivals: Collection[Labels]) -> int:
+        """Return the place of a build that waits if there were only those that ask for this."""
+        return self._line.place_among(number, rivals)
+
+    def place_among_alike(self, number: int) -> int:
+        """Return the place of a build that waits among those that ask for the same."""
+        return self._line.place_among_alike(number)
+
     def line(self, count: int) -> list[Waits]:
         """Return the first ones in line."""
         return self._line.first(count)

@@ -131,11 +131,38 @@ def test_labels_that_leave_no_agent_out_are_not_named() -> None:
     assert waiting.why(agents, [7], ("linux",)) == waiting.why(agents, [7])
 
 
+@pytest.mark.parametrize(
+    ("labels", "rivals"),
+    [
+        ((), {(), ("linux",)}),  # fir is paused: who waits for it takes no slot of the others
+        (("linux",), {(), ("linux",)}),
+        (("arm",), {(), ("arm",)}),
+        (("gpu",), set()),
+    ],
+)
+def test_rivals_are_those_who_would_take_the_same_slots(
+    labels: Labels, rivals: set[Labels]
+) -> None:
+    """Of agents that take work, if there is one; who finds no agent at all has none."""
+    agents = [agent("oak", labels=("linux",)), agent("fir", AgentState.PAUSED, labels=("arm",))]
+    asked: list[Labels] = [(), ("linux",), ("arm",), ("gpu",), ("arm", "linux")]
+    assert waiting.rivals(agents, labels, asked) == rivals
+    assert waiting.rivals([], labels, asked) == set(asked)
+
+
+def test_with_too_many_different_labels_in_line_all_are_rivals() -> None:
+    """Nobody compares each with each then; but who finds no agent is in no line even so."""
+    asked: list[Labels] = [(f"l{n}",) for n in range(waiting.MOST_ASKED + 1)]
+    assert waiting.rivals([agent("oak")], (), asked) == {(), *asked}
+    assert not waiting.rivals([agent("oak")], ("gpu",), asked)
+
+
 def test_a_whole_sentence() -> None:
     """Place, reason and time; what is not known is left out."""
     said = waiting.sentence(3, "both slots are busy", waiting.starts(240))
     assert said == "3rd in line; both slots are busy; starts in about 4 min."
     assert waiting.sentence(1, "oak is busy", "") == "Next in line; oak is busy."
+    assert waiting.sentence(None, "no agent has label gpu") == "No agent has label gpu."
 
 
 def test_why_nothing_can_be_hoped_for_in_a_few_words() -> None:

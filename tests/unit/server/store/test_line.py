@@ -52,6 +52,17 @@ def test_places_follow_priority_and_age(priorities: dict[int, int]) -> None:
     assert line.places(order) == {number: n for n, number in enumerate(order[1::2], 1)}
 
 
+@given(waiting=st.dictionaries(st.integers(1, 30), st.sampled_from(LABELS)))
+def test_a_place_among_some_is_that_without_the_others(waiting: dict[int, Labels]) -> None:
+    """Those that ask for other labels might as well not be there."""
+    rivals = LABELS[:2]
+    line = Line([Waits(number, 0, Kind(), labels) for number, labels in waiting.items()])
+    for number, labels in waiting.items():
+        before = [each for each in waiting if each < number]
+        assert line.place_among(number, rivals) == 1 + sum(waiting[n] in rivals for n in before)
+        assert line.place_among_alike(number) == 1 + sum(waiting[n] == labels for n in before)
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
 @given(steps=STEPS)
 def test_the_line_is_that_of_the_store(
