@@ -242,8 +242,15 @@ class Site:
 
     def server(self, repository: str | Path, **settings: object) -> Server:
         """Make a server; `settings` are flags with `_` for `-`. It is not started yet."""
-        flags = self._flags("server", {"repository": repository} | settings)
-        return self._keep(Server("ci.server", flags, self, "server"))
+        return self.one_server("server", {"repository": repository} | settings)
+
+    def one_server(self, name: str, settings: dict[str, object]) -> Server:
+        """Make one of several servers."""
+        return self._keep(Server("ci.server", self._flags(name, settings), self, name))
+
+    def program(self, module: str, name: str, **settings: object) -> Program:
+        """Make another program of ours. It is not started yet."""
+        return self._keep(Program(module, self._flags(name, settings), self, name))
 
     def agent(self, server: Program, name: str = "agent", **settings: object) -> Program:
         """Make an agent of `server`. It is not started yet."""
