@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from quart import Response, redirect, request, url_for
 from quart.typing import ResponseReturnValue
@@ -14,7 +14,7 @@ from quart.typing import ResponseReturnValue
 from ci.errors import Busy, Conflict, NotFound, Rejected, RequestError, StoreFailed
 from ci.model import Status
 from ci.server.views import BuildView
-from ci.web import as_json, log_page, logtail, logview, parts, query, takehome, timeline
+from ci.web import as_json, log_page, logtail, logview, parts, query, takehome, timeline, words
 from ci.web.core import Core, the_core
 from ci.web.failures import retry_later
 from ci.web.filters import known_part
@@ -23,8 +23,6 @@ from ci.web.rawlog import raw_log
 from ci.web.reading import Reading, read_reading
 from ci.web.textlog import text_log
 from ci.web.visitors import the_reader
-
-_WENT_WRONG: Final = (Status.FAILURE, Status.ERROR)
 
 
 async def build(number: int) -> Response:
@@ -116,7 +114,7 @@ async def _cause(core: Core, view: BuildView) -> dict[str, Any]:
 
     Where the log was compared, no line that the green build printed as well is the cause.
     """
-    if view.build.status not in _WENT_WRONG:
+    if view.build.status not in words.WENT_WRONG:
         return dict.fromkeys(("why", "headline", "first_error"))
     why = await core.compared_with(view)
     headline = await core.headline(why)
@@ -211,15 +209,18 @@ async def _log(
 ) -> dict[str, Any]:
     """Say what a log, or what was added to it, needs to be shown."""
     own = next((one for one in view.attempts if one.id == shown.tail.attempt), None)
+    clock = None
+    if reading.timed and own is not None:
+        clock = LogClock(own.started_at, await core.log_times(own.id))
+    has_times = clock is None or bool(clock.notes) or shown.tail.growing
     return {
         "view": view,
         "build": view.build,
         "log": shown,
         "attempt": own,
         "reading": reading,
-        "clock": LogClock(own.started_at, await core.log_times(own.id))
-        if reading.timed and own is not None
-        else None,
+        "clock": clock if has_times else None,
+        "has_times": has_times,
         "hits": None,
         "nothing_found": None,
     }

@@ -89,7 +89,9 @@ def nothing_found(reading: Reading) -> str | None:
     if side not in words:
         raise Rejected("none: must be after or before", field="none")
     what = "No line looks like an error" if reading.text is None else "The text is in no line"
-    return f"{what} {f'{words[side]} line {reading.line}' if reading.marked else 'of this log'}."
+    if not reading.marked:
+        return f"{what}." if reading.text is None else f"{what} of this log."
+    return f"{what} {words[side]} line {reading.line}."
 
 
 def _to_line(number: int, reading: Reading, line: int) -> ResponseReturnValue:

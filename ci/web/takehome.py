@@ -12,12 +12,16 @@ from ci.model import Build
 from ci.repository import shown_url
 
 
-def commands(build: Build) -> str:
-    """Return the lines to paste: clone, exact commit, what we set in the environment, command."""
+def commands(build: Build) -> str | None:
+    """Return the lines to paste: clone, exact commit, what we set in the environment, command.
+
+    None while nobody has told the exact commit: a branch has moved on since, or was never found.
+    """
+    commit = build.commit_hash
+    if commit is None:
+        return None
     url = shown_url(build.repository_url)
     folder = f"build-{build.number}"
-    # A branch is looked up by git itself; what was found then is what is meant.
-    commit = build.commit_hash or build.commit
     environment = {
         "CI": "true",
         "CI_BUILD_NUMBER": str(build.number),
@@ -29,12 +33,11 @@ def commands(build: Build) -> str:
     steps = [
         shlex.join(["git", "clone", "--", url, folder]),
         shlex.join(["cd", folder]),
+        # No branch may have it any more. If the clone does, the server is not even asked.
+        shlex.join(["git", "fetch", "origin", commit]),
         shlex.join(["git", "checkout", "--detach", commit]),
         "git submodule update --init --recursive",
         f"{' '.join(words)} {shlex.join(['sh', '-c', build.command])}",
     ]
-    if build.commit_hash is not None:
-        # No branch may have it any more. If the clone does, the server is not even asked.
-        steps.insert(2, shlex.join(["git", "fetch", "origin", build.commit_hash]))
     # One chain: without the clone, the rest would be done to the repository that one stands in.
     return " &&\n".join(steps)

@@ -45,6 +45,7 @@ def spans(view: BuildView, now: datetime) -> list[Span]:
 
 def _spans(view: BuildView, now: datetime) -> Iterator[Span]:
     since = view.build.created_at
+    several = len(view.attempts) > 1  # else the page says already who had it and how it ended
     for attempt in view.attempts:
         if _between(since, attempt.started_at) >= NO_WAIT_S:
             yield _waited(since, attempt.started_at)
@@ -52,12 +53,15 @@ def _spans(view: BuildView, now: datetime) -> Iterator[Span]:
         seconds = attempt.duration_s
         if attempt.finished_at is None or seconds is None:
             seconds = _between(attempt.started_at, end)
-        word = "so far" if attempt.finished_at is None else attempt.status
-        checkout_s, command = min(attempt.checkout_s or 0, seconds), ""
+        so_far = " so far" if attempt.finished_at is None else ""
+        checkout_s = min(attempt.checkout_s or 0, seconds)
         if checkout_s >= NO_WAIT_S:
             yield Span(Status.RUNNING, f"checkout {duration(checkout_s)}", checkout_s)
-            seconds, command = seconds - checkout_s, "command "
-        words = f"{command}{duration(seconds)} on {attempt.agent}: {word}"
+            seconds -= checkout_s
+        words = f"ran {duration(seconds)}{so_far}"
+        if several:
+            words += f" on {attempt.agent}"
+            words += "" if so_far else f": {attempt.status}"
         yield Span(attempt.status, words, seconds)
         since = end
     if view.build.status is Status.WAITING:

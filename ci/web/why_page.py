@@ -11,10 +11,12 @@ from quart import Response
 
 from ci.folds import read_fold
 from ci.news import NewLine, News
+from ci.server.views import LogHit, WhyRed
 from ci.web import parts
 from ci.web.core import the_core
 from ci.web.style import PLAIN
 from ci.web.text import line_html
+from ci.web.words import WENT_WRONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,22 @@ async def why_red(number: int) -> Response:
     why = await the_core().why_red_so_far(number, is_shown=is_part)
     context: dict[str, Any] = {
         "why": why,
+        "first_error": await _first_error(why) if why.problem else None,
         "shown": None if why.found is None else arrange(why.found.news),
         "line_of": line_of,
     }
     if is_part:
         return await parts.send_part("_why.html", **context)
     return await parts.send_page("why.html", **context)
+
+
+async def _first_error(why: WhyRed) -> LogHit | None:
+    """Find what says most where there is nothing to compare with."""
+    view = why.view
+    if view.build.status not in WENT_WRONG or not view.attempts:
+        return None
+    found = await the_core().first_error(view.attempts[-1].id)
+    return found.hits[0] if found.hits else None
 
 
 def arrange(news: News) -> Shown:

@@ -27,6 +27,8 @@ _CONDITIONS: Final = ("online", TAKES_NO_WORK, "paused", "draining", "lost")
 
 _NUMBER: Final = re.compile(r"#([1-9][0-9]{0,17})")  # of a build, in a sentence of ours
 
+WENT_WRONG: Final = (Status.FAILURE, Status.ERROR)  # red, as people say
+
 _REASONS: Final = {
     Reason.CANCELED: "It was canceled.",
     Reason.TIMEOUT: "It took longer than allowed and was ended.",
@@ -184,7 +186,8 @@ def why(ended: Build | Attempt) -> str:
         return ""
     if ended.reason is not Reason.EXITED:
         return _REASONS[ended.reason]
-    if name := _signal(ended):
+    # Where there is a message, it says of the exit code what is known.
+    if (not ended.message or ended.exit_code is None) and (name := _signal(ended)):
         return f"The command was ended by {name}."
     if ended.status is Status.SUCCESS:
         return ""
@@ -195,8 +198,9 @@ def why(ended: Build | Attempt) -> str:
 
 def verdict(build: Build) -> str:
     """Say why it ended, in the words of its agent where they say the same more exactly."""
-    by_limit = build.reason in (Reason.TIMEOUT, Reason.SILENCE)
-    return build.message if by_limit and "was ended" in build.message else why(build)
+    by_limit = build.reason in (Reason.TIMEOUT, Reason.SILENCE) and "was ended" in build.message
+    by_somebody = build.reason is Reason.CANCELED and build.message
+    return build.message if by_limit or by_somebody else why(build)
 
 
 def lacks_end(attempt: Attempt) -> bool:
@@ -208,7 +212,7 @@ def brief(build: Build) -> str:
     """What a list says of a build that did not succeed: a few words, or nothing."""
     if build.status is Status.FAILURE and build.exit_code is not None:
         return f"exit code {build.exit_code}"
-    return why(build) if build.status in (Status.FAILURE, Status.ERROR) else ""
+    return why(build) if build.status in WENT_WRONG else ""
 
 
 def _whole(seconds: int) -> str:

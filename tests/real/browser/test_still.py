@@ -64,3 +64,18 @@ def test_a_builds_life_moves_nothing(
         expect(tab.locator("progress, button.danger")).to_have_count(0)
         shifts = tab.evaluate("shifts")
         assert [shift for shift in shifts if shift[0] > HARDLY_SEEN] == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_why_builds_wait_has_its_place_above_the_list(
+    server: Server, page: Page, width: int
+) -> None:
+    """Reasons come and go; what is below them stays where it is."""
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(server.url)
+    bar = page.locator("#builds .bar")
+    before = bar.bounding_box()
+    for label in ("gpu", "fpga", "a-label-of-which-the-name-is-rather-long"):
+        server.submit("true", labels=[label])
+    expect(page.locator(".fleet .why")).to_have_count(3)
+    assert bar.bounding_box() == before

@@ -45,7 +45,7 @@ async def test_its_time_is_drawn(client: httpx.AsyncClient, core: FakeCore) -> N
     core.start(1, "oak")
     html = check(await client.get("/build/1", headers=HTMX))
     assert re.search(r'<rect class="running" x="\d+" width="\d+"', html)
-    assert "on oak: so far" in html
+    assert "ran 0.0 s so far" in html
     assert ' style="' not in html
 
 

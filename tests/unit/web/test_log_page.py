@@ -144,7 +144,7 @@ async def test_jumps_stay_with_an_older_attempt(client: httpx.AsyncClient, core:
     assert url == "/build/1?attempt=1.1.1&line=2#L2"
     html = check(await client.get("/build/1"))
     html = check(await client.get(await follow(client, link(html, "first error"))))
-    assert "No line looks like an error of this log." in html
+    assert "No line looks like an error." in html
 
 
 async def test_a_failed_build_tells_its_first_error(
@@ -194,7 +194,7 @@ async def test_what_never_ran_has_nothing_to_be_found(client: httpx.AsyncClient)
     """And says so."""
     await ask(client)
     url = await follow(client, "/build/1/find?after=0")
-    assert "No line looks like an error of this log." in check(await client.get(url))
+    assert "No line looks like an error." in check(await client.get(url))
     check(await client.get("/build/1?q=x"))
     assert (await client.get("/build/9/find?after=0")).status_code == 404
 

@@ -7,6 +7,7 @@ import re
 import httpx
 import pytest
 
+from ci.model import Status
 from ci.web.logclock import since_start
 from tests.fakes.core import FakeCore
 from tests.unit.web.checks import ask, check, poll
@@ -49,3 +50,16 @@ async def test_each_line_has_the_time_of_its_piece(
     answer = await client.get(poll(html, "log"), headers=HTMX)
     assert times(answer.text) == ["+1:01.0"]
     assert ">no times</a>" in html
+
+
+async def test_a_log_that_came_in_one_piece_says_so(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Instead of a column without a word."""
+    await ask(client)
+    core.print(core.start(1), b"one\n")
+    core.end(1, Status.SUCCESS)
+    html = check(await client.get("/build/1?times=1"))
+    assert "nobody knows when its lines were printed" in html
+    assert "<small" not in html
+    assert "nobody knows" not in check(await client.get("/build/1"))

@@ -97,7 +97,7 @@ async def test_run_again_is_of_that_commit_or_of_its_branch_now(
     core.describe(1, commit_hash="b6fd8dd3" * 5)
     html = check(await client.get("/build/1"))
     assert "<button>Run again on b6fd8dd3</button>" in html
-    assert f"<button>on {(await core.build(1)).build.commit} now</button>" in html
+    assert f"<button>Run again on {(await core.build(1)).build.commit}</button>" in html
     [exact] = re.findall(r'action="(/build/1/rerun\?[^"]*)"', html)
     await client.post(exact)
     assert (await core.build(2)).build.commit == "b6fd8dd3" * 5

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.model import Build, Status
-from ci.web.takehome import commands
+from ci.web import takehome
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HASH = "bb0cc63eee1af7e4ff83ee77c627027c727fd52c"
@@ -26,6 +26,13 @@ def build(
     """A build that has ended."""
     ended = Build(7, "demo", url, commit, command, 0, Status.SUCCESS, NOON, branch="main")
     return replace(ended, commit_hash=commit_hash)
+
+
+def commands(build: Build) -> str:
+    """Return what there is to paste."""
+    found = takehome.commands(build)
+    assert found is not None
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,11 @@ def test_the_whole_of_it() -> None:
         f"CI=true CI_BUILD_NUMBER=7 CI_COMMIT={HASH} CI_BRANCH=main CI_REPOSITORY=/srv/demo "
         "sh -c 'make test'"
     )
+
+
+def test_what_nobody_has_found_is_not_taken_home() -> None:
+    """Canceled while it waited, or git did not find it: such lines would fail."""
+    assert takehome.commands(replace(build(), commit_hash=None)) is None
 
 
 @pytest.mark.parametrize(

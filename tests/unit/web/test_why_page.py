@@ -250,6 +250,17 @@ async def test_a_build_that_can_not_be_compared_has_no_link(
     assert "<title>Why #2 is red · " in html
 
 
+async def test_where_nothing_can_be_compared_the_first_error_is_shown(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """The list leads there from every red build: it is no dead end."""
+    await build(client, core, RED, Status.FAILURE)
+    core.whys[1] = WhyRed(await core.build(1), problem="No earlier build was green.")
+    html = check(await client.get("/build/1/why"))
+    assert 'First error at line 8: <a href="/build/1?line=8#L8">' in html
+    assert '<a href="/build/1#logbar">Read its log</a>' in html
+
+
 async def test_a_log_without_news_says_so(client: httpx.AsyncClient, core: FakeCore) -> None:
     """And what did not come: a build that was ended by a limit hung there."""
     await build(client, core, GREEN, Status.SUCCESS)

@@ -106,6 +106,11 @@ def test_one_thing_is_said_once() -> None:
     assert words.verdict(replace(silence, message=exact)) == exact
     assert words.verdict(replace(silence, message="oh")) == words.why(silence)
     assert words.verdict(replace(BUILD, exit_code=2)) == "The command failed with exit code 2."
+    explained = replace(BUILD, exit_code=137, message="Exit code 137 is the shell's word for …")
+    assert words.verdict(explained) == "The command failed with exit code 137."
+    canceled = replace(BUILD, status=Status.CANCELED, reason=Reason.CANCELED)
+    assert words.verdict(canceled) == "It was canceled."
+    assert words.verdict(replace(canceled, message="Ada canceled it.")) == "Ada canceled it."
 
 
 def test_a_running_build_ticks() -> None:
