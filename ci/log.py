@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import structlog
 
+from ci.escapes import plain_text
+
 _PLAIN: Final = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.,:/+@%~[]()"
 )
@@ -46,15 +48,17 @@ def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> st
     time, level, words = (event.pop(key, "") for key in ("timestamp", "level", "event"))
     traceback = event.pop("exception", None)
     values = [f"{key}={_shown(value)}" for key, value in event.items()]
-    line = " ".join([str(time), f"{level:<7}", str(words), *values])
-    return f"{line}\n{traceback}" if traceback else line
+    said = str(words)  # a library's may hold anything
+    line = " ".join([str(time), f"{level:<7}", said if said.isprintable() else repr(said), *values])
+    return f"{line}\n{plain_text(traceback)}" if traceback else line
 
 
 def render_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
     """Make one JSON object: `time`, `level`, `event`, then the keys; a traceback is one of them."""
     first = {"time": event.pop("timestamp", ""), "level": event.pop("level", "")}
     words = event.pop("event", "")
-    return json.dumps(first | {"event": words} | dict(event), default=_plain)
+    line = json.dumps(first | {"event": words} | dict(event), default=_plain)
+    return line.replace("\x7f", r"\u007f")  # the one control character that JSON takes as it is
 
 
 def _stamp(

@@ -189,7 +189,7 @@ def last_words(answer: Answer) -> str:
 
     A repository's server may have said some of it: nothing speaks to the reader's terminal.
     """
-    lines = [_printable(line).strip() for line in answer.stderr.splitlines()]
+    lines = [escapes.plain_text(line).strip() for line in answer.stderr.splitlines()]
     said = [line for line in lines if line and not line.startswith(_NOISE)]
     if not said and answer.code < 0:
         named = {number.value: number.name for number in signal.Signals}
@@ -199,8 +199,3 @@ def last_words(answer: Answer) -> str:
     if any(_REDIRECT.search(line) for line in why):
         rest = [_REDIRECTED, *rest]
     return shown_url("\n".join(why + rest)[:_SHOWN_CHARS] or f"exit code {answer.code}")
-
-
-def _printable(line: str) -> str:
-    plain = escapes.strip(line.encode()).decode("utf-8", "replace")
-    return "".join(letter if letter.isprintable() else " " for letter in plain)

@@ -49,7 +49,7 @@ class _Text(ResponseBody):
         self._core = core
         self._number = view.build.number
         self._colour = colour
-        self._stripper = Stripper()
+        self._stripper = Stripper(colours=colour)
         self._log = LogView(None, 0, growing=True)
         self._at = 0  # bytes of the log that were sent
         self._in_line = False  # whether what was sent of the log ends within a line
@@ -112,7 +112,7 @@ class _Text(ResponseBody):
             return False
         data = await self._core.read_log(self._log.attempt, self._at, PIECE_BYTES)
         self._at += len(data)
-        if shown := data if self._colour else self._stripper.strip(data):
+        if shown := self._stripper.strip(data):
             self._pieces.append(shown)
             self._in_line = not shown.endswith(b"\n")
         return bool(data)

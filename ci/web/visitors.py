@@ -5,10 +5,12 @@ A proxy that is trusted says for whom it asks; nobody else is believed to.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final, cast
 
+import structlog
 from hypercorn.typing import (
     ASGIFramework,
     ASGIReceiveCallable,
@@ -30,7 +32,11 @@ OPENID: Final = "ci_openid"  # while somebody is at the provider
 # no neighbouring name can put one of its own in its place.
 HOST_PREFIX: Final = "__Host-"
 VISITOR: Final = "ci.visitor"  # where a request has it
+FORWARDED: Final = b"x-forwarded-for"
+_HOP: Final = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([\d.]+)(?::\d+)?|([0-9A-Fa-f:.]+)")
 _MAX_COOKIE_CHARS: Final = 8192  # of all that a browser sends to this name
+
+log = structlog.get_logger()
 
 Network = IPv4Network | IPv6Network
 
@@ -76,6 +82,7 @@ class Visitors:
         self._app = app
         self._core = core
         self._proxies = [ip_network(text) for text in proxies]
+        self._told = False
 
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -83,11 +90,26 @@ class Visitors:
         """Let the app answer."""
         if scope["type"] == "http":
             visitor = Visitor(self._find, scope, proxies=self._proxies)
+            self._look_for_a_proxy(scope)
             cast(dict[str, Any], scope)[VISITOR] = visitor
             host, port = scope["client"] or ("", 0)
             if visitor.address != host:  # all behind this see the caller, and not the proxy
                 scope["client"] = visitor.address, port
         await self._app(scope, receive, send)
+
+    def _look_for_a_proxy(self, scope: HTTPScope) -> None:
+        """Tell once of a proxy that nobody has named: all who come by it look like one visitor."""
+        peer = (scope["client"] or ("",))[0]
+        if self._told or _is_in(peer, self._proxies) or not _headers(scope, (FORWARDED,)):
+            return
+        self._told = True
+        log.warning(
+            "proxy not named",
+            address=peer,
+            meaning="it says for whom it asks, and is not believed: wrong passwords of all who "
+            "come by it are counted together, and the audit log has its address for theirs",
+            do="if it is a proxy of yours, name it in trustedProxies",
+        )
 
     def _find(self, session: str, bearer: str, address: str) -> Reader:
         return self._core.people.readers.reader(session=session, bearer=bearer, address=address)
@@ -129,16 +151,25 @@ def _origin(scope: HTTPScope, proxies: Sequence[Network]) -> tuple[str, bool]:
     is_https = scope["scheme"] == "https"
     if not _is_in(address, proxies):
         return address, is_https
-    said = _headers(scope, (b"x-forwarded-for", b"x-forwarded-proto"))
+    said = _headers(scope, (FORWARDED, b"x-forwarded-proto"))
     is_https = said.get(b"x-forwarded-proto", "").rpartition(",")[2].strip().lower() == "https"
     # From the right: what stands before the first one that is no proxy, anybody can have written.
-    for hop in reversed(said.get(b"x-forwarded-for", "").split(",")):
-        if not hop.strip():
-            break
-        address = hop.strip()
+    for hop in reversed(said.get(FORWARDED, "").split(",")):
+        if (found := _address_in(hop.strip())) is None:
+            break  # a word in its place would be as many addresses as somebody wants to have
+        address = found
         if not _is_in(address, proxies):
             break
     return address, is_https
+
+
+def _address_in(hop: str) -> str | None:
+    """Read an address, beside which some proxies write a port."""
+    match = _HOP.fullmatch(hop)
+    try:
+        return str(ip_address(match[1] or match[2] or match[3])) if match else None
+    except ValueError:
+        return None
 
 
 def _is_in(address: str, networks: Sequence[Network]) -> bool:

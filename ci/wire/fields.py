@@ -11,6 +11,7 @@ import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     AliasPath,
     BaseModel,
@@ -26,6 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticUseDefault
 
 from ci.errors import Rejected, TooLarge
+from ci.escapes import plain_text
 
 PROTOCOL = 1  # raised when an older peer would misunderstand us
 
@@ -97,7 +99,17 @@ Protocol = Annotated[int, BeforeValidator(_number_or_none)]
 _MAX_SHOWN_CHARS = 60  # of a key in an error; longer than any name of ours
 _UNION_MEMBERS = ("bool", "int", "str")  # pydantic's own words within the place of an error
 
+
+def _one_line(value: str) -> str:
+    return " ".join(plain_text(value).splitlines())
+
+
 Line = Annotated[str, BeforeValidator(_no_nul), Field(max_length=1000)]
+# For people. Who commits, or a repository's server, may have made it speak to terminals.
+ShownLine = Annotated[Line, AfterValidator(_one_line)]
+ShownText = Annotated[str, Field(max_length=10_000), AfterValidator(plain_text)]
+# Of a commit, or nothing. It stands in lines that people paste, where other words may be options.
+Hash = Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{4,64})?$")]
 Id = Annotated[str, BeforeValidator(_text), BeforeValidator(_no_nul), Field(max_length=200)]
 # What a server says of an attempt beside its id, and an agent repeats: see `Attempt.lease_mark`.
 LeaseMark = Annotated[str, Field(max_length=100)]

@@ -15,12 +15,14 @@ from ci.errors import Rejected
 from ci.model import MAX_LABEL_CHARS, MAX_LABELS
 from ci.wire.fields import (
     PROTOCOL,
+    Hash,
     Id,
     LeaseMark,
     Line,
     Message,
     Port,
     Protocol,
+    ShownLine,
     Size,
     read_forgiving,
     spelled,
@@ -97,12 +99,12 @@ class AttemptState(Message):
 
     id: Id
     lease_mark: LeaseMark = ""
-    state: Line = ""
+    state: ShownLine = ""
     log_size: Size = 0
-    commit_hash: Line = ""
-    subject: Line = ""
-    author: Line = ""
-    branch: Line = ""
+    commit_hash: Hash = ""
+    subject: ShownLine = ""
+    author: ShownLine = ""
+    branch: ShownLine = ""
 
 
 class Registration(Message):
@@ -120,7 +122,7 @@ class Registration(Message):
     draining: bool = False
     certificate: Certificate = ""  # its own: the server calls it by TLS then
     wants_credential: bool = False  # one of its own, in the place of the token
-    problem: Line = ""  # why it takes no build now, for people
+    problem: ShownLine = ""  # why it takes no build now, for people
     attempts: tuple[AttemptState, ...] = ()
 
     @property

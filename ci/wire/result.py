@@ -14,12 +14,14 @@ from ci.wire.fields import (
     OURS_ALONE,
     PROTOCOL,
     Duration,
+    Hash,
     Id,
     Int32,
     LeaseMark,
-    Line,
     Message,
     Protocol,
+    ShownLine,
+    ShownText,
     Size,
     read_forgiving,
     spelled,
@@ -89,15 +91,15 @@ class Result(Message):
     )
     signal: Annotated[Int32 | None, OURS_ALONE] = None
     reason: Annotated[Reason | None, OURS_ALONE] = None
-    message: Annotated[str, Field(max_length=10_000), OURS_ALONE] = ""
+    message: Annotated[ShownText, OURS_ALONE] = ""
     duration_s: Annotated[Duration | None, OURS_ALONE] = None
     checkout_s: Annotated[Duration | None, OURS_ALONE] = None
     log_size: Annotated[Size | None, OURS_ALONE] = None
     log_sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$"), OURS_ALONE] = None
-    commit_hash: Annotated[Line, OURS_ALONE] = ""
-    subject: Annotated[Line, OURS_ALONE] = ""
-    author: Annotated[Line, OURS_ALONE] = ""
-    branch: Annotated[Line, OURS_ALONE] = ""
+    commit_hash: Annotated[Hash, OURS_ALONE] = ""
+    subject: Annotated[ShownLine, OURS_ALONE] = ""
+    author: Annotated[ShownLine, OURS_ALONE] = ""
+    branch: Annotated[ShownLine, OURS_ALONE] = ""
     secrets: Annotated[str, Field(max_length=MAX_SECRETS_NOTE), OURS_ALONE] = ""
     lease_mark: Annotated[LeaseMark, OURS_ALONE] = ""
 

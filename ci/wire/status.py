@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ci.errors import Rejected
-from ci.wire.fields import Id, LeaseMark, Line, Message, Size, read, spelled
+from ci.wire.fields import Id, LeaseMark, Line, Message, ShownLine, Size, read, spelled
 from ci.wire.registration import AttemptState
 
 MAX_RULES = 100  # they come with each sign of life
@@ -31,12 +31,12 @@ class AgentStatus(Message):
     disk_free: Size | None = None
     draining: bool = False
     delivery_retries: Size | None = None  # since its start
-    problem: Line = ""  # why it takes no build now, for people
+    problem: ShownLine = ""  # why it takes no build now, for people
     commands: Rules | None = None  # which may run there; None when it does not say
     repositories: Rules | None = None  # from where builds may come; None: from anywhere
-    sandbox: Line = ""  # what holds its builds in, for people; empty when it does not say
+    sandbox: ShownLine = ""  # what holds its builds in, for people; empty when it does not say
     takes_secrets: bool = False  # for builds; it masks them in all that it tells of these
-    no_secrets: Line = ""  # why it takes none, for people
+    no_secrets: ShownLine = ""  # why it takes none, for people
 
 
 def read_status(body: bytes) -> AgentStatus:

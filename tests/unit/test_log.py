@@ -12,6 +12,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ci import log as log_lines
 
@@ -86,6 +88,16 @@ def test_a_library_speaks_like_us(form: str, capsys: pytest.CaptureFixture[str])
         )
     else:
         assert line.endswith(" warning too many files logger=hypercorn")
+
+
+@given(st.text(), st.text(), st.lists(st.text(), max_size=2))
+def test_no_value_begins_a_line_or_speaks_to_a_terminal(
+    value: str, event: str, many: list[str]
+) -> None:
+    """Names, branches, URLs and what git says come from anybody; so may a library's words."""
+    for render in (log_lines.render, log_lines.render_json):
+        line = render(None, "", {"event": event, "level": "info", "agent": value, "many": many})
+        assert line.isprintable()
 
 
 def test_a_line_that_can_not_be_written_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,8 @@ def _who(path: Path) -> tuple[str, ...]:
     folder = path.relative_to(TOP / "ci").parts[0]
     if folder == "storage_api":
         return ()
+    if folder == "web":
+        return ("server",)
     return (folder,) if folder in BOTH else BOTH
 
 

@@ -17,7 +17,7 @@ from ci.errors import CheckoutFailed
 from tests.real.agent.test_checkout import COOKIE, Place
 from tests.real.repository import GitHandler, Repository, open_git_server
 
-PASSWORD: Final = "pass/w@rd:ü %41"  # in the URL all that is odd in it is written with %
+PASSWORD: Final = 'pa/ss@w:ü %41 $(touch x)`touch x`%s\\n"'  # in the URL written with %
 USER: Final = "ada@example.org"
 ESCAPES: Final = "\x1b]0;title\x07\x1b[2J\x1b[31mno\x9b1m entry\r\x08!"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from werkzeug.routing import Rule
 
 from ci.people import Role
@@ -208,7 +209,12 @@ async def test_a_form_without_its_token_is_refused(guarded: FakeCore, token: str
         (("10.0.0.0/8",), "10.0.0.1", "1.1.1.1, 6.6.6.6, 10.0.0.2", "6.6.6.6"),
         (("10.0.0.1",), "10.0.0.9", "6.6.6.6", "10.0.0.9"),
         (("10.0.0.1",), "10.0.0.1", "", "10.0.0.1"),
-        (("10.0.0.1",), "10.0.0.1", "nonsense", "nonsense"),
+        (("10.0.0.1",), "10.0.0.1", "nonsense", "10.0.0.1"),
+        (("10.0.0.0/8",), "10.0.0.1", "6.6.6.6, x, 10.0.0.2", "10.0.0.2"),
+        (("10.0.0.1",), "10.0.0.1", "6.6.6.6:1234", "6.6.6.6"),
+        (("10.0.0.1",), "10.0.0.1", "[2001:DB8::1]:1234", "2001:db8::1"),
+        (("10.0.0.1",), "10.0.0.1", "6.6.6.6 evil", "10.0.0.1"),
+        (("10.0.0.1",), "10.0.0.1", "9.9.9.999", "10.0.0.1"),
         (("::1",), "::1", "2001:db8::1", "2001:db8::1"),
     ],
 )
@@ -228,6 +234,25 @@ async def test_only_a_trusted_proxy_says_for_whom_it_asks(
         assert answer.status_code == 201
     assert core.askers[-1] is not None
     assert core.askers[-1].address == address
+
+
+async def test_a_proxy_that_is_not_named_is_told_of_once() -> None:
+    """Else all its visitors share the count of wrong passwords, and nobody knows why."""
+    core = FakeCore()
+    core.config = core.config.model_copy(update={"trusted_proxies": ("10.0.0.1",)})
+    app: Any = create_app(core, 1 << 20)
+    with structlog.testing.capture_logs() as lines:
+        for peer, said in (
+            ("10.0.0.1", {"X-Forwarded-For": "6.6.6.6"}),
+            ("10.0.0.2", {}),
+            ("10.0.0.2", {"X-Forwarded-For": "6.6.6.6"}),
+            ("10.0.0.3", {"X-Forwarded-For": "6.6.6.6"}),
+        ):
+            transport = AppTransport(app, client=(peer, 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://ci.test") as client:
+                await client.get("/healthz", headers=said)
+    [line] = [one for one in lines if one["event"] == "proxy not named"]
+    assert (line["address"], "trustedProxies" in line["do"]) == ("10.0.0.2", True)
 
 
 @pytest.fixture
