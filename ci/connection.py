@@ -166,6 +166,8 @@ class Connection:
             if data:
                 await self._hear(data)
             elif not await self._wait_answered():
+                if self._protocol.stream is None:  # all that it asked is answered
+                    await self._say_no_more()
                 break
         await self._protocol.handle(Closed())
 

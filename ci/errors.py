@@ -8,6 +8,7 @@ CIError
 │  │  └─ TooLarge       413  more than the limit allows
 │  │     └─ LogFull     413  the log is as long as a log may be
 │  ├─ Unauthorized      401  the token is missing or wrong
+│  │  └─ AgentRevoked   401  it is right, or was, but nothing is taken under that name
 │  ├─ Forbidden         403  not from there, or not by that person
 │  ├─ TooManyTries      429  too many wrong passwords lately
 │  ├─ Conflict          409  right in itself, but not now
@@ -84,6 +85,17 @@ class Unauthorized(RequestError):
     """The bearer token is missing or wrong."""
 
     http_status = 401
+
+
+class AgentRevoked(Unauthorized):
+    """Somebody comes under the name of an agent that was revoked, whatever he shows."""
+
+    def __init__(self, agent: str) -> None:
+        super().__init__(
+            f"agent {agent!r} was revoked; an administrator can let it enrol again on its page",
+            field="Authorization",
+        )
+        self.agent = agent
 
 
 class Forbidden(RequestError):

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import structlog
@@ -27,6 +28,10 @@ class Settings(Protocol):
     @property
     def log_format(self) -> str:
         """`text` or `json`."""
+
+    @property
+    def exposed_file(self) -> Path | None:
+        """A file with secrets that other users can read."""
 
     def shown(self) -> dict[str, object]:
         """Every setting that may be shown."""
@@ -50,6 +55,9 @@ def run_program(name: str, load: Callable[[], S], run: Callable[[S], None]) -> i
         version, python = program_version(), platform.python_version()
         log.info("starting", program=name, version=version, python=python, pid=os.getpid())
         log.info("settings", **config.shown())
+        if (file := config.exposed_file) is not None:
+            meaning = "other users of this machine can read the secrets in it"
+            log.warning("settings exposed", file=str(file), meaning=meaning, do=f"chmod 600 {file}")
         run(config)
     except* (ConfigError, StoreError) as group:
         # Nobody has to look for it among other lines; only a machine wants it like them.

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Final, NoReturn, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 from pydantic.alias_generators import to_camel
 
 from ci.errors import ConfigError
 from ci.repository import shown_url
 
 _ALIKE: Final = 0.6  # of 1: how alike a key must be to be meant by a word that is none
+_PASSWORD_IN_URL: Final = re.compile(r'https?://[^/\s"]*:[^/\s"]*@')
 SECRET_KEYS = frozenset(
     {"agentToken", "apiToken", "oidcClientSecret"}
 )  # never shown, not even when wrong
@@ -38,6 +40,7 @@ class Config(BaseModel):
     variable_prefix: ClassVar[str]
     program: ClassVar[str]
     more_help: ClassVar[str] = ""
+    _exposed: Path | None = PrivateAttr(None)
 
     @classmethod
     def load(
@@ -54,11 +57,20 @@ class Config(BaseModel):
         file = flags.pop("config", None)
         path = folder / (file if file is not None else cls.file_name)
         sources: dict[str, tuple[object, str]] = {}
+        content: dict[str, object] = {}
         if file is not None or path.exists():
-            sources |= {key: (value, str(path)) for key, value in _read_file(path).items()}
+            content = _read_file(path)
+            sources |= {key: (value, str(path)) for key, value in content.items()}
         sources |= _read_environment(cls, environment)
         sources |= {key: (value, _flag(key)) for key, value in flags.items()}
-        return cls.check({key: value for key, (value, _) in sources.items()}, sources)
+        config = cls.check({key: value for key, (value, _) in sources.items()}, sources)
+        config._exposed = path if _has_secret(content) and _others_can_read(path) else None  # noqa: SLF001 - our own
+        return config
+
+    @property
+    def exposed_file(self) -> Path | None:
+        """The file it was read from, if that has secrets in it and other users can read it."""
+        return self._exposed
 
     @classmethod
     def check(
@@ -77,6 +89,19 @@ class Config(BaseModel):
             key: "(set)" if key in SECRET_KEYS and value is not None else _without_password(value)
             for key, value in values.items()
         }
+
+
+def _has_secret(content: Mapping[str, object]) -> bool:
+    return any(content.get(key) for key in SECRET_KEYS) or bool(
+        _PASSWORD_IN_URL.search(json.dumps(content))
+    )
+
+
+def _others_can_read(path: Path) -> bool:
+    """Whether users can who need not; the group need, where somebody else owns it for us."""
+    found = path.stat()
+    others = 0o077 if found.st_uid == os.geteuid() else 0o007
+    return bool(found.st_mode & others)
 
 
 def _without_password(value: object) -> object:

@@ -13,6 +13,7 @@ Everything ends with the agent except the commands that run: those outlive its c
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -62,6 +63,7 @@ async def run_agent(config: AgentConfig) -> None:
         host, port = listener.getsockname()[:2]
         config = config.model_copy(update={"port": port})
         sandbox = await open_sandbox(config)
+        warn_root(os.geteuid(), is_held=sandbox is not None)
         runner = ShellRunner(config.kill_grace_seconds, sandbox)
         rules = RepositoryPolicy(config.repositories)
         checkout = GitCheckout(config.data_dir.absolute() / "mirrors", rules=rules)
@@ -111,6 +113,19 @@ async def _obey(signals: AsyncIterator[int], agent: Agent, nursery: trio.Nursery
             agent.attempts.stop_all()
         else:
             nursery.cancel_scope.cancel()
+
+
+def warn_root(user: int, *, is_held: bool) -> None:
+    """Say what it means that this agent is root, if it is: `is_held` is whether builds are held."""
+    if user != 0:
+        return
+    what = (
+        "the sandbox is weaker: files of root that are let in can be written, maxProcesses does "
+        "not hold, and services of this machine may take a build for root"
+        if is_held
+        else "each build is root of this machine"
+    )
+    log.warning("agent is root", meaning=what, do="start it as a user of its own")
 
 
 def check_safe(config: AgentConfig) -> None:

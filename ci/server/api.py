@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from quart import Blueprint, Response, g, jsonify, request
 
-from ci.errors import LogFull, LogGap, Rejected, RequestError, TooLarge
+from ci.errors import AgentRevoked, LogFull, LogGap, Rejected, RequestError, TooLarge
 from ci.serve import read_body
 from ci.server.core import Server
 from ci.server.enrolments import Caller
@@ -64,6 +64,8 @@ def create_blueprint(server: Server) -> Blueprint:
 
     @blueprint.errorhandler(RequestError)
     async def say_no(error: RequestError) -> tuple[Response, int]:
+        if isinstance(error, AgentRevoked):
+            await server.turned_away.note(error.agent, request.remote_addr or "")
         # No Retry-After, on purpose: agents back off by themselves, each at its own pace.
         answer: dict[str, object] = {"error": {"field": error.field, "message": error.message}}
         if isinstance(error, LogGap | LogFull):

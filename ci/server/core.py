@@ -40,6 +40,7 @@ from ci.server.people.people import People
 from ci.server.room import Room
 from ci.server.showing import Showing
 from ci.server.store.store import Store
+from ci.server.turnedaway import TurnedAway
 from ci.server.unhurried import Unhurried
 from ci.server.usage import Usage
 from ci.server.views import (
@@ -116,6 +117,7 @@ class Server:
             now=now,
         )
         self.enrolments = enrolments
+        self.turned_away = TurnedAway(store.book)
         self._lookout = Lookout(
             store,
             fleet,

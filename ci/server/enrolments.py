@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ci.errors import Forbidden, Unauthorized
+from ci.errors import AgentRevoked, Forbidden, Unauthorized
 from ci.model import Standing
 from ci.server.people.keys import Keys
 from ci.server.store.enrolling import Claim, Enrolment
@@ -77,7 +77,7 @@ class Enrolments:
         ):
             raise Unauthorized("this agent's credential counts no more", field="Authorization")
         if known.standing is Standing.REVOKED:
-            raise revoked(name)
+            raise AgentRevoked(name)
         return Caller(name, known.generation)
 
     def secret(self, name: str) -> str | None:
@@ -134,14 +134,6 @@ class Enrolments:
     def _print(self, enrolment: Enrolment) -> str:
         secret = self.credential(enrolment.name, enrolment.generation)
         return hashlib.sha256(secret.encode()).hexdigest()[:PRINT_CHARS]
-
-
-def revoked(name: str) -> Unauthorized:
-    """Say that an agent's credential was revoked."""
-    return Unauthorized(
-        f"agent {name!r} was revoked; an administrator can let it enrol again on its page",
-        field="Authorization",
-    )
 
 
 def _name_in(secret: str) -> str:

@@ -1,4 +1,7 @@
-"""A client that closes its half of the connection after its request, as `nc -N` does."""
+"""A client that closes its half of the connection after its request, as `nc -N` does.
+
+By TLS as well, where the last word is one of TLS.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import pytest
@@ -19,6 +23,7 @@ from ci.listen import open_listener
 from ci.serve import finish_body, serve_app
 from tests.real.harness import START_S, Server, Site
 from tests.real.repository import Repository
+from tests.real.secure import HalfClosed, Secure, make_secure
 
 LIMIT_S: Final = 60.0  # on a machine that has much to do
 MB: Final = 1 << 20
@@ -58,6 +63,16 @@ class Place:
     async def _large(self) -> bytes:
         return b"x" * 4 * MB
 
+    async def converse(self, secure: Secure | None, words: bytes) -> bytes:
+        """Say this and nothing more; return all of the answer."""
+        client = await trio.open_tcp_stream("127.0.0.1", self.port)
+        if secure is not None:
+            async with client:
+                return await HalfClosed(client, secure.trusting).ask(words)
+        await client.send_all(words)
+        await client.send_eof()
+        return await read_all(client)
+
     async def connect(self, words: bytes) -> trio.SocketStream:
         """Open a connection and say something."""
         client = await trio.open_tcp_stream("127.0.0.1", self.port)
@@ -65,14 +80,28 @@ class Place:
         return client
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Secure:
+    """Make a certificate."""
+    return make_secure(tmp_path_factory.mktemp("secure"))
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def secure(request: pytest.FixtureRequest, certificate: Secure) -> Secure | None:
+    """By which way a test's client comes."""
+    return certificate if request.param == "TLS" else None
+
+
 @asynccontextmanager
-async def open_place(limits: Limits) -> AsyncIterator[Place]:
+async def open_place(limits: Limits, secure: Secure | None = None) -> AsyncIterator[Place]:
     """Serve until the test is over; no connection may be left that has to be ended then."""
     place, listener, stop = Place(), open_listener("127.0.0.1", 0), trio.Event()
     place.port = listener.getsockname()[1]
     with trio.fail_after(LIMIT_S):
         async with trio.open_nursery() as nursery:
-            await nursery.start(serve_app, place.app, listener, limits, stop)
+            tls = secure.serving if secure else None
+            serve = partial(serve_app, tls=tls)
+            await nursery.start(serve, place.app, listener, limits, stop)
             yield place
             stop.set()
 
@@ -86,36 +115,35 @@ async def read_all(client: trio.SocketStream) -> bytes:
     return answer
 
 
-async def test_a_handler_goes_on_for_who_only_listens() -> None:
+async def test_a_handler_goes_on_for_who_only_listens(secure: Secure | None) -> None:
     """The answer comes when it is ready, and then the connection is closed."""
-    async with open_place(PATIENT) as place:
-        client = await place.connect(LONG)
-        await client.send_eof()
+
+    async def go() -> None:
         await place.is_asked.wait()
         await trio.testing.wait_all_tasks_blocked(0.05)
         place.go.set()
-        assert (await read_all(client)).endswith(b"\r\n\r\ndone")
+
+    async with open_place(PATIENT, secure) as place, trio.open_nursery() as nursery:
+        nursery.start_soon(go)
+        assert (await place.converse(secure, LONG)).endswith(b"\r\n\r\ndone")
 
 
-async def test_all_requests_in_line_are_answered() -> None:
+async def test_all_requests_in_line_are_answered(secure: Secure | None) -> None:
     """In their order, also those that had not begun when the last byte came."""
-    async with open_place(PATIENT) as place:
-        client = await place.connect(QUICK + LONG + QUICK)
-        await client.send_eof()
+    async with open_place(PATIENT, secure) as place:
         place.go.set()
-        answer = await read_all(client)
+        answer = await place.converse(secure, QUICK + LONG + QUICK)
         assert [part for part in (b"quick", b"done") for _ in range(answer.count(part))] == [
             b"quick", b"quick", b"done",
         ]  # fmt: skip
         assert answer.endswith(b"quick")
 
 
-async def test_an_answer_goes_on_behind_junk() -> None:
+async def test_an_answer_goes_on_behind_junk(secure: Secure | None) -> None:
     """What follows the request is wrong; its answer is not."""
-    async with open_place(PATIENT) as place:
-        client = await place.connect(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" + b"junk\r\n\r\n")
-        await client.send_eof()
-        answer = await read_all(client)
+    async with open_place(PATIENT, secure) as place:
+        words = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" + b"junk\r\n\r\n"
+        answer = await place.converse(secure, words)
         assert b"\r\n\r\n" + b"x" * 4 * MB + b"HTTP/1.1 400 " in answer
 
 
@@ -132,10 +160,8 @@ async def test_who_is_cut_off_cancels_the_handler() -> None:
 async def test_a_handler_without_end_is_canceled_in_time() -> None:
     """A client that closed all of it looks the same, so nobody is waited for without limit."""
     async with open_place(HASTY) as place:
-        client = await place.connect(LONG)
-        await client.send_eof()
+        assert await place.converse(None, LONG) == b""
         await place.is_canceled.wait()
-        assert await read_all(client) == b""
 
 
 async def test_half_a_request_is_none() -> None:

@@ -1,10 +1,14 @@
-"""Requests of every wrong shape over a real socket: a clear end, and nothing is smuggled in."""
+"""Requests of every wrong shape over a real socket: a clear end, and nothing is smuggled in.
+
+By TLS as well, where the bytes come in other pieces and another part of ours ends the connection.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import pytest
@@ -17,6 +21,7 @@ from ci.gate import Gate
 from ci.limits import Limits
 from ci.listen import open_listener
 from ci.serve import finish_body, serve_app
+from tests.real.secure import Secure, connect, make_secure
 
 MB: Final = 1 << 20
 LIMITS: Final = Limits(connections=10, client_s=60, body_bytes=8 * MB)
@@ -100,7 +105,8 @@ HARMLESS: Final = {
 class Place:
     """An app on a port, and what it was asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, secure: Secure | None) -> None:
+        self.trusting = secure.trusting if secure else None
         self.asked: list[str] = []
         self.port = 0
         self.app = QuartTrio(__name__)
@@ -118,35 +124,48 @@ class Place:
         """Say this on a connection of its own; return the statuses of all that is answered."""
         answer = b""
         with trio.fail_after(LIMIT_S):
-            client = await trio.open_tcp_stream("127.0.0.1", self.port)
+            client = await connect(self.port, self.trusting)
             async with client, trio.open_nursery() as nursery:
                 nursery.start_soon(self._send, client, words)
-                async for piece in client:
+                while piece := await client.receive_some():
                     answer += piece
         return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", answer)]
 
-    async def _send(self, client: trio.SocketStream, words: bytes) -> None:
+    async def _send(self, client: trio.abc.SendStream, words: bytes) -> None:
         try:
             await client.send_all(words)
         except trio.BrokenResourceError:
             return  # refused before all of it was said
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Secure:
+    """Make a certificate."""
+    return make_secure(tmp_path_factory.mktemp("secure"))
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def secure(request: pytest.FixtureRequest, certificate: Secure) -> Secure | None:
+    """By which way a test's client comes."""
+    return certificate if request.param == "TLS" else None
+
+
 @asynccontextmanager
-async def open_place() -> AsyncIterator[Place]:
+async def open_place(secure: Secure | None) -> AsyncIterator[Place]:
     """Serve until the test is over."""
-    place, listener, stop = Place(), open_listener("127.0.0.1", 0), trio.Event()
+    place, listener, stop = Place(secure), open_listener("127.0.0.1", 0), trio.Event()
     place.port = listener.getsockname()[1]
+    serve = partial(serve_app, tls=secure.serving if secure else None)
     async with trio.open_nursery() as nursery:
-        await nursery.start(serve_app, place.app, listener, LIMITS, stop)
+        await nursery.start(serve, place.app, listener, LIMITS, stop)
         yield place
         stop.set()
 
 
 @pytest.mark.parametrize("words", REFUSED.values(), ids=list(REFUSED))
-async def test_a_wrong_shape_ends_the_connection(words: bytes) -> None:
+async def test_a_wrong_shape_ends_the_connection(words: bytes, secure: Secure | None) -> None:
     """One answer that says no, no handler runs, and what follows is not heard."""
-    async with open_place() as place:
+    async with open_place(secure) as place:
         (status,) = await place.say(words + SECOND + LAST)
         assert 400 <= status < 500 or status == 501  # 501: a coding that we do not know
         assert place.asked == []
@@ -154,17 +173,17 @@ async def test_a_wrong_shape_ends_the_connection(words: bytes) -> None:
 
 
 @pytest.mark.parametrize("words", TAKEN.values(), ids=list(TAKEN))
-async def test_an_odd_shape_is_one_request(words: bytes) -> None:
+async def test_an_odd_shape_is_one_request(words: bytes, secure: Secure | None) -> None:
     """No more and no less, and the next one on the connection is the next."""
-    async with open_place() as place:
+    async with open_place(secure) as place:
         assert await place.say(words + LAST) == [200, 200]
         assert place.asked == ["a", "last"]
 
 
 @pytest.mark.parametrize("words", HARMLESS.values(), ids=list(HARMLESS))
-async def test_what_nobody_needs_is_no_failure(words: bytes) -> None:
+async def test_what_nobody_needs_is_no_failure(words: bytes, secure: Secure | None) -> None:
     """It is answered, and never as if the fault were ours; the log stays empty."""
-    async with open_place() as place:
+    async with open_place(secure) as place:
         with capture_logs() as lines:
             statuses = await place.say(words + LAST)
         assert statuses
@@ -172,13 +191,13 @@ async def test_what_nobody_needs_is_no_failure(words: bytes) -> None:
         assert lines == []
 
 
-async def test_a_failure_that_comes_again_fills_no_log() -> None:
+async def test_a_failure_that_comes_again_fills_no_log(secure: Secure | None) -> None:
     """Whoever has found a bug hears 500 each time; one traceback is written for all."""
 
     async def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    async with open_place() as place:
+    async with open_place(secure) as place:
         place.app.asgi_app = fail  # type: ignore[method-assign,assignment]
         with capture_logs() as lines:
             for _ in range(5):
@@ -186,9 +205,9 @@ async def test_a_failure_that_comes_again_fills_no_log() -> None:
         assert [line["event"] for line in lines] == ["request broken"]
 
 
-async def test_hundreds_at_once_are_answered_in_order() -> None:
+async def test_hundreds_at_once_are_answered_in_order(secure: Secure | None) -> None:
     """Requests that stand in line on one connection."""
-    async with open_place() as place:
+    async with open_place(secure) as place:
         lines = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % i for i in range(500))
         assert await place.say(lines + LAST) == [200] * 501
         assert place.asked == [*map(str, range(500)), "last"]

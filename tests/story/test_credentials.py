@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import trio
 
 from ci.errors import NotFound
 from ci.model import Reason, Standing, Status
+from ci.server.turnedaway import REMIND_S
 from tests.fakes.agent import FakeAgent
 from tests.story.world import World
 
@@ -244,6 +246,33 @@ async def test_a_revoked_agent_is_out_at_once(
     assert [one.reason for one in view.attempts] == [Reason.AGENT_LOST, Reason.EXITED]
     with pytest.raises(NotFound):
         await world.server.revoke_agent("nobody")
+
+
+async def test_who_comes_as_a_revoked_agent_is_in_the_audit_log(
+    world: World, autojump_clock: trio.testing.MockClock
+) -> None:
+    """With its credential or the token, once an hour: he must not fill the disk with that."""
+    server = await world.start_server(agentToken=TOKEN)
+    agents = [await enrol(world), await enrol(world, 9002)]
+    for agent in agents:
+        await server.revoke_agent(str(agent.said["name"]))
+
+    async def told() -> list[tuple[str, str]]:
+        entries = await server.people.accounts.audit_log()
+        found = [(one.subject, one.address) for one in entries if one.action == "was refused"]
+        return found[::-1]
+
+    assert await told() == []
+    for _ in range(3):
+        for agent in agents:
+            own = agent.secret
+            for agent.secret in (own, TOKEN, own):
+                assert await status_of(agent) == 401
+                assert (await agent.log("1.1.1", 0, b"x")).status_code in (401, 403, 404, 410)
+    assert await told() == [("agent agent-9001", ANY), ("agent agent-9002", ANY)]
+    await trio.sleep(REMIND_S)
+    assert await status_of(agents[0]) == 401
+    assert [name for name, _ in await told()].count("agent agent-9001") == 2
 
 
 async def test_an_agent_that_lost_its_folder_is_let_in_again(

@@ -135,7 +135,9 @@ def test_every_key_can_be_set_in_all_three_places(
     kind: Kind, key: str, value: Any, text: str, tmp_path: Path
 ) -> None:
     """File, environment and flag mean the same, and none is the default."""
-    (tmp_path / kind.file_name).write_text(json.dumps({key: value}))
+    file = tmp_path / kind.file_name
+    file.write_text(json.dumps({key: value}))
+    file.chmod(0o600)
     snake = _snake(key)
     variable = kind.variable_prefix + snake.upper()
     flag = "--" + snake.replace("_", "-")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from ci.errors import Conflict, NotFound, Unauthorized
+from ci.errors import AgentRevoked, Conflict, NotFound, Unauthorized
 from ci.model import Agent, Standing
 from ci.server.store.rows import to_agent
 from ci.server.store.tables import agents
@@ -50,10 +50,7 @@ def admit(row: Row[Any] | None, said: Agent, claim: Claim) -> dict[str, object]:
     if claim.is_asked:
         is_enrolled = standing is Standing.ENROLLED and print_ == claim.print_of(generation)
         if standing is Standing.REVOKED:
-            raise Unauthorized(
-                f"agent {said.name!r} was revoked; an administrator can let it enrol again",
-                field="Authorization",
-            )
+            raise AgentRevoked(said.name)
         if claim.shown is not None:
             if claim.shown != generation:
                 raise Unauthorized("this agent's credential counts no more", field="Authorization")
