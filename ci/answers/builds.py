@@ -44,6 +44,28 @@ class Attempt(Answer):
 
 
 @dataclass(frozen=True, slots=True)
+class External(Answer):
+    """Where a build of an external storage came from, and how far that knows of it."""
+
+    id: str
+    """its id there"""
+    configuration: str
+    """the id of the storage's configuration"""
+    number: int
+    """its number there"""
+    commit_message: str
+    """as the storage says it"""
+    branch: str
+    """as the storage says it"""
+    author: str
+    """as the storage says it"""
+    told: bool
+    """whether nothing is left to be told there"""
+    report: str
+    """how far the storage knows of it, in words"""
+
+
+@dataclass(frozen=True, slots=True)
 class Build(Answer):
     """What somebody asked for, and what became of it."""
 
@@ -99,6 +121,8 @@ class Build(Answer):
     """about in how many seconds it starts; null unless waiting, or when nobody knows"""
     phase: str | None
     """what its agent does with it just now, as of its last heartbeat; null unless running"""
+    external: External | None
+    """where it came from, if from an external storage; else null"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,9 +150,14 @@ async def open_server(
             durations=durations,
             now=now,
             journal=journal,
+            trouble=storage.trouble if storage else _no_trouble,
         )
         nursery.cancel_scope.cancel()
 
 
 def _nobody(_number: int) -> None:
     """Where builds come from nowhere else, nobody has to hear of their changes."""
+
+
+def _no_trouble(_number: int) -> None:
+    """And nothing keeps anybody from hearing of a build."""

@@ -28,6 +28,7 @@ from ci.people import Asker
 from ci.server.admission import Admission
 from ci.server.durations import Durations
 from ci.server.enrolments import TOKEN_HOLDER, Caller, Enrolments
+from ci.server.external.words import Trouble
 from ci.server.fleet import Fleet
 from ci.server.following import Following
 from ci.server.intake import Intake
@@ -86,7 +87,9 @@ class Server:
         durations: Durations,
         now: Callable[[], datetime],
         journal: Journal,
+        trouble: Callable[[int], Trouble | None],
     ) -> None:
+        """`trouble` says what keeps an external storage from hearing of a build."""
         self.config = config
         self.people = people
         self.now = now
@@ -102,7 +105,9 @@ class Server:
         self._durations = durations
         shown = Unhurried(lambda: store.version)
         self._outlook = Outlook(store, fleet, room, durations=durations, version=shown, now=now)
-        self._showing = Showing(store, fleet, logs, room, outlook=self._outlook, shown=shown)
+        self._showing = Showing(
+            store, fleet, logs, room, outlook=self._outlook, shown=shown, trouble=trouble
+        )
         self._usage = Usage(store, now)
         self._journal = journal
         self._intake = Intake(

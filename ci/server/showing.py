@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ci.model import Attempt, Build, Status
+from ci.origin import Phase, Report
+from ci.server.external.words import Trouble, told, waits
 from ci.server.fleet import Fleet
 from ci.server.logs import Logs
 from ci.server.outlook import Outlook
 from ci.server.room import Room
 from ci.server.store.store import Store
 from ci.server.unhurried import Unhurried
-from ci.server.views import BuildView
+from ci.server.views import BuildView, ExternalView
+from ci.server.waiting import brief, sentence
 
 PLACES_BY_ONE = 20  # the first in line, whose pages are told of each step ahead
 PLACE_BITS = 4  # of the others' places: their pages are told of each eighth or sixteenth of the way
@@ -31,8 +34,13 @@ class Showing:
         *,
         outlook: Outlook,
         shown: Unhurried,
+        trouble: Callable[[int], Trouble | None],
     ) -> None:
-        """`shown` is the version of the store that pages follow."""
+        """`shown` is the version of the store that pages follow.
+
+        `trouble` says what keeps an external storage from hearing of a build.
+        """
+        self._trouble = trouble
         self._store = store
         self._fleet = fleet
         self._logs = logs
@@ -87,6 +95,7 @@ class Showing:
         return views[0] if views else None
 
     async def _show(self, read: Sequence[tuple[Build, list[Attempt]]]) -> tuple[BuildView, ...]:
+        reports = await self._store.inbox.reports([build.number for build, _ in read])
         waiting = [build.number for build, _ in read if build.status is Status.WAITING]
         sight = await self._outlook.look() if waiting else None
         places = self._store.places(waiting)  # last of all: nobody is answered an old place
@@ -108,8 +117,28 @@ class Showing:
                     starts_in_s=wait.starts_in_s,
                     is_stuck=wait.is_stuck,
                 )
+            if (report := reports.get(build.number)) is not None:
+                view = self._from_storage(view, report)
             found.append(view)
         return tuple(found)
+
+    def _from_storage(self, view: BuildView, report: Report) -> BuildView:
+        """Say where a build came from, how far that knows of it, and if it waits for that alone."""
+        trouble = self._trouble(view.build.number)
+        known = told(report, view.build.status, trouble)
+        view = replace(
+            view, external=ExternalView(report.origin, known, report.phase is Phase.OVER)
+        )
+        if view.queue_position is None or trouble is None:
+            return view
+        place = view.queue_position
+        return replace(
+            view,
+            waiting_for=sentence(place, waits(trouble)),
+            waits_briefly=brief(place, "storage API"),
+            waits_because=None,
+            starts_in_s=None,
+        )
 
     def _with_log_size(self, build: Build, attempts: Sequence[Attempt]) -> Build:
         """Say how much there is of a log whose size the store was not told: it may still grow."""

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ci.model import Agent, AgentState, Attempt, Build, Status
 from ci.news import NewLine, News
+from ci.origin import Origin
 
 DEFAULT_LIMIT = 50  # builds on one page
 MAX_LIMIT = 500
@@ -58,6 +59,15 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class ExternalView:
+    """Where a build of an external storage came from, and how far that knows of it."""
+
+    origin: Origin
+    report: str  # in a sentence or two
+    is_told: bool  # nothing is left to be told
+
+
+@dataclass(frozen=True, slots=True)
 class BuildView:
     """A build with all that is known of it. Attempts are oldest first."""
 
@@ -72,6 +82,7 @@ class BuildView:
         False  # whether it waits for a person: no agent takes work, or the disk is short
     )
     phase: str | None = None  # what its agent does with it just now; None unless running
+    external: ExternalView | None = None  # if it came from an external storage
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from quart import Response
 from ci import model
 from ci import news as found_news
 from ci.answers.agents import Agent, Held, Refusal
-from ci.answers.builds import Attempt, Build
+from ci.answers.builds import Attempt, Build, External
 from ci.answers.news import Line, NewLine, News, OtherNumbers, WhyRed
 from ci.answers.server import Error, Health, Judgement, Problem
 from ci.answers.writing import to_json
@@ -62,6 +62,22 @@ def build(view: views.BuildView) -> Build:
         waiting_for=view.waiting_for,
         starts_in_s=view.starts_in_s,
         phase=view.phase,
+        external=None if view.external is None else external(view.external),
+    )
+
+
+def external(view: views.ExternalView) -> External:
+    """Show where a build came from."""
+    origin = view.origin
+    return External(
+        id=origin.id,
+        configuration=origin.configuration,
+        number=origin.number,
+        commit_message=origin.message,
+        branch=origin.branch,
+        author=origin.author,
+        told=view.is_told,
+        report=view.report,
     )
 
 

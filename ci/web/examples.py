@@ -60,6 +60,7 @@ _BUILD: Final = Build(
     waiting_for=None,
     starts_in_s=None,
     phase=None,
+    external=None,
 )
 _AGENT: Final = Agent(
     name="first",

@@ -100,6 +100,7 @@ def _form(core: Core, filled: Mapping[str, str]) -> dict[str, Any]:
     return {
         "repositories": names,
         "limited": not core.config.command_policy.allows_any,
+        "from_storage": core.config.api_base_url is not None,
         "form": {
             "repository": next(iter(names), ""),
             "commit": core.config.default_commit,

@@ -148,4 +148,12 @@ def write_job(
         "branchName": build.branch or "",
         "status": "InProgress",
     }
+    if (origin := lease.origin) is not None:  # then also what an external storage says of it
+        spellings |= {
+            "configurationId": origin.configuration,
+            "buildNumber": origin.number,
+            "commitMessage": origin.message,
+            "branchName": origin.branch,
+            "authorName": origin.author,
+        }
     return spellings | {"build": spellings}

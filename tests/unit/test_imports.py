@@ -158,7 +158,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
     "ci.server.journal": ("ci.model", "ci.outage", "ci.server.metrics"),
     "ci.server.metrics": ("ci.exposition", "ci.model"),
-    "ci.server.views": ("ci.model", "ci.news"),
+    "ci.server.views": ("ci.model", "ci.news", "ci.origin"),
     "ci.web": (*BASE, "ci.web", "ci.server.core", "ci.server.people", "ci.server.views"),
 }
 

@@ -8,7 +8,7 @@ serve_storage
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import trio
 
@@ -17,6 +17,7 @@ from ci.server.external.client import Http, StorageClient
 from ci.server.external.gate import Gate
 from ci.server.external.reports import Reports
 from ci.server.external.source import Source
+from ci.server.external.words import Trouble
 from ci.server.logs import Logs
 from ci.server.queue import Queue
 from ci.server.room import Room
@@ -38,6 +39,7 @@ class Storage:
         room: Room,
         now: Callable[[], datetime],
     ) -> None:
+        self._now = now
         client = StorageClient(http, base_url, config.api_token)
         self.gate = Gate()
         self.reports = Reports(store, logs, queue, client, self.gate, config=config, now=now)
@@ -45,6 +47,19 @@ class Storage:
         self._source = Source(
             store, client, self.gate, room=room, config=config, taken=self.reports.watch
         )
+
+    def trouble(self, number: int) -> Trouble | None:
+        """Say what keeps the storage from hearing of a build, if something does."""
+        track = self.reports.track(number)
+        if track is None or not track.is_due:
+            return None
+        problem, next_at = track.problem, track.next_at
+        if self.gate.problem and trio.current_time() < self.gate.shut_until:
+            problem, next_at = self.gate.problem, self.gate.shut_until
+        if not problem:
+            return None
+        wait = timedelta(seconds=max(0.0, next_at - trio.current_time()))
+        return Trouble(problem, track.tries, self._now() + wait)
 
     def changed(self, number: int) -> None:
         """Hear that something of a build is another."""

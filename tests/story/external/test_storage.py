@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from trio.testing import MockClock
 from ci.model import Reason, Status
 from ci.storage_api.store import Configuration
 from tests.story.external.stand import RED, SETTINGS, open_stand
-from tests.story.world import World
+from tests.story.world import SERVER, World
 
 
 async def test_what_waits_there_is_built_here(
@@ -249,3 +250,46 @@ async def test_a_long_list_is_read_to_its_end(
         await trio.sleep(11)
         paths = Counter(path for _, path in stand.asked)
         assert paths["build/list"] == paths["conf"] >= 2, "one page each time"
+
+
+async def _page(world: World, number: int) -> str:
+    async with world.network.client(f"http://{SERVER}") as client:
+        answer = await client.get(f"/build/{number}", headers={"Accept": "text/html"})
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+
+async def test_the_page_says_where_a_build_came_from_and_what_is_told(
+    world: World, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """And while it can't be told: why, how often it was tried, and when it will be."""
+    async with open_stand(world, tmp_path) as stand:
+        id = stand.request()
+        stand.broken[id] = "500 before"
+        await world.start_server(**SETTINGS)
+        number = await stand.wait_taken(id)
+        page = await _page(world, number)
+        assert "Build 1 there, by Ada, on <code>topic</code>: “Fix it”." in page
+        assert "Its start is told there when an agent has a free slot." in page
+        stand.go()
+        await world.start_agent()
+        await trio.sleep(60)
+        page = await _page(world, number)
+        assert "Next in line; the storage API has not heard of its start; next try at 00:0" in page
+        stand.come()
+        await world.wait_build(number, Status.RUNNING)
+        assert "Its start was told there." in await _page(world, number)
+        await world.wait_build(number)
+        await trio.sleep(60)
+        version = world.server.version(number)
+        page = await _page(world, number)
+        assert "Its end is being told there. Not taken yet: build/finish answered 500" in page
+        assert re.search(r"tried \d+ times; next try at 00:\d\d:\d\d UTC", page)
+        assert "hx-trigger" in page
+        del stand.broken[id]
+        await stand.wait_told(id)
+        assert world.server.version(number) != version
+        assert "All of it was told there." in await _page(world, number)
+        view = (await world.server.build(number)).external
+        assert view is not None
+        assert (view.origin.number, view.is_told) == (1, True)

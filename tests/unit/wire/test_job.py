@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.errors import Rejected
-from ci.model import Attempt, Build, Lease, Status, commit_problem
+from ci.model import MIN_LOG_LIMIT, Attempt, Build, Lease, Status, commit_problem
+from ci.origin import Origin
 from ci.wire.job import MAX_COMMAND_BYTES, Job, read_job, write_job
 
 NOW = datetime(2024, 5, 6, tzinfo=UTC)
@@ -25,6 +27,18 @@ def _lease(url: str = URL, commit: str = "main", command: str = "make test") -> 
         attempt=Attempt("7.1.2", 7, 1, 2, "agent", Status.RUNNING, NOW),
         build=Build(7, "tool", url, commit, command, 0, Status.RUNNING, NOW),
     )
+
+
+def test_an_agent_of_others_gets_what_the_storage_says_of_a_build() -> None:
+    """In the storage's own fields; the id is ours, since the result comes by it."""
+    origin = Origin("a-b-c", "conf", 17, "Fix it", "topic", "Ada")
+    lease = replace(_lease(), origin=origin)
+    body = write_job(lease, 60, 30, MIN_LOG_LIMIT, "", native=False)
+    for said in (body, body["build"]):
+        assert (said["configurationId"], said["buildNumber"]) == ("conf", 17)
+        assert (said["commitMessage"], said["branchName"]) == ("Fix it", "topic")
+        assert (said["authorName"], said["buildId"]) == ("Ada", "7.1.2")
+    assert "configurationId" not in write_job(lease, 60, 30, MIN_LOG_LIMIT, "", native=True)
 
 
 def _read(**changes: object) -> Job:
