@@ -135,7 +135,7 @@ class Showing:
         return replace(
             view,
             waiting_for=sentence(place, waits(trouble)),
-            waits_briefly=brief(place, "storage API"),
+            waits_briefly=brief(place, "waits for the storage API"),
             waits_because=None,
             starts_in_s=None,
         )

@@ -175,11 +175,12 @@ class Reports:
         wanted = wish(report.phase, build.status)
         if wanted is Wish.NOTHING:
             return False
-        if wanted is Wish.START and report.phase is Phase.TAKEN and not track.has_slot:
-            track.is_due = track.needs_slot = True
-            return False
         succeeded = build.status is Status.SUCCESS
         decision = decide(wanted, track.there, succeeded=succeeded)
+        # What will not be built is begun at any time, so that its end can be told.
+        if (wanted, decision.step) == (Wish.START, Step.START) and not track.has_slot:
+            track.is_due = track.needs_slot = True
+            return False
         await self._do(decision, report, build, track)
         if decision.step is not Step.LOOK:  # which works also where what is to be told is refused
             track.tries, track.problem = 0, ""
@@ -238,6 +239,7 @@ class Reports:
     def _fail(self, number: int, track: Track, error: StorageFailed) -> None:
         """Note a failure. Only one that is of this build alone makes it wait for longer."""
         track.is_due = True
+        track.needs_slot = track.has_slot  # so that none behind it gets the slot before it
         track.tries += 1
         track.problem = str(error)
         if error.status == _TOO_LARGE:

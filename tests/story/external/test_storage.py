@@ -76,8 +76,10 @@ async def test_a_storage_that_is_away_holds_up_nobody_else(
     """A build that was taken waits for its start to be heard there; our own ones run."""
     async with open_stand(world, tmp_path) as stand:
         id = stand.request()
+        others = [stand.request() for _ in range(3)]
         await world.start_server(**SETTINGS)
         number = await stand.wait_taken(id)
+        await stand.wait_taken(others[-1])
         stand.go()
         await world.start_agent()
         own = await world.submit("echo own")
@@ -85,7 +87,9 @@ async def test_a_storage_that_is_away_holds_up_nobody_else(
         await trio.sleep(3600)
         assert (await world.server.build(number)).build.status is Status.WAITING
         stand.come()
-        assert await stand.wait_over(id, limit_s=120) == ["Success"]
+        await stand.wait_status(id, "InProgress", limit_s=120)
+        assert {stand.build(other).status for other in others} == {"Waiting"}, "one slot"
+        assert await stand.wait_over(id, *others, limit_s=120) == ["Success"] * 4
         assert set(stand.done.values()) == {1}
 
 
