@@ -228,7 +228,7 @@ class FakeCore:
             for number, view in sorted(self._views.items(), reverse=True)
             if (wanted.status is None or view.build.status is wanted.status)
             and (wanted.repository is None or view.build.repository == wanted.repository)
-            and (wanted.branch is None or view.build.branch == wanted.branch)
+            and wanted.branch in (None, _branch(view.build))
             and (wanted.agent is None or view.build.agent == wanted.agent)
             and (wanted.text is None or wanted.text in f"{view.build}")
         ]
@@ -652,3 +652,7 @@ class FakeCore:
     def _change(self, number: int = OF_AGENTS) -> None:
         self._version += 1
         self._changed[number] = self._version
+
+
+def _branch(build: Build) -> str:
+    return build.commit if build.branch is None else build.branch

@@ -69,6 +69,7 @@ def accept(
             "repository": build.repository,
             "repository_url": build.repository_url,
             "commit": build.commit,
+            "branch": build.commit,  # until an agent has looked: under this it is found
             "command": build.command,
             "priority": build.priority,
             "status": build.status,

@@ -114,7 +114,7 @@ def greens(connection: Connection, build: Build) -> tuple[list[int], list[int]]:
 
 
 def _branch_of(build: Build) -> str:
-    """Return its branch: until an agent has looked, what was asked for, if that is one at all."""
+    """Return under which branch it is found: what was asked for, until an agent has looked."""
     return build.commit if build.branch is None else build.branch
 
 

@@ -46,6 +46,8 @@ def to_build(row: Row[Any]) -> Build:
     values["labels"] = read_labels(values["labels"])
     values["status"] = Status(values["status"])
     values["reason"] = Reason(values["reason"]) if values["reason"] else None
+    if values["commit_hash"] is None:
+        values["branch"] = None  # no agent has found it: it is what was asked for
     return Build(**values)
 
 

@@ -89,7 +89,7 @@ async def test_counts_are_those_of_the_filters(client: httpx.AsyncClient, core: 
     assert {("all", "2"), waiting} < set(await counted("/?q=srv/web&status=success"))
     assert "counted from" not in (await client.get("/?q=web")).text
     core.max_count, core.looked_to = 1, 7
-    found = await counted("/?branch=main")
+    found = await counted("/?branch=topic")
     assert {("all", "0"), ("waiting", "")} < set(found)
     assert {("all", "2+"), ("waiting", "1+")} < set(await counted("/?repository=web"))
     assert "counted from #7 on" in (await client.get("/?q=api")).text

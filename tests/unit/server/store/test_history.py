@@ -15,7 +15,7 @@ from ci.model import Build, BuildRequest, CommitInfo, Kind, Status
 from ci.server.store import history
 from ci.server.store.database import open_database
 from ci.server.store.store import Store
-from ci.server.views import Neighbours
+from ci.server.views import BuildFilter, Neighbours
 from tests.unit.server.store.test_store import GOOD, lease, opened
 
 BUILD = Build(
@@ -101,6 +101,46 @@ async def test_neighbours_are_of_the_same_branch_and_the_green_one_did_the_same(
         Neighbours("main", None, 2, None),
     ]
     assert greens == [([2, 1], [3, 2, 1]), ([], [6, 3, 2, 1]), ([6, 2, 1], [6, 3, 2, 1]), ([], [])]
+
+
+async def test_neighbours_are_so_from_either_side(tmp_path: Path) -> None:
+    """Also where no agent has found the commit yet, or never will; lists have it there, too."""
+    async with opened(tmp_path) as store:
+        for _ in range(3):
+            await store.accept(BuildRequest("demo", "/srv/demo", "main", "make"))
+        await lease(store)
+        await store.note_commit("1.1.1", CommitInfo("1f" * 20, branch="main"))
+        await store.cancel(2)
+        near = [await _near(store, number) for number in (1, 2, 3)]
+        page = await store.page(_on("main"))
+    assert [(each.branch, each.previous, each.next) for each in near] == [
+        ("main", None, 2),
+        ("main", 1, 3),
+        ("main", 2, None),
+    ]
+    assert [(build.number, build.branch) for build in page.builds] == [
+        (3, None),
+        (2, None),
+        (1, "main"),
+    ]
+
+
+async def test_what_an_agent_finds_is_the_branch_from_then_on(tmp_path: Path) -> None:
+    """Whatever name was asked for: a hash is of no branch, and HEAD is one."""
+    async with opened(tmp_path) as store:
+        for commit, branch in (("1f1f1f", ""), ("HEAD", "main")):
+            number = (await store.accept(BuildRequest("demo", "/srv/demo", commit, "make"))).number
+            await lease(store)
+            await store.note_commit(f"{number}.1.1", CommitInfo("1f" * 20, branch=branch))
+        found = [
+            [build.number for build in (await store.page(_on(branch))).builds]
+            for branch in ("1f1f1f", "HEAD", "main")
+        ]
+    assert found == [[], [], [2]]
+
+
+def _on(branch: str) -> BuildFilter:
+    return BuildFilter(repository="demo", branch=branch)
 
 
 async def _near(store: Store, number: int) -> Neighbours:

@@ -47,6 +47,7 @@ def _fill(connection: Connection) -> None:
             "priority": 0,
             "status": dice.choice([Status.SUCCESS] * 9 + [Status.ERROR]),
             "message": "",
+            "commit_hash": "f" * 40,
             "branch": dice.choice(["main", "topic", None]),
             "agent": dice.choice(["oak", "elm", None]),
             "created_at": START,
