@@ -128,7 +128,7 @@ async def _list(core: Core, wanted: BuildFilter) -> dict[str, Any]:
         "counts": await core.count(wanted),
         "agents": words.conditions(agents),
         "labels": sorted({label for view in agents for label in view.agent.labels}),
-        "pauses": words.pauses(agents, [reason for reason, _ in lines.reasons]),
+        "pauses": words.pauses(agents, [reason.because for reason in lines.reasons]),
         "strip": await _strip(core, wanted),
         "several": len(core.repositories) > 1,
         "names": _names(core),

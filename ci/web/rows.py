@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,25 +52,40 @@ def keep_rows(templates: Environment) -> Callable[[Row], Markup]:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
-    """The lines of a list, and what is said above them, not in each: why builds wait.
+class Reason:
+    """Why some builds of a list wait, and which do, where others wait for something else."""
 
-    With each reason stands whether somebody has to do something.
-    """
+    who: str
+    because: str
+    is_stuck: bool  # whether somebody has to do something
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of a list, and what is said above them, not in each: why builds wait."""
 
     rows: list[Markup]
-    reasons: list[tuple[str, bool]]
+    reasons: list[Reason]
 
 
 async def the_lines(core: Core, filters: Filters, builds: Sequence[Build]) -> Lines:
     """Make the lines of a list in the app that serves the present request."""
     unfinished = await core.views([build for build in builds if not build.status.ended])
     rows = await _rows(core, filters, builds, {view.build.number: view for view in unfinished})
-    reasons = {view.waits_because: view.is_stuck for view in unfinished if view.waits_because}
-    return Lines(
-        list(map(current_app.extensions[EXTENSION], rows)),
-        sorted(reasons.items(), key=lambda reason: not reason[1])[:MAX_REASONS],
-    )
+    return Lines(list(map(current_app.extensions[EXTENSION], rows)), _reasons(unfinished))
+
+
+def _reasons(unfinished: Sequence[BuildView]) -> list[Reason]:
+    """Say why builds wait: first where somebody has to do something, then who is next in line."""
+    waiting = [view for view in unfinished if view.waits_because]
+    waiting.sort(key=lambda view: (not view.is_stuck, view.queue_position or 0))
+    found: dict[tuple[str, bool], list[int]] = defaultdict(list)
+    for view in waiting:
+        found[view.waits_because or "", view.is_stuck].append(view.build.number)
+    return [
+        Reason(words.waiters(numbers) if len(found) > 1 else "Builds wait", because, is_stuck)
+        for (because, is_stuck), numbers in list(found.items())[:MAX_REASONS]
+    ]
 
 
 async def _rows(

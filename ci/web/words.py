@@ -177,6 +177,14 @@ def pauses(agents: Iterable[AgentView], said: Sequence[str]) -> list[tuple[str, 
     return [(name, note) for name, note in notes if note and f"({note})" not in " ".join(said)]
 
 
+def waiters(numbers: Sequence[int]) -> str:
+    """`#7 waits`, `#7 and #8 wait`, `#7 and 3 more wait`: the first one is named."""
+    first, *more = numbers
+    if not more:
+        return f"#{first} waits"
+    return f"#{first} and {f'#{more[0]}' if len(more) == 1 else f'{len(more)} more'} wait"
+
+
 def why(ended: Build | Attempt) -> str:
     """One sentence on why it ended as it did; empty while there is nothing to say.
 

@@ -110,3 +110,21 @@ async def test_what_waits_for_a_person_is_red(client: httpx.AsyncClient, core: F
     assert '<div class="verdict failure">' in html
     assert html.count("no agent takes work") == 1
     assert '<div class="verdict waiting">' in (await client.get("/build/1")).text
+
+
+async def test_of_several_reasons_each_names_who_waits_for_it(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """The first in line, and how many more; what waits for a person comes first."""
+    await _ask(client, 6)
+    for number, because in ((1, "oak is busy"), (3, "no agent has label gpu")):
+        core.stick(number, because)
+    html = (await client.get("/")).text
+    link = '<a href="/build/%d">#%d</a>'
+    assert f"{link % (1, 1)} waits because oak is busy." in html
+    assert f"{link % (3, 3)} waits because no agent has label gpu." in html
+    core.stick(5, "oak is busy")
+    html = (await client.get("/")).text
+    assert f"{link % (1, 1)} and {link % (5, 5)} wait because oak is busy." in html
+    core.stick(6, "oak is busy")
+    assert f"{link % (1, 1)} and 2 more wait because oak" in (await client.get("/")).text
