@@ -82,7 +82,7 @@ async def test_a_follower_hears_when_the_end_of_a_log_will_not_come(
     async with followed(world) as heard:
         agent.down()
         await world.wait_state(AgentState.LOST)
-    assert "\n\nThe end of the log did not arrive.\nCanceled · It was canceled." in heard[0]
+    assert "\n\nThe end of the log did not arrive.\nCanceled · Somebody canceled it." in heard[0]
 
 
 async def test_a_follower_hears_of_an_end_in_the_line(
@@ -94,5 +94,5 @@ async def test_a_follower_hears_of_an_end_in_the_line(
     async with followed(world) as heard:
         await trio.sleep(20)
         await server.cancel(1)
-    assert heard[0].splitlines()[3:] == ["", "Canceled · It was canceled."]
+    assert heard[0].splitlines()[3:] == ["", "Canceled · Somebody canceled it."]
     assert await server.log(1) == LogView(None, 0, growing=False)
