@@ -12,6 +12,10 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-server run-agent test check torture screenshots format clean browser bubblewrap
+.PHONY: lock audit release-check
+# One lock for all versions of Python that we support, the oldest of which says what may be in it.
+LOCKING := pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock" pyproject.toml
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -49,6 +53,26 @@ format: $(VENV)/ready-to-test ## put the source into shape, and mend what the li
 	@$(BIN)/python -m ruff format .
 	@$(BIN)/python -m ruff check --fix .
 
+lock: $(VENV)/ready-to-release ## requirements.lock anew: what a release is installed from, with hashes
+	@$(BIN)/uv $(LOCKING) --upgrade --output-file requirements.lock
+
+audit: $(VENV)/ready-to-release ## look for known weaknesses in what requirements.lock names
+	@$(BIN)/pip-audit --strict --requirement requirements.lock --require-hashes --disable-pip \
+		--progress-spinner off || \
+		{ echo "make audit: see above; a line with 'could not be audited' means that nobody has looked" >&2; exit 1; }
+
+release-check: $(VENV)/ready-to-release ## install from requirements.lock alone, and see that it runs
+	@cp requirements.lock $(VENV)/lock && $(BIN)/uv $(LOCKING) --output-file $(VENV)/lock && \
+		cmp -s $(VENV)/lock requirements.lock || \
+		{ echo "requirements.lock does not fit pyproject.toml: make lock" >&2; exit 1; }
+	@rm -rf $(VENV)/release && $(PYTHON) -m venv $(VENV)/release
+	@$(VENV)/release/bin/python -m pip --quiet --disable-pip-version-check install \
+		--require-hashes --requirement requirements.lock
+	@$(VENV)/release/bin/python -m pip --disable-pip-version-check check
+	@$(VENV)/release/bin/python -m ci.server --help >/dev/null
+	@$(VENV)/release/bin/python -m ci.agent --help >/dev/null
+	@echo "release-check: what requirements.lock names is enough, on Python $(VERSION)"
+
 clean: ## remove environments and caches; the data folder stays
 	rm -rf .venv-* *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './data/*' -prune -exec rm -rf {} +
@@ -74,4 +98,9 @@ $(VENV)/ready: pyproject.toml
 $(VENV)/ready-to-test: $(VENV)/ready
 	@echo "Adding the test tools to $(VENV) ..."
 	@$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(VENV)/ready-to-release: $(VENV)/ready
+	@echo "Adding the tools for releases to $(VENV) ..."
+	@$(PIP) install --editable '.[release]'
 	@touch $@

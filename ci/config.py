@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
@@ -163,7 +163,15 @@ Paths = Annotated[tuple[Path, ...], BeforeValidator(_words), AfterValidator(_che
 LogFormat = Literal["text", "json"]
 
 
-def _policy(rules: tuple[str, ...] | None, reached: str | None) -> CommandPolicy:
+# A server does not go by its agents' sandboxes: the next agent to come may have none, and what was
+# allowed a moment ago would be refused by then.
+_SERVER_HAS_NONE: Final = "the sandboxes of agents do not count"
+_AGENT_HAS_NONE: Final = "there is no sandbox"
+
+
+def _policy(
+    rules: tuple[str, ...] | None, reached: str | None, unheld: str = _SERVER_HAS_NONE
+) -> CommandPolicy:
     """Who can be reached from other machines runs build commands only, unless told otherwise.
 
     `reached` says how others come here, None that they can't.
@@ -172,7 +180,7 @@ def _policy(rules: tuple[str, ...] | None, reached: str | None) -> CommandPolicy
         return CommandPolicy(rules, "the setting commands says so")
     if reached is None:
         return CommandPolicy((ANY,), "only this machine comes here")
-    return CommandPolicy((TOOLS,), f"{reached}, and there is no sandbox")
+    return CommandPolicy((TOOLS,), f"{reached}, and {unheld}")
 
 
 class ServerConfig(Config):
@@ -571,7 +579,7 @@ class AgentConfig(Config):
     def command_policy(self) -> CommandPolicy:
         """Which commands may run here without one."""
         reached = None if is_loopback(self.bind_host) else f"other machines reach {self.bind_host}"
-        return _policy(self.commands, reached)
+        return _policy(self.commands, reached, _AGENT_HAS_NONE)
 
     @property
     def repository_policy(self) -> RepositoryPolicy:

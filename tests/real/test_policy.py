@@ -76,7 +76,7 @@ def test_both_say_at_their_start_which_rules_are_in_force(
     server = site.server(repository.path, host_names="ci.example.org")
     server.start()
     assert "build-tools" in _rules_line(server)
-    assert "hostNames is set, and there is no sandbox" in _rules_line(server)
+    assert "hostNames is set, and the sandboxes of agents do not count" in _rules_line(server)
     agent = site.agent(server, repositories="/srv/*")
     agent.start()
     server.wait_agents(1)

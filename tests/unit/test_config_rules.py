@@ -19,6 +19,7 @@ Kind = type[ServerConfig] | type[AgentConfig]
         (ServerConfig, {"host": "::1"}, ("any",), "only this machine comes here"),
         (ServerConfig, {"host": "0.0.0.0"}, ("build-tools",), "other machines reach 0.0.0.0"),
         (ServerConfig, {"hostNames": ["ci.example.org"]}, ("build-tools",), "hostNames is set"),
+        (ServerConfig, {"host": "::"}, ("build-tools",), "the sandboxes of agents do not count"),
         (ServerConfig, {"host": "::", "commands": "any"}, ("any",), "the setting commands"),
         (ServerConfig, {"commands": "make *"}, ("make *",), "the setting commands says so"),
         (ServerConfig, {"commands": []}, (), "the setting commands says so"),
