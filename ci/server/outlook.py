@@ -35,6 +35,7 @@ class Wait:
 
     why: str
     briefly: str  # in a line of a list: nothing that holds for many lines
+    place: int | None = None  # among those that may be taken before it, if it stands in a line
     because: str | None = None  # what does: why it is not taken now
     starts_in_s: int | None = None
     is_stuck: bool = False  # until somebody does something
@@ -90,7 +91,7 @@ class Sight:
         """
         start_s = self.starts_s.get(build.number)
         if start_s == FREE or (start_s is None and self._is_handed(place, build.labels)):
-            return Wait(waiting.BEING_HANDED, waiting.BEING_HANDED, starts_in_s=0)
+            return Wait(waiting.BEING_HANDED, waiting.BEING_HANDED, place, starts_in_s=0)
         why = self._why(build.labels)
         starts_in_s, when, brief = None, "", why.problem
         if not why.problem and start_s is None:
@@ -103,7 +104,8 @@ class Sight:
         return Wait(
             waiting.sentence(among, why.words, when),
             waiting.brief(among, brief),
-            why.words,
+            among,
+            waiting.without_advice(why.words),
             starts_in_s,
             is_stuck=bool(why.problem),
         )

@@ -111,6 +111,7 @@ class Showing:
                 view = replace(
                     view,
                     queue_position=place,
+                    place=wait.place,
                     waiting_for=wait.why,
                     waits_briefly=wait.briefly,
                     waits_because=wait.because,

@@ -73,7 +73,9 @@ class BuildView:
 
     build: Build
     attempts: tuple[Attempt, ...]
-    queue_position: int | None = None  # 1 = next in line; None unless waiting
+    queue_position: int | None = None  # 1 = first of all that wait; None unless waiting
+    # Among those that would take the same slots; None where no agent has its labels, too.
+    place: int | None = None
     waiting_for: str | None = None  # one sentence; None unless waiting
     waits_briefly: str | None = None  # what of it a line of a list says
     waits_because: str | None = None  # what of it holds for many; None when its turn has come

@@ -116,6 +116,11 @@ def why(agents: Sequence[AgentView], busy: Sequence[int], labels: Labels = ()) -
     return f"{count} slots of {owner} are busy" + (f" ({builds})" if builds else "")
 
 
+def without_advice(words: str) -> str:
+    """Leave out what to do about it: above a list that has no room, on a build's page it has."""
+    return words.replace(f": {_ADVICE}", "")
+
+
 def starts(seconds: int | None, overdue: Sequence[int] = ()) -> str:
     """Say when it starts, or why nobody knows: by the builds that are long `overdue`, if any."""
     if seconds is not None:

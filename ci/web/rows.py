@@ -112,7 +112,7 @@ async def _rows(
                 took=words.took(build, now),
                 why=_why(build, view),
                 is_stuck=view is not None and view.is_stuck,
-                may_pass=view is not None and (view.queue_position or 0) > 1,
+                may_pass=view is not None and (view.place or 0) > 1,
                 typical_s=typical_s,
                 gone_s=gone_s,
                 overdue=words.overdue(gone_s, typical_s),

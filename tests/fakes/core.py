@@ -152,6 +152,7 @@ class FakeCore:
                 build,
                 (),
                 queue_position=place,
+                place=place,
                 waiting_for="It waits for a free slot.",
                 waits_briefly="In line",
             )
@@ -198,7 +199,7 @@ class FakeCore:
         ]
         others.sort(key=lambda other: other.queue_position or 0)
         for place, each in enumerate([view, *others], 1):
-            self._put(replace(each, queue_position=place))
+            self._put(replace(each, queue_position=place, place=place))
         return view.build
 
     async def rerun(self, number: int, by: Asker | None = None, *, exact: bool = False) -> Build:
@@ -515,7 +516,11 @@ class FakeCore:
         """Lose the agent: the build waits again."""
         view = self._end_attempt(number, Status.ERROR, Reason.AGENT_LOST, message, None)
         build = replace(view.build, status=Status.WAITING, agent=None, started_at=None)
-        self._put(replace(view, build=build, queue_position=1, waiting_for="It waits for a slot."))
+        self._put(
+            replace(
+                view, build=build, queue_position=1, place=1, waiting_for="It waits for a slot."
+            )
+        )
 
     def end(
         self,
@@ -539,7 +544,9 @@ class FakeCore:
             duration_s=(self.now() - started).total_seconds() if started else None,
             log_size=len(self._logs[view.attempts[-1].id]) if view.attempts else None,
         )
-        view = replace(view, build=build, queue_position=None, waiting_for=None, waits_briefly=None)
+        view = replace(
+            view, build=build, queue_position=None, place=None, waiting_for=None, waits_briefly=None
+        )
         self._put(view)
         return view
 

@@ -47,6 +47,8 @@ async def test_a_build_that_nobody_can_take_holds_up_none(
         "or run the build again without it."
     )
     assert view.waits_briefly == "No agent has label gpu"
+    assert (view.waits_because, view.place) == ("no agent has label gpu", None)
+    assert (await world.server.build(numbers[1])).place == 1
     assert (await _said(world, numbers[1])).startswith("Next in line; agent agent-9001 is busy")
     assert b"nursery_ci_builds_unfit 1.0" in await world.server.metrics()
     assert agent.taken == [f"{numbers[0]}.1.1"]
