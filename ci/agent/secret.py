@@ -1,4 +1,7 @@
-"""What this agent shows to its server and takes from it: a credential of its own, or the token."""
+"""What this agent shows to its server, a credential of its own or the token, and takes from it.
+
+The server shows what is made of the credential, never the credential itself.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Final
 from ci import blocking
 from ci.errors import ConfigError
 from ci.logfile import sync_folder
-from ci.wire.token import check_token, is_shown
+from ci.wire.token import check_token, is_shown, server_secret
 
 FILE: Final = "credential.json"
 ONLY_OURS: Final = 0o600
@@ -53,7 +56,7 @@ class Secret:
         """
         takes_token = self.token is not None and (to_look or not self._is_used)
         if not (takes_token and is_shown(header, self.token)):
-            check_token(header, self.shown)
+            check_token(header, self.token if self.own is None else server_secret(self.own))
 
 
 def open_secret(data_dir: Path, name: str, token: str | None) -> Secret:

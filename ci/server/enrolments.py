@@ -22,7 +22,7 @@ from ci.errors import AgentRevoked, Forbidden, Unauthorized
 from ci.model import Standing
 from ci.server.people.keys import Keys
 from ci.server.store.enrolling import Claim, Enrolment
-from ci.wire.token import check_token, is_shown, shown_secret
+from ci.wire.token import check_token, is_shown, server_secret, shown_secret
 
 PREFIX: Final = "nca_"  # tells people and scanners of leaked secrets what it is
 PRINT_CHARS: Final = 16  # of a credential's hash: enough to see that the key is another one
@@ -83,7 +83,7 @@ class Enrolments:
     def secret(self, name: str) -> str | None:
         """Return what to show to an agent when it is called."""
         if self.standing(name) is Standing.ENROLLED:
-            return self.credential(name, self._known[name].generation)
+            return server_secret(self.credential(name, self._known[name].generation))
         return self._token
 
     def standing(self, name: str) -> Standing:

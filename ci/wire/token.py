@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Mapping
 
@@ -14,6 +15,15 @@ BROWSER_HEADERS = ("Origin", "Sec-Fetch-Site")
 def token_headers(token: str | None) -> dict[str, str]:
     """Make the headers that show `token`, if there is one."""
     return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def server_secret(credential: str) -> str:
+    """Make what the server shows to the agent that has this credential.
+
+    It is not the credential itself: while an agent is away, any program on its machine may listen
+    at its port, and would hear what to show in its name.
+    """
+    return f"ncs_{hmac.digest(credential.encode(), b'server', hashlib.sha256).hex()}"
 
 
 def check_token(header: str, token: str | None) -> None:

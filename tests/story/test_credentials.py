@@ -12,6 +12,7 @@ import trio
 from ci.errors import NotFound
 from ci.model import Reason, Standing, Status
 from ci.server.turnedaway import REMIND_S
+from ci.wire.token import server_secret
 from tests.fakes.agent import FakeAgent
 from tests.story.world import World
 
@@ -59,13 +60,15 @@ async def test_a_real_agent_enrols_and_both_ends_take_nothing_else(
     kept = json.loads(file.read_text())["credential"]
     assert TOKEN not in kept
     async with world.network.client() as http:
-        for secret, wanted in ((TOKEN, 401), (kept, 200)):
+        for secret, path, wanted in (
+            (TOKEN, "status", 401),
+            (kept, "status", 401),
+            (server_secret(kept), "status", 200),
+            (TOKEN, "metrics", 200),  # a monitor knows the token alone, and only looks
+        ):
             headers = {"Authorization": f"Bearer {secret}"}
-            assert (
-                await http.get("http://agent:8081/status", headers=headers)
-            ).status_code == wanted
-            # A monitor knows the token alone, and only looks.
-            assert (await http.get("http://agent:8081/metrics", headers=headers)).is_success
+            answer = await http.get(f"http://agent:8081/{path}", headers=headers)
+            assert answer.status_code == wanted
     number = await world.submit()
     assert (await world.wait_build(number)).build.status is Status.SUCCESS
     await world.kill_agent()
@@ -206,7 +209,9 @@ async def test_agents_that_know_of_no_credentials_go_on_with_the_token(
     assert (await foreign.finish(foreign.taken[0])).status_code == 200
     assert (await world.wait_build(number)).build.status is Status.SUCCESS
     assert set(foreign.seen) == {TOKEN}
-    assert other.seen[-1] == other.secret
+    assert other.secret is not None
+    assert other.seen[-1] == server_secret(other.secret)
+    assert other.secret not in other.seen, "who listens in its place would come in its name"
 
 
 async def test_without_a_token_nobody_is_asked(

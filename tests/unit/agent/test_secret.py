@@ -8,6 +8,7 @@ import pytest
 
 from ci.agent.secret import FILE, open_secret
 from ci.errors import ConfigError, Unauthorized
+from ci.wire.token import server_secret
 
 
 def bearer(secret: str) -> str:
@@ -20,12 +21,12 @@ async def test_it_counts_alone_once_the_server_uses_it(tmp_path: Path) -> None:
     secret = open_secret(tmp_path, "oak", "token")
     await secret.keep("own")
     assert secret.shown == "own"
-    for shown in ("own", "token"):
+    for shown in (server_secret("own"), "token"):
         secret.check(bearer(shown))
     secret.note_used()
     for life in (secret, open_secret(tmp_path, "oak", "token"), open_secret(tmp_path, "oak", None)):
-        life.check(bearer("own"))
-        for shown in ("token", "", "None"):
+        life.check(bearer(server_secret("own")))
+        for shown in ("token", "own", "", "None", "ncs_"):
             with pytest.raises(Unauthorized):
                 life.check(bearer(shown))
     assert open_secret(tmp_path, "elm", "token").shown == "token"  # it has another name now
