@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 import trio
+from prometheus_client.parser import text_string_to_metric_families
 from trio.testing import MockClock
 
 from ci.model import Status
@@ -93,6 +94,8 @@ async def test_nobody_elses_words_are_markup(autojump_clock: MockClock, tmp_path
         await fill(world)
         async with world.network.client() as client:
             assert await crawl(client, STARTS) > 2 * len(STARTS)
+            metrics = (await client.get("http://server:8080/metrics")).text
+            assert len(list(text_string_to_metric_families(metrics))) > 20
             page = await client.get("http://server:8080/build/2", headers={"Accept": "text/html"})
             assert ELEMENT in page.text  # it was there to be tried
         nursery.cancel_scope.cancel()
