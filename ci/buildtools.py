@@ -79,8 +79,9 @@ BUILD_TOOLS: Final = (
     Tool("pytest", _PYTEST, names=True),
     Tool("python -m pytest", _PYTEST, names=True),
     Tool("python3 -m pytest", _PYTEST, names=True),
-    Tool("python -m unittest", "-v -q -f discover", names=True),
-    Tool("python3 -m unittest", "-v -q -f discover", names=True),
+    # No names: it imports whatever module they name, pip's among them, and calls what is in it.
+    Tool("python -m unittest", "-v -q -f discover"),
+    Tool("python3 -m unittest", "-v -q -f discover"),
     Tool("python -m build"),
     Tool("python3 -m build"),
     Tool("tox"),
