@@ -17,7 +17,9 @@ _NO_COLOUR: Final = re.compile(rb"(?!\x1b\[[0-9;:]*m)(?:" + _SEQUENCE.pattern + 
 # one column to itself, or moves within the line, stays. In UTF-8 there are 32 more such characters.
 _CONTROLS: Final = bytes({*range(32), 0x7F} - {*b"\b\t\n\r\x1b"})
 _MORE_BEGIN: Final = b"\xc2"
-_MORE_CONTROLS: Final = re.compile(rb"\xc2[\x80-\x9f]")
+# Also what could become one when that which stands in between is taken away.
+_MORE_CONTROLS: Final = re.compile(rb"\xc2(?:[\x80-\x9f]|(?![\xa0-\xbf]))")
+_IN_ITS_PLACE: Final = "\N{REPLACEMENT CHARACTER}".encode()
 # What a terminal obeys, and what turns the order of a text around; not tabs and line ends.
 _SPEAKING: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
@@ -46,10 +48,10 @@ def strip_for_terminal(data: bytes, *, colours: bool) -> bytes:
 
     Sequences set its title and its clipboard, draw over what was there, or let it answer.
     """
+    if _MORE_BEGIN in data:
+        data = _MORE_CONTROLS.sub(_IN_ITS_PLACE, data)
     if _ESCAPE in data:
         data = (_NO_COLOUR if colours else _SEQUENCE).sub(b"", data)
-    if _MORE_BEGIN in data:
-        data = _MORE_CONTROLS.sub(b"", data)
     return data.translate(None, _CONTROLS)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ci.escapes import Stripper, plain_text, strip, strip_for_terminal
@@ -39,7 +41,11 @@ def test_text_stays_and_sequences_go(output: bytes, plain: bytes) -> None:
         (b"\x1b]52;c;cm0gLXJm\x07x\x1b[6n\x1b[c\x1bP$q\x1b\\", b"x", b"x"),
         (b"50%\r\x1b[2K100%\b\b\t\n", b"50%\r100%\b\b\t\n", b"50%\r100%\b\b\t\n"),
         (b"\x07\x05\x0e\x00\x7f\x0cx", b"x", b"x"),
-        ("\x9b2J\x9d0;t\x9cé€".encode(), "2J0;té€".encode(), "2J0;té€".encode()),
+        (
+            "\x9b2J\x9d0;t\x9cé€".encode(),
+            "\ufffd2J\ufffd0;t\ufffdé€".encode(),
+            "\ufffd2J\ufffd0;t\ufffdé€".encode(),
+        ),
         (b"\x1b[>4;2m\x1b[?5mx", b"x", b"x"),
     ],
 )
@@ -65,6 +71,19 @@ def test_a_terminal_is_told_colours_and_nothing_else(
 def test_a_text_of_others_speaks_to_people_alone(text: str, plain: str) -> None:
     """Subjects of commits, authors, what a git server says."""
     assert plain_text(text) == plain
+
+
+@given(st.lists(st.sampled_from(PARTS) | st.binary(max_size=3), max_size=25), st.booleans())
+@example([b"\xc2\xc2\x9b\x9b2J"], True)
+@example([b"\xc2\x1b[2J\x9b2J"], True)
+@example([b"\xc2\x07\x9b2J"], False)
+@example([b"\x1b\x1b[2J[2J", b"\x1b[3\x071m"], True)
+def test_nothing_is_put_together_by_taking_away(parts: list[bytes], colours: bool) -> None:
+    """What is left has colours alone, however it was nested."""
+    left = strip_for_terminal(b"".join(parts), colours=colours)
+    plain = re.sub(rb"\x1b\[[0-9;:]*m", b"", left) if colours else left
+    spoken = set(plain.decode(errors="replace"))
+    assert not spoken & {chr(code) for code in (*range(32), *range(0x7F, 0xA0))} - set("\b\t\n\r")
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=25), st.lists(st.integers(1, 60)), st.booleans())

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from ci.escapes import plain_text
 from ci.origin import Origin
 
 MAX_ID_CHARS: Final = 200
@@ -105,9 +106,9 @@ def _build(row: Any) -> There:
         _text(row, "id", MAX_ID_CHARS),
         _text(row, "configurationId", MAX_ID_CHARS, optional=True),
         number,
-        _text(row, "commitMessage", optional=True),
-        _text(row, "branchName", optional=True),
-        _text(row, "authorName", optional=True),
+        plain_text(_text(row, "commitMessage", optional=True)),
+        _text(row, "branchName", optional=True),  # it may be asked for, and is judged as a commit
+        plain_text(_text(row, "authorName", optional=True)),
     )
     return There(origin, _text(row, "commitHash", optional=True), word, _time(row.get("start")))
 

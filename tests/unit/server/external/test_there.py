@@ -58,6 +58,14 @@ def test_text_that_cannot_be_kept_is_made_so() -> None:
     assert there.origin.message == "a\N{REPLACEMENT CHARACTER}b?c"
 
 
+def test_text_of_others_speaks_to_people_alone() -> None:
+    """It stands on pages and in what a terminal shows."""
+    there = read_build(
+        {"data": BUILD | {"commitMessage": "\x1b]0;t\x07Fix", "authorName": "\x9bA"}}
+    )
+    assert (there.origin.message, there.origin.author) == ("Fix", " A")
+
+
 def test_lists_and_configurations_that_are_empty() -> None:
     """Null and {} are both nothing."""
     assert read_list({"data": None}) == ([], 0)
