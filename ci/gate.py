@@ -24,6 +24,12 @@ _HOST = re.compile(
 )
 MAX_PORT: Final = 65535
 _MAX_SHOWN_CHARS: Final = 100  # of a header in an answer
+# What an answer carries that is no page: whoever shows it in a browser runs nothing of it.
+NO_PAGE: Final = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
 
 
 class Gate:
@@ -33,11 +39,17 @@ class Gate:
     with them. `hosts` guards against DNS rebinding: a page of another site whose name suddenly
     points to this machine is not bound by the browser's rules between sites, but the browser still
     sends that name. None takes any well-formed name; else the Host must be an address, `localhost`
-    (or end with it) or one of `hosts`.
+    (or end with it) or one of `hosts`; `advice` says what to do if one is missing.
     """
 
-    def __init__(self, app: ASGIFramework, hosts: frozenset[str] | None) -> None:
+    def __init__(
+        self,
+        app: ASGIFramework,
+        hosts: frozenset[str] | None,
+        advice: str = "add it to hostNames in server-conf.json",
+    ) -> None:
         self._app = app
+        self._advice = advice
         self._hosts = None if hosts is None else {_plain(name) for name in hosts}
 
     async def __call__(
@@ -71,8 +83,8 @@ class Gate:
         if self._hosts is None or name in self._hosts or _is_safe(name):
             return None
         message = (
-            f"{shown} is no name of this server; call it by its address, "
-            "or, if the name is right, add it to hostNames in server-conf.json"
+            f"{shown} is no name of this program; call it by its address, "
+            f"or, if the name is right, {self._advice}"
         )
         return HTTPStatus.MISDIRECTED_REQUEST, "Host", message
 
@@ -122,6 +134,7 @@ async def _refuse(send: ASGISendCallable, status: HTTPStatus, field: str, messag
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         (b"connection", b"close"),  # what follows may be anything
+        *((name.lower().encode(), value.encode()) for name, value in NO_PAGE.items()),
     ]
     await send(
         {"type": "http.response.start", "status": status, "headers": headers, "trailers": False}

@@ -71,6 +71,18 @@ def is_local(url: str) -> bool:
     return ":" not in url.partition("/")[0]  # else `host:path`, by ssh
 
 
+def local_path(url: str) -> Path | None:
+    """Return the folder of a repository that is on this machine, as git will find it; else None.
+
+    Looks at links, so it may block.
+    """
+    if not is_local(url):
+        return None
+    _, colons, rest = url.partition("://")
+    path = unquote(rest[rest.find("/") :]) if colons else url
+    return Path(path).expanduser().resolve()
+
+
 def shown_url(url: str) -> str:
     """Return a text without user names and passwords in its URLs: they are nobody's business."""
     return re.sub(r"(?<=://)[^/\s]*@", "", url)

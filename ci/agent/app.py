@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from ci import exposition
 from ci.errors import RequestError, TooLarge
-from ci.gate import Gate
+from ci.gate import NO_PAGE, Gate
 from ci.serve import finish_body, read_body
 from ci.wire.job import PATH as BUILD_PATH
 from ci.wire.job import read_job
@@ -76,9 +76,18 @@ def create_app(agent: Agent) -> QuartTrio:
             return _problem(f"the body is over {MAX_BODY} bytes"), TooLarge.http_status
         return _problem(error.description or error.name), error.code or 500
 
+    app.after_request(_add_headers)
     app.after_request(finish_body)
-    app.asgi_app = Gate(app.asgi_app, None)  # type: ignore[method-assign] # Quart's own way
+    # Who has no token to ask for answers to the name that he has told, else any page could ask.
+    hosts = frozenset({agent.config.host}) if agent.config.agent_token is None else None
+    advice = "set host to it in agent-conf.json"
+    app.asgi_app = Gate(app.asgi_app, hosts, advice)  # type: ignore[method-assign] # Quart's own way
     return app
+
+
+async def _add_headers(response: Response) -> Response:
+    response.headers.update(NO_PAGE)
+    return response
 
 
 def _problem(message: str, field: str | None = None) -> Response:

@@ -24,10 +24,11 @@ from ci.agent.room import is_no_space
 from ci.agent.submodules import make_submodules
 from ci.errors import CheckoutFailed
 from ci.model import CommitInfo
-from ci.repository import is_local, repository_problem, split_login
+from ci.repository import is_local, local_path, repository_problem, split_login
 from ci.repositoryrules import ANYWHERE, RepositoryPolicy
 
 TRIES: Final = 3  # of a checkout in which git is killed, or finds no memory
+_HIDDEN: Final = "is in this agent's own folder, where the copies of other repositories are"
 TRY_PAUSE_S: Final = 1.0  # whoever took the memory has it no longer, if only he was killed as well
 
 T = TypeVar("T")
@@ -86,7 +87,8 @@ class GitCheckout:
     """Checks out with the git of this machine; `mirrors` is a folder.
 
     A remote over HTTP from which nothing comes for `remote_silence_s` seconds is given up.
-    Submodules come from where `rules` allow it.
+    Submodules come from where `rules` allow it, and nothing comes from within `hidden`, the agent's
+    own folder, where other repositories' copies are.
     """
 
     def __init__(
@@ -94,14 +96,18 @@ class GitCheckout:
         mirrors: Path,
         remote_silence_s: int = REMOTE_SILENCE_S,
         rules: RepositoryPolicy = ANYWHERE,
+        hidden: Path | None = None,
     ) -> None:
         self._mirrors = Mirrors(mirrors)
         self._remote_silence_s = remote_silence_s
         self._rules = rules
+        self._hidden = None if hidden is None else hidden.resolve()
 
     async def make(self, repository: str, commit: str, workspace: Path, cookie: str) -> CommitInfo:
         """Make the workspace from the repository's mirror."""
         git, url = self._git(repository, cookie)
+        if await blocking.run(self._is_hidden, url):
+            raise CheckoutFailed(f"the repository {_HIDDEN}")
         return await _persist(partial(self._make_once, git, url, commit, workspace), workspace)
 
     async def find_branches(
@@ -154,8 +160,16 @@ class GitCheckout:
                     raise
             if mirror.version != version:
                 found = await self._make(git, mirror, url, commit, workspace)
-        await make_submodules(git, workspace, self._rules.problem)
+        await make_submodules(git, workspace, self._problem)
         return found
+
+    def _problem(self, url: str) -> str | None:
+        """Say why a submodule must not come from there. Blocks."""
+        return f"its address {_HIDDEN}" if self._is_hidden(url) else self._rules.problem(url)
+
+    def _is_hidden(self, url: str) -> bool:
+        path = local_path(url)
+        return path is not None and self._hidden is not None and path.is_relative_to(self._hidden)
 
     async def _make(
         self, git: Git, mirror: Mirror, url: str, commit: str, workspace: Path

@@ -66,7 +66,9 @@ async def run_agent(config: AgentConfig) -> None:
         warn_root(os.geteuid(), is_held=sandbox is not None)
         runner = ShellRunner(config.kill_grace_seconds, sandbox)
         rules = RepositoryPolicy(config.repositories)
-        checkout = GitCheckout(config.data_dir.absolute() / "mirrors", rules=rules)
+        checkout = GitCheckout(
+            config.data_dir.absolute() / "mirrors", rules=rules, hidden=config.data_dir
+        )
         async with (
             open_agent(
                 config, dial=partial(dial, trusted=trusted), runner=runner, checkout=checkout

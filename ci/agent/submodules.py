@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from ci import blocking
 from ci.agent.git import Git, lfs_settings
 from ci.errors import CheckoutFailed
 from ci.repository import repository_problem, shown_url
@@ -18,7 +19,7 @@ MAX_DEPTH: Final = 20  # submodules of submodules; git knows no limit, nor does 
 
 _TELL_PATH: Final = r'printf "%s\0" "$sm_path"'
 
-Problem = Callable[[str], str | None]  # why a repository must not be built
+Problem = Callable[[str], str | None]  # why a repository must not be built; may block
 
 
 async def make_submodules(git: Git, folder: Path, problem: Problem, depth: int = 1) -> None:
@@ -31,7 +32,7 @@ async def make_submodules(git: Git, folder: Path, problem: Problem, depth: int =
     await git.must("read .gitmodules", *begin, "init")  # which makes addresses whole
     for name, url in (await _values(git, folder, "url", ("--local",))).items():
         why = repository_problem(url)
-        why = f"its address {why}" if why else problem(url)
+        why = f"its address {why}" if why else await blocking.run(problem, url)
         if why is not None:
             raise CheckoutFailed(f"the submodule {name!r} must not be fetched: {shown_url(why)}")
     paths = await _values(git, folder, "path", ("--file", str(folder / ".gitmodules")))

@@ -39,7 +39,8 @@ class Stage:
             checkout=self.checkout,
         ) as agent:
             transport = AppTransport(cast("Any", agent.app))
-            async with httpx.AsyncClient(transport=transport, base_url="http://agent") as http:
+            url = f"http://{config.host}:{config.port}"
+            async with httpx.AsyncClient(transport=transport, base_url=url) as http:
                 yield agent, http
 
     def know(self) -> None:

@@ -138,6 +138,30 @@ async def test_rules_hold_for_submodules(place: Place, trap: Trap, inner: bool) 
     assert len(list(place.workspace.rglob("key"))) == 1
 
 
+@pytest.mark.parametrize("form", ["path", "file://", "file://localhost", "%2e", "link"])
+async def test_nothing_comes_from_the_agents_own_folder(
+    place: Place, trap: Trap, tmp_path: Path, form: str
+) -> None:
+    """There are copies of all repositories, also of those that may not be read any more."""
+    place.checkout = GitCheckout(place.folder / "mirrors", hidden=place.folder)
+    await place.make("main", str(trap.other.path))
+    [copy] = (place.folder / "mirrors").glob("*.git")
+    (tmp_path / "link").symlink_to(place.folder)
+    url = {
+        "path": str(copy),
+        "file://": copy.as_uri(),
+        "file://localhost": f"file://localhost{copy}",
+        "%2e": copy.as_uri().replace(".git", "%2egit"),
+        "link": str(tmp_path / "link" / "mirrors" / copy.name),
+    }[form]
+    trap.submodule(f'[submodule "lib"]\n\tpath = lib\n\turl = {url}\n')
+    with pytest.raises(CheckoutFailed, match=r"'lib' must not be fetched: .* agent's own folder"):
+        await place.make("main")
+    with pytest.raises(CheckoutFailed, match="the repository is in this agent's own folder"):
+        await place.make("main", url)
+    assert not list(place.workspace.rglob("key"))
+
+
 async def test_submodules_have_an_end(place: Place, trap: Trap) -> None:
     """Git goes on as deep as somebody has made them."""
     trap.submodule(f'[submodule "lib"]\n\tpath = lib\n\turl = {trap.other.path}\n')

@@ -100,3 +100,18 @@ async def test_a_wrong_token_starts_nothing(stage: Stage, shown: str | None) -> 
         answer = await http.post("/build", json=job(), headers=headers)
     assert answer.status_code == 401
     assert stage.machine.started == []
+
+
+@pytest.mark.parametrize(("token", "status"), [(None, 421), ("t", 401)])
+async def test_a_web_page_reads_nothing_by_a_name_of_its_own(
+    stage: Stage, token: str | None, status: int
+) -> None:
+    """A name that suddenly leads to this machine: what a browser then asks looks as if it may."""
+    if token is not None:
+        stage.settings["agentToken"] = token
+    async with stage.agent() as (_, http):
+        answer = await http.get("/status", headers={"Host": "evil.example"})
+    assert answer.status_code == status
+    assert "evil" not in answer.text or "set host to it in agent-conf.json" in answer.text
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
