@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -20,6 +21,7 @@ from ci.server.durations import Durations
 from ci.server.enrolments import Enrolments
 from ci.server.external.client import DialStorage, dial_storage
 from ci.server.external.storage import Storage
+from ci.server.external.words import NoStorage
 from ci.server.fleet import Fleet
 from ci.server.journal import Journal
 from ci.server.logs import Logs
@@ -124,8 +126,8 @@ async def open_server(
                 room=room,
                 now=now,
             )
-        changed = storage.changed if storage else _nobody
-        store.tell(News(waiting=queue.wake, over=fleet.over, green=durations.note, changed=changed))
+        news = News(waiting=queue.wake, over=fleet.over, green=durations.note)
+        store.tell(replace(news, changed=storage.changed) if storage else news)
         await fleet.start()
         found = await store.unfinished()
         log.info(
@@ -138,6 +140,8 @@ async def open_server(
         )
         if storage is not None:
             nursery.start_soon(storage.serve_storage)
+        elif left := await store.inbox.unreported():
+            log.warning("storage builds left", builds=len(left), next="set apiBaseUrl again")
         nursery.start_soon(Retention(store, logs, Rules.of(config), now).serve_rules, room)
         yield Server(
             config,
@@ -150,14 +154,6 @@ async def open_server(
             durations=durations,
             now=now,
             journal=journal,
-            trouble=storage.trouble if storage else _no_trouble,
+            storage=storage or NoStorage(),
         )
         nursery.cancel_scope.cancel()
-
-
-def _nobody(_number: int) -> None:
-    """Where builds come from nowhere else, nobody has to hear of their changes."""
-
-
-def _no_trouble(_number: int) -> None:
-    """And nothing keeps anybody from hearing of a build."""

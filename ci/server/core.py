@@ -28,7 +28,7 @@ from ci.people import Asker
 from ci.server.admission import Admission
 from ci.server.durations import Durations
 from ci.server.enrolments import TOKEN_HOLDER, Caller, Enrolments
-from ci.server.external.words import Trouble
+from ci.server.external.words import Telling
 from ci.server.fleet import Fleet
 from ci.server.following import Following
 from ci.server.intake import Intake
@@ -87,9 +87,8 @@ class Server:
         durations: Durations,
         now: Callable[[], datetime],
         journal: Journal,
-        trouble: Callable[[int], Trouble | None],
+        storage: Telling,
     ) -> None:
-        """`trouble` says what keeps an external storage from hearing of a build."""
         self.config = config
         self.people = people
         self.now = now
@@ -106,7 +105,7 @@ class Server:
         shown = Unhurried(lambda: store.version)
         self._outlook = Outlook(store, fleet, room, durations=durations, version=shown, now=now)
         self._showing = Showing(
-            store, fleet, logs, room, outlook=self._outlook, shown=shown, trouble=trouble
+            store, fleet, logs, room, outlook=self._outlook, shown=shown, storage=storage
         )
         self._usage = Usage(store, now)
         self._journal = journal
@@ -128,6 +127,7 @@ class Server:
             fleet,
             room,
             max_waiting=config.max_waiting_builds,
+            storage=storage,
             metrics=journal.metrics,
             now=now,
         )

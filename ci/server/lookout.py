@@ -10,6 +10,7 @@ import trio
 from ci import blocking
 from ci.errors import Busy, StoreFailed
 from ci.model import Status
+from ci.server.external.words import Telling
 from ci.server.fleet import Fleet
 from ci.server.member import Member
 from ci.server.metrics import AgentSnapshot, Metrics, Snapshot
@@ -31,6 +32,7 @@ class Lookout:
         room: Room,
         *,
         max_waiting: int,
+        storage: Telling,
         metrics: Metrics,
         now: Callable[[], datetime],
     ) -> None:
@@ -38,6 +40,7 @@ class Lookout:
         self._fleet = fleet
         self._room = room
         self._max_waiting = max_waiting
+        self._storage = storage
         self._metrics = metrics
         self._now = now
 
@@ -80,6 +83,8 @@ class Lookout:
                 agents={member.name: _measure(member) for member in self._fleet.members},
                 disk_free=await blocking.run(self._room.free),
                 disk_short=self._room.look() is not None,
+                storage_untold=self._storage.untold,
+                storage_failing_s=self._storage.failing_s,
             )
         )
 

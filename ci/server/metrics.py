@@ -62,6 +62,8 @@ class Snapshot:
     agents: Mapping[str, AgentSnapshot]
     disk_free: int
     disk_short: bool
+    storage_untold: int
+    storage_failing_s: float
 
 
 class Metrics:
@@ -126,6 +128,12 @@ class Metrics:
         self._disk_short = self._gauge(
             "disk_short", "1 while less than minFreeBytes are free there: no build is taken."
         )
+        self._untold = self._gauge(
+            "storage_untold", "Builds of which the external storage has still to hear something."
+        )
+        self._failing_s = self._gauge(
+            "storage_failing_seconds", "How long the external storage has failed; 0 if it works."
+        )
         self._agent_disk_free = self._gauge(
             "agent_disk_free_bytes", "Free on the disk of an agent, as it last said.", "agent"
         )
@@ -150,6 +158,8 @@ class Metrics:
         self._busy.set(sum(agent.busy for agent in ready))
         self._disk_free.set(now.disk_free)
         self._disk_short.set(now.disk_short)
+        self._untold.set(now.storage_untold)
+        self._failing_s.set(now.storage_failing_s)
         self._agent_disk_free.clear()  # an agent that is gone leaves no series
         self._agent_retries.clear()
         for name, agent in now.agents.items():

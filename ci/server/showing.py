@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.model import Attempt, Build, Status
 from ci.origin import Phase, Report
-from ci.server.external.words import Trouble, told, waits
+from ci.server.external.decide import Wish, wish
+from ci.server.external.words import Telling, told, waits
 from ci.server.fleet import Fleet
 from ci.server.logs import Logs
 from ci.server.outlook import Outlook
@@ -34,13 +35,10 @@ class Showing:
         *,
         outlook: Outlook,
         shown: Unhurried,
-        trouble: Callable[[int], Trouble | None],
+        storage: Telling,
     ) -> None:
-        """`shown` is the version of the store that pages follow.
-
-        `trouble` says what keeps an external storage from hearing of a build.
-        """
-        self._trouble = trouble
+        """`shown` is the version of the store that pages follow."""
+        self._storage = storage
         self._store = store
         self._fleet = fleet
         self._logs = logs
@@ -125,7 +123,8 @@ class Showing:
 
     def _from_storage(self, view: BuildView, report: Report) -> BuildView:
         """Say where a build came from, how far that knows of it, and if it waits for that alone."""
-        trouble = self._trouble(view.build.number)
+        is_due = wish(report.phase, view.build.status) is not Wish.NOTHING
+        trouble = self._storage.trouble(view.build.number) if is_due else None
         known = told(report, view.build.status, trouble)
         view = replace(
             view, external=ExternalView(report.origin, known, report.phase is Phase.OVER)

@@ -24,6 +24,8 @@ SNAPSHOT: Final = Snapshot(
     },
     disk_free=99,
     disk_short=True,
+    storage_untold=4,
+    storage_failing_s=7.5,
 )
 
 

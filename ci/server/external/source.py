@@ -62,6 +62,7 @@ class Source:
         self._settled = 0  # up to this number all builds of the present configuration have ended
         self._is_first = True  # what is in progress there, and not here, is from an earlier life
         self._full = Outage(REMIND_S)
+        self._unread = Outage(REMIND_S)
 
     async def serve_looks(self) -> None:
         """Look, for ever. What fails is tried again, and told by the gate or by the store."""
@@ -69,8 +70,10 @@ class Source:
             await self._gate.wait_open()
             try:
                 await self.look()
+                self._unread.over()
             except StorageFailed as error:
-                self._gate.failed(error)
+                if not self._gate.failed(error) and self._unread.failed() is not None:
+                    log.warning("storage list not read", error=str(error), next="it is read again")
             except StoreFailed as error:
                 self._tell_full(str(error))
             await trio.sleep(self._config.api_poll_seconds)

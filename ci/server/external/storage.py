@@ -61,6 +61,16 @@ class Storage:
         wait = timedelta(seconds=max(0.0, next_at - trio.current_time()))
         return Trouble(problem, track.tries, self._now() + wait)
 
+    @property
+    def untold(self) -> int:
+        """Of how many builds it has still to hear something."""
+        return len(self.reports)
+
+    @property
+    def failing_s(self) -> float:
+        """For how many seconds nothing works there; 0 if it does."""
+        return self.gate.failing_s
+
     def changed(self, number: int) -> None:
         """Hear that something of a build is another."""
         self.reports.changed(number)

@@ -26,7 +26,7 @@ from ci.server.store import removal
 from ci.server.store.audit_rows import build_problems, time_problems
 from ci.server.store.database import FILE_NAME, snapshot
 from ci.server.store.removal import EndedBuild, newest_number
-from ci.server.store.tables import SCHEMA, attempts, builds, jobs, tallies
+from ci.server.store.tables import SCHEMA, attempts, builds, external_builds, jobs, tallies
 from ci.server.store.values import unreadable_values
 
 _RESTORE = "restore a back-up"
@@ -230,6 +230,8 @@ class Audit:
         attempts_of: dict[int, list[Row[Any]]] = defaultdict(list)
         for attempt in self._rows(attempts, attempts.c.build, step):
             attempts_of[attempt.build].append(attempt)
+        taken = self._rows(external_builds, external_builds.c.build, step)
+        phases = {row.build: row.phase for row in taken}
         for build in self._rows(builds, builds.c.number, step):
             self.builds += 1
             tries = sorted(attempts_of[build.number], key=lambda row: (row.job, row.try_number))
@@ -237,7 +239,9 @@ class Audit:
             what = f"build {build.number}"
             if not 0 < build.number <= self.newest:
                 yield Finding(what, f"the last number that was given is {self.newest}", _EDITED)
-            for problem in build_problems(build, jobs_of[build.number], tries):
+            for problem in build_problems(
+                build, jobs_of[build.number], tries, phases.get(build.number)
+            ):
                 yield Finding(what, problem, _EDITED)
             for problem in time_problems(build, tries):
                 yield Finding(what, problem, _CLOCK, damage=False)

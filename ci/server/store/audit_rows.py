@@ -8,15 +8,19 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from ci.model import MAX_ATTEMPTS, TRY_AGAIN, Reason, Status, attempt_id
+from ci.origin import Phase
 
 _TRY_AGAIN: Final = frozenset(map(str, TRY_AGAIN))
 _REFUSED: Final = (Reason.COMMAND_REFUSED, Reason.REPOSITORY_REFUSED)
 
 
 def build_problems(
-    build: Row[Any], jobs: Sequence[Row[Any]], tries: Sequence[Row[Any]]
+    build: Row[Any], jobs: Sequence[Row[Any]], tries: Sequence[Row[Any]], phase: str | None
 ) -> Iterator[str]:
-    """Say what does not fit together in one build with its jobs and attempts."""
+    """Say what does not fit together in one build with its jobs and attempts.
+
+    `phase` is that of one that came from an external storage.
+    """
     if build.status not in set(Status):
         yield f"has the status {build.status!r}, which there is not"
         return
@@ -27,6 +31,8 @@ def build_problems(
     (job,) = jobs
     if job.status != build.status:
         yield f"is {build.status}, but its job is {job.status}"
+    if job.held and build.status == Status.WAITING and phase not in (Phase.TAKEN, Phase.STARTING):
+        yield "is held back, but no external storage has still to hear of it"
     if job.labels != build.labels:
         yield f"asks for the labels {build.labels!r}, but its job for {job.labels!r}"
     for one in tries:
@@ -39,7 +45,7 @@ def build_problems(
             yield from _log_problems(one)
     if tries and tries[-1].try_number > job.tries:
         yield f"has attempt {tries[-1].id}, but only {job.tries} were begun"
-    yield from _order_problems(build, tries)
+    yield from _order_problems(build, tries, is_external=phase is not None)
 
 
 def time_problems(build: Row[Any], tries: Sequence[Row[Any]]) -> Iterator[str]:
@@ -72,7 +78,9 @@ def _log_problems(one: Row[Any]) -> Iterator[str]:
         yield f"attempt {one.id} is running, but its log is said to be over"
 
 
-def _order_problems(build: Row[Any], tries: Sequence[Row[Any]]) -> Iterator[str]:
+def _order_problems(
+    build: Row[Any], tries: Sequence[Row[Any]], *, is_external: bool
+) -> Iterator[str]:
     """Compare the status of a build with those of its attempts, oldest first."""
     lost = [one for one in tries if one.status == Status.ERROR and one.reason in _TRY_AGAIN]
     last = tries[-1] if tries else None
@@ -83,8 +91,8 @@ def _order_problems(build: Row[Any], tries: Sequence[Row[Any]]) -> Iterator[str]
         yield f"{len(lost)} of its attempts were lost, and {MAX_ATTEMPTS} end a build"
     if build.status in (Status.WAITING, Status.CANCELED):
         fits = last is None or last in lost or last.status == build.status
-    elif last is None:  # the rules have refused it when it was asked for
-        fits = build.status == Status.ERROR and build.reason in _REFUSED
+    elif last is None:  # it was refused when it was asked for: by the rules, or as it made no sense
+        fits = build.status == Status.ERROR and (is_external or build.reason in _REFUSED)
     else:
         fits = last.status == build.status
     if not fits:

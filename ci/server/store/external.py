@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ci.model import Build, BuildRequest, Outcome, Status
@@ -16,6 +16,10 @@ from ci.server.store import ends
 from ci.server.store.ends import Canceled
 from ci.server.store.line import Waits, in_line
 from ci.server.store.tables import IS_UNREPORTED, builds, external_builds, jobs
+
+# Made once: it is asked for each build that is leased or shown.
+_NUMBERS: Final[BindParameter[int]] = bindparam("numbers", expanding=True)
+_OF_BUILDS: Final = select(external_builds).where(external_builds.c.build.in_(_NUMBERS))
 
 
 def take(
@@ -58,8 +62,8 @@ def get(connection: Connection, id: str) -> Report | None:
 
 def of_builds(connection: Connection, numbers: Collection[int]) -> dict[int, Report]:
     """Return by number what is told of those builds that came from the storage."""
-    found = _reports(connection, external_builds.c.build.in_(numbers))
-    return {report.build: report for report in found}
+    rows = connection.execute(_OF_BUILDS, {"numbers": list(numbers)})
+    return {row.build: _report(row) for row in rows}
 
 
 def unreported(connection: Connection) -> list[tuple[Report, Status]]:

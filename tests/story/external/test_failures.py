@@ -12,6 +12,7 @@ from trio.testing import MockClock
 
 from ci.model import Status
 from tests.story.external.stand import FAILURES, SETTINGS, open_stand
+from tests.story.test_metrics import read
 from tests.story.world import World
 
 CALLS: Final = ("conf", "build/list", "build/start", "build/finish", "build/details")
@@ -135,6 +136,63 @@ async def test_a_log_that_is_too_large_is_sent_in_part(
         assert log.endswith("end\n")
         assert "bytes are left out here" in log
         assert len(log) < 1300
+
+
+async def test_a_list_that_is_never_read_is_told(
+    world: World, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Though all other calls work."""
+    async with open_stand(world, tmp_path) as stand:
+        stand.failures["build/list"] += ["500 before"] * 50
+        with capture_logs() as lines:
+            await world.start_server(**SETTINGS)
+            await trio.sleep(30)
+        said = [line["event"] for line in lines]
+        assert said.count("storage list not read") == 1
+        assert "storage API fails" not in said
+
+
+async def test_a_storage_that_is_left_out_of_the_settings(
+    world: World, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """What was taken waits and says so, until there is one again."""
+    async with open_stand(world, tmp_path) as stand:
+        id = stand.request()
+        await world.start_server(**SETTINGS)
+        number = await stand.wait_taken(id)
+        await world.kill_server()
+        await world.start_agent()
+        with capture_logs() as lines:
+            await world.start_server()
+        assert [line["builds"] for line in lines if line["event"] == "storage builds left"] == [1]
+        await trio.sleep(60)
+        view = await world.server.build(number)
+        assert view.waiting_for == "Next in line; the storage API has not heard of its start."
+        assert view.external is not None
+        assert "there is no apiBaseUrl any more" in view.external.report
+        await world.kill_server()
+        await world.start_server(**SETTINGS)
+        assert await stand.wait_over(id) == ["Success"]
+
+
+async def test_what_the_storage_has_to_hear_is_counted(
+    world: World, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """And for how long it has failed."""
+    async with open_stand(world, tmp_path) as stand:
+        ids = [stand.request() for _ in range(3)]
+        await world.start_server(**SETTINGS)
+        await stand.wait_taken(ids[-1])
+        told = await read(world)
+        assert (told["ci_storage_untold"], told["ci_storage_failing_seconds"]) == (3, 0)
+        stand.go()
+        await trio.sleep(100)
+        assert 90 <= (await read(world))["ci_storage_failing_seconds"] <= 100
+        stand.come()
+        await world.start_agent()
+        await stand.wait_told(*ids)
+        told = await read(world)
+        assert (told["ci_storage_untold"], told["ci_storage_failing_seconds"]) == (0, 0)
 
 
 async def test_a_line_that_is_full_takes_no_more(

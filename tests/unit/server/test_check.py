@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ci.model import BuildRequest, Outcome, Reason, Status
+from ci.origin import Origin
 from ci.server.check import check_folder, main
 from ci.server.store.database import FILE_NAME
 from ci.server.store.store import open_store
@@ -73,6 +74,17 @@ async def test_a_build_that_was_never_handed_out_is_whole(folder: Path, capsys: 
     assert _check(folder, capsys)[0] == 1, "whatever else has ended has had an attempt"
 
 
+async def test_a_build_of_a_storage_may_have_ended_before_it_began(
+    folder: Path, capsys: Output
+) -> None:
+    """Where it names no commit, for example."""
+    refusal = Outcome(Status.ERROR, Reason.CHECKOUT_FAILED, "There is no such commit.")
+    request = BuildRequest("demo", "/srv/git/demo", "main", "id")
+    async with open_store(folder, lambda: NOW) as store:
+        await store.inbox.take(Origin("id", "conf", 3), request, refusal=refusal)
+    assert _check(folder, capsys) == (0, [])
+
+
 ROWS = [
     ("UPDATE builds SET status = 'done' WHERE number = 1", "build 1: has the status 'done'"),
     ("UPDATE builds SET status = 'running' WHERE number = 10", "build 10: is running, but its job"),
@@ -85,6 +97,11 @@ ROWS = [
     ("UPDATE builds SET finished_at = 1 WHERE number = 10", "is waiting, but an end is noted"),
     ("UPDATE builds SET log_size = 6 WHERE number = 1", "a log of 6 bytes, its last attempt one"),
     ("UPDATE jobs SET labels = 'gpu' WHERE build = 1", "but its job for 'gpu'"),
+    (
+        "UPDATE external_builds SET phase = 'over'",
+        "build 10: is held back, but no external storage",
+    ),
+    ("UPDATE jobs SET held = 1 WHERE build = 9", "build 9: is held back, but no external storage"),
     ("UPDATE jobs SET status = 'waiting' WHERE build = 1", "build 1: is success, but its job is"),
     ("UPDATE jobs SET tries = 1 WHERE build = 3", "has attempt 3.1.3, but only 1 were begun"),
     ("UPDATE jobs SET job = 2 WHERE build = 10", "build 10: has 1 jobs where it must have one"),
