@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import httpx
 import trio
 
+from ci import blocking
 from ci.certificates import connect_words, trusted_context
 from ci.config import ServerConfig
 from ci.errors import CIError
@@ -137,6 +138,10 @@ class StorageClient:
             raise StorageFailed(message, for_all=False) from error
         except _NOT_SENT as error:
             raise StorageFailed(f"can't connect: {connect_words(error)}", sent=False) from error
+        except RuntimeError as error:
+            if not blocking.lacks_thread(error):  # to look its name up
+                raise
+            raise StorageFailed(f"can't look it up: {error}", sent=False) from error
         except httpx.HTTPError as error:
             raise StorageFailed(f"{path}: no answer: {connect_words(error)}") from error
         if not response.is_success:

@@ -157,9 +157,10 @@ class Reports:
                 pass
         except StorageFailed as error:
             self._fail(number, track, error)
-        except StoreFailed:  # which the store itself has told
-            track.next_at = trio.current_time() + STORE_S
+        except StoreFailed as error:
             track.is_due = True
+            track.problem = str(error)
+            track.next_at = trio.current_time() + STORE_S
         finally:
             track.at_work = track.has_slot = False
             self.wake()
@@ -230,7 +231,11 @@ class Reports:
 
     async def _finish(self, build: Build, limit: int) -> Finish:
         attempts = (await self._store.whole([build.number]))[build.number][1]
-        return await make_finish(build, attempts[-1].id if attempts else None, self._logs, limit)
+        last = attempts[-1].id if attempts else None
+        try:
+            return await make_finish(build, last, self._logs, limit)
+        except OSError as error:
+            raise StoreFailed(f"the log of build {build.number} can't be read: {error}") from error
 
     async def _close(self, report: Report, note: str) -> None:
         await self._store.inbox.close(report, note)

@@ -109,20 +109,22 @@ class Source:
 
     async def _list(self) -> list[There]:
         """Read the list from its newest build down to those that are settled."""
-        builds: list[There] = []
-        offset, length = 0, PAGE
-        while length >= PAGE:
+        builds: dict[str, There] = {}
+        offset, length, is_new = 0, PAGE, True
+        while length >= PAGE and is_new:
             at = offset
 
             async def page(at: int = at) -> tuple[list[There], int]:
                 return await self._client.page(at)
 
             found, length = await self._try(page)
-            builds += found
+            # Who knows no offset would answer the same page for ever.
+            is_new = any(build.origin.id not in builds for build in found)
+            builds |= {build.origin.id: build for build in found}
             offset += length
             if any(build.origin.number <= self._settled for build in found):
                 break
-        return builds
+        return [*builds.values()]
 
     async def _known(self, builds: list[There]) -> set[str]:
         ids = [build.origin.id for build in builds if not build.status.ended]

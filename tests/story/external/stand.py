@@ -60,6 +60,7 @@ class Stand:
         self.broken: dict[str, str] = {}  # an id → how each finish of it fails
         self.done: Counter[tuple[str, str]] = Counter()  # changes that were made: path and id
         self.asked: list[tuple[float, str]] = []  # when, and what
+        self.knows_offset = True
         self.host: Any = None
 
     async def call(self, app: Any, scope: Any, receive: Any, send: Any) -> None:
@@ -86,6 +87,8 @@ class Stand:
         async def keep(event: dict[str, Any]) -> None:
             said.append(event)
 
+        if not self.knows_offset:
+            scope["query_string"] = b""
         await app(scope, read, keep)
         if said[0]["status"] == 200 and body:
             self.done[path, id] += 1

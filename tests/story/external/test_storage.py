@@ -256,6 +256,20 @@ async def test_a_long_list_is_read_to_its_end(
         assert paths["build/list"] == paths["conf"] >= 2, "one page each time"
 
 
+async def test_a_storage_that_knows_no_offset_is_read_once(
+    world: World, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Though each of its pages is full."""
+    async with open_stand(world, tmp_path) as stand:
+        ids = [stand.request() for _ in range(25)]
+        await world.start_server(**SETTINGS)
+        await stand.wait_taken(ids[-1])
+        stand.knows_offset = False
+        await trio.sleep(21)
+        paths = Counter(path for _, path in stand.asked)
+        assert paths["build/list"] <= 2 * paths["conf"]
+
+
 async def _page(world: World, number: int) -> str:
     async with world.network.client(f"http://{SERVER}") as client:
         answer = await client.get(f"/build/{number}", headers={"Accept": "text/html"})
