@@ -63,7 +63,6 @@ async def run_agent(config: AgentConfig) -> None:
         host, port = listener.getsockname()[:2]
         config = config.model_copy(update={"port": port})
         sandbox = await open_sandbox(config)
-        warn_root(os.geteuid(), is_held=sandbox is not None)
         runner = ShellRunner(config.kill_grace_seconds, sandbox)
         rules = RepositoryPolicy(config.repositories)
         checkout = GitCheckout(
@@ -75,6 +74,7 @@ async def run_agent(config: AgentConfig) -> None:
             ) as agent,
             trio.open_nursery() as nursery,
         ):
+            warn_root(os.geteuid(), is_held=sandbox is not None)
             nursery.start_soon(folder.serve)
             nursery.start_soon(_obey, signals, agent, nursery)
             async with trio.open_nursery() as serving:
