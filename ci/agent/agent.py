@@ -33,7 +33,7 @@ from ci.agent.room import Room
 from ci.agent.runner import Runner
 from ci.agent.secret import Secret, open_secret
 from ci.agent.spool import write_whole
-from ci.agent.tools import Tools
+from ci.agent.tools import AgentTools
 from ci.certificates import read_certificate
 from ci.config import AgentConfig
 from ci.errors import ConfigError
@@ -77,7 +77,9 @@ class Agent:
             config.environment_names,
             why_no_secrets(config.secrets, runner.sandbox),
         )
-        self._tools = Tools(runner, checkout, self.room, line, address, self.admission)
+        self._tools = AgentTools(
+            runner, checkout, self.room, self.admission, line.metrics, line, address
+        )
         self.attempts = Attempts(data_dir, self.boot_id, config.slots, self._tools, nursery)
         self.cleaning = Cleaning(
             ground, self.attempts.names, checkout, self.room, config.keep_mirrors_days

@@ -22,7 +22,7 @@ from ci.agent.life import Life
 from ci.agent.output import Output
 from ci.agent.removal import remove_or_leave
 from ci.agent.spool import Folder, Ticket
-from ci.agent.tools import Tools
+from ci.agent.tools import AgentTools
 from ci.errors import Conflict, GivenUp
 from ci.model import DEFAULT_LOG_LIMIT, CommitInfo, Outcome, Reason
 from ci.repository import shown_url
@@ -42,7 +42,7 @@ log = structlog.get_logger()
 class Attempt:
     """An attempt, from its acceptance to its delivery. `workspace` is an absolute path."""
 
-    def __init__(self, ticket: Ticket, folder: Folder, workspace: Path, tools: Tools) -> None:
+    def __init__(self, ticket: Ticket, folder: Folder, workspace: Path, tools: AgentTools) -> None:
         self.id = ticket.job.id
         self.job = ticket.job
         self.over = trio.Event()  # its processes are gone and its end is on disk
@@ -185,7 +185,7 @@ class Attempt:
             return None
 
     async def _keep(self, outcome: Outcome) -> None:
-        self._tools.line.metrics.ended.labels(outcome.status, outcome.reason).inc()
+        self._tools.metrics.ended.labels(outcome.status, outcome.reason).inc()
         log.info(
             "attempt ended",
             attempt=self.id,

@@ -17,7 +17,7 @@ import trio
 from ci import blocking
 from ci.agent.attempt import Attempt
 from ci.agent.spool import Folder, Spool, Ticket, folder_name
-from ci.agent.tools import Tools
+from ci.agent.tools import AgentTools
 from ci.errors import Conflict
 from ci.model import Reason
 from ci.wire.job import Job
@@ -37,7 +37,7 @@ class Attempts:
     """All attempts of this agent; each runs as a task of `nursery`."""
 
     def __init__(
-        self, data_dir: Path, boot_id: str, slots: int, tools: Tools, nursery: trio.Nursery
+        self, data_dir: Path, boot_id: str, slots: int, tools: AgentTools, nursery: trio.Nursery
     ) -> None:
         """`data_dir` is absolute; `boot_id` names this life of the agent."""
         self._boot_id = boot_id
@@ -107,7 +107,7 @@ class Attempts:
             if self.busy >= self.slots:
                 raise Conflict(f"no free slot: {self.busy} of {self.slots} are taken")
             if room.problem:
-                self._tools.line.metrics.disk_refusals.inc()
+                self._tools.metrics.disk_refusals.inc()
             if problem := self._tools.problem:
                 raise Conflict(problem)
             runner = self._tools.runner

@@ -25,6 +25,7 @@ _NOT_FOR_BUILDS: Final = frozenset(
         "MFLAGS",
         "MAKELEVEL",
         STDIN_IS_PARENT,
+        "CI_TOKEN",  # by which somebody at this machine asks a server
         "NOTIFY_SOCKET",  # systemd's, for the service's main process
         "WATCHDOG_PID",
         "WATCHDOG_USEC",

@@ -211,7 +211,7 @@ class Life:
         await self._lent.prove(found.commit_hash, self._workspace)
         self.commit = self._lent.mask_commit(found)
         took_s = trio.current_time() - began
-        self._tools.line.metrics.checkout_s.observe(took_s)
+        self._tools.metrics.checkout_s.observe(took_s)
         log.info("commit found", attempt=self._id, commit=self.commit.commit_hash, took_s=took_s)
         self.checkout_s = self._used_s()
         await blocking.run(self._folder.save_commit, self.commit, self.checkout_s, self._lent.note)

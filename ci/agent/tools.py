@@ -9,6 +9,7 @@ from typing import Any
 from ci.agent.admission import Admission
 from ci.agent.checkout import Checkout
 from ci.agent.line import Line
+from ci.agent.metrics import Metrics
 from ci.agent.room import Room
 from ci.agent.runner import Runner
 from ci.agent.scarcity import Scarcity
@@ -16,20 +17,27 @@ from ci.agent.scarcity import Scarcity
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What all attempts of an agent share.
-
-    `address` is what servers of others are told of this agent.
-    """
+    """What a build needs to be run, with a server or without."""
 
     runner: Runner
     checkout: Checkout
     room: Room
-    line: Line
-    address: Mapping[str, Any]
     admission: Admission
-    scarcity: Scarcity = field(default_factory=Scarcity)
+    metrics: Metrics
+    scarcity: Scarcity = field(default_factory=Scarcity, kw_only=True)
 
     @property
     def problem(self) -> str:
         """Why no build is taken, as of the last look; or empty."""
         return self.room.problem or self.scarcity.problem
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTools(Tools):
+    """What all attempts of an agent share.
+
+    `address` is what servers of others are told of this agent.
+    """
+
+    line: Line
+    address: Mapping[str, Any]

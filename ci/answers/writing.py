@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -34,4 +33,4 @@ def iso(time: datetime | None) -> str | None:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return iso(value)
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {name: getattr(value, name) for name in value.__slots__}
