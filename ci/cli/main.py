@@ -112,6 +112,8 @@ def _advice(error: BaseException) -> str:
             return f"no answer from {error}; is the address right? --server, CI_SERVER, ci login"
         case ApiRefused() if error.status in _NO_TOKEN:
             return f"{error}. Give a token by ci login, CI_TOKEN or --token"
+        case ApiRefused(field="repository"):
+            return f"{error}; say which by --repository"
     return str(error)
 
 

@@ -13,6 +13,7 @@ from tests.real.accounts import make_token
 from tests.real.cli import Cli, words_of
 from tests.real.harness import Server, Site, held, wait_until
 from tests.real.repository import Repository
+from tests.real.secure import make_secure
 
 
 @pytest.fixture
@@ -198,6 +199,7 @@ def test_a_token_is_kept_by_login_and_shown(
         (["list", "--server", "http://127.0.0.1:1"], 122, "no answer from http://127.0.0.1:1: "),
         (["list", "--server", "nowhere"], 2, "ci: --server: server = 'nowhere': must be"),
         (["run", "-r", "x", "true"], 122, "ci: repository: 'x' is not configured; known: "),
+        (["run", "-r", "x", "true"], 122, "; say which by --repository\n"),
         (["run"], 2, "Missing argument 'COMMAND...'"),
         (["nonsense"], 2, "No such command 'nonsense'"),
     ],
@@ -253,3 +255,21 @@ def test_what_is_not_in_the_build_is_told(ci: Cli, server: Server, repository: R
     assert done.code == 0
     assert server.build(2)["repository"] == server.build(1)["repository"]
     wait_until(lambda: server.build(2)["status"], "its end", until=lambda status: status == "error")
+
+
+def test_a_server_that_speaks_tls_is_believed_by_its_certificate(
+    site: Site, repository: Repository, tmp_path: Path
+) -> None:
+    """By its own and no other; without one, by whom the system trusts, which is nobody here."""
+    own, other = make_secure(tmp_path), make_secure(tmp_path, "other")
+    server = site.server(repository.path, certificate=own.certificate, certificate_key=own.key)
+    server.start()
+    ci = Cli(site, repository.path, CI_SERVER=server.url)
+    assert ci("login", "--certificate", str(own.certificate)).code == 0
+    assert ci("run", "--", "true").code == 0
+    for words in ([], ["--certificate", str(other.certificate)]):
+        done = Cli(site, repository.path, XDG_CONFIG_HOME=str(tmp_path))(
+            "list", "--server", server.url, *words
+        )
+        assert done.code == 122
+        assert "its certificate is not one that is believed here" in done.err
