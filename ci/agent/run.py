@@ -81,6 +81,7 @@ async def run_agent(config: AgentConfig) -> None:
                 stop = trio.Event()
                 keep_what_lasts()
                 await serving.start(partial(serve_app, tls=tls), agent.app, listener, limits, stop)
+                warn_root(os.geteuid(), is_held=sandbox is not None)
                 policy = agent.admission.commands
                 log.info(
                     "rules in force",
