@@ -14,8 +14,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-import re2
-
 from ci.agent.disguises import MIN_FORM_BYTES, disguises
 
 MASK: Final = b"***"
@@ -37,6 +35,9 @@ class Masks:
     """The masks of some secrets."""
 
     def __init__(self, values: Iterable[str]) -> None:
+        # Loaded with the first secret: an agent that gets none starts without it.
+        import re2  # noqa: PLC0415
+
         forms = sorted({form for value in values for form in disguises(value)}, key=len)
         self._by_beginning: defaultdict[bytes, list[bytes]] = defaultdict(list)
         for form in reversed(forms):
