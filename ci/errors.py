@@ -181,7 +181,8 @@ class Unreachable(PeerError):
 
     `retry_after_s` is the wait that the peer asked for, in seconds, or None.
     `sent` is False when it is certain that the request never reached the peer, `nobody` is True
-    when its machine has answered that nobody listens at that port.
+    when its machine has answered that nobody listens at that port, `broken` when the connection
+    ended before the answer.
     """
 
     def __init__(
@@ -191,11 +192,13 @@ class Unreachable(PeerError):
         retry_after_s: float | None = None,
         sent: bool = True,
         nobody: bool = False,
+        broken: bool = False,
     ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.sent = sent
         self.nobody = nobody
+        self.broken = broken
 
 
 class PeerRefused(PeerError):

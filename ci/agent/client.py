@@ -126,6 +126,8 @@ class ServerClient:
             if not blocking.lacks_thread(error):  # to look the server's name up
                 raise
             raise Unreachable(connect_words(error), sent=False) from error
+        except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+            raise Unreachable(connect_words(error), broken=True) from error
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise Unreachable(connect_words(error)) from error
         return answer

@@ -21,7 +21,7 @@ from ci import blocking
 from ci.agent.client import UNKNOWN_PATH
 from ci.agent.line import Line
 from ci.agent.output import Log, Output
-from ci.errors import LogFull, LogGap, PeerRefused
+from ci.errors import LogFull, LogGap, PeerRefused, Unreachable
 from ci.model import Outcome
 from ci.wire.job import Job
 from ci.wire.result import MAX_INLINE_LOG, MAX_LOG_CHUNK, write_result
@@ -32,6 +32,16 @@ READ_BYTES_PER_S: Final = 50_000_000  # a server on a slow disk reads the whole 
 FOREIGN_LIMIT_S: Final = 10.0  # at least one server of others never answers at all
 
 logger = structlog.get_logger()
+
+
+# Others take less than we would send, and say so by 413, or break the connection off.
+TOO_LARGE: Final = 413
+MOST_BREAKS: Final = 3  # in a row; fewer are the server's own trouble
+LEAST_LOG: Final = 1 << 10  # bytes; who does not take so much does not refuse it for its size
+
+
+class TooLong(Exception):
+    """The server, which others wrote, does not take a result of this size."""
 
 
 class NoLogCall(Exception):
@@ -64,6 +74,7 @@ class Delivery:
         self._offset = sent  # what the server has, as far as we know
         self._began = sent > 0  # whether any of the log was sent beside the result
         self._went_back = False
+        self._breaks = 0  # of the connection, in a row, by a server of others
         self._most: int | None = None  # bytes that the server takes, once it has said so
 
     async def follow(self, over: trio.Event) -> None:
@@ -91,10 +102,21 @@ class Delivery:
                 text = await self._inline(log)  # the server may have turned out to be another's
             body = await blocking.run(self._body, outcome, log, text)
             try:
-                await self._line.insist("result", partial(self._send_result, body))
+                await self._line.insist("result", partial(self._send_result, body, log))
                 return
             except LogGap as gap:
                 await self._go_back("result", gap)
+            except TooLong as error:
+                self._shorten(log, str(error))
+
+    def _shorten(self, log: Log, why: str) -> None:
+        """Send less of the log from now on: a verdict counts for more than its middle."""
+        size = min(log.size, self._output.limit)
+        limit = 1 << ((size - 1).bit_length() - 1)  # the next power of two below
+        self._output = replace(self._output, limit=limit)
+        logger.warning(
+            "result too large", attempt=self._id, log_size=log.size, answer=why, next_limit=limit
+        )
 
     async def _send_log(self, log: Log) -> None:
         """Send what the server does not have of `log`."""
@@ -152,7 +174,7 @@ class Delivery:
             raise PeerRefused(200, f"took nothing of the log at {self._offset}")
         return size
 
-    async def _send_result(self, body: Mapping[str, Any]) -> None:
+    async def _send_result(self, body: Mapping[str, Any], log: Log) -> None:
         if not self._is_foreign:
             with trio.fail_after(ANSWER_LIMIT_S + body["log_size"] / READ_BYTES_PER_S):
                 try:
@@ -163,7 +185,7 @@ class Delivery:
                     raise
             return
         with trio.move_on_after(FOREIGN_LIMIT_S) as limit:
-            await self._line.client.send_result(body)
+            await self._send_foreign(body, can_be_less=self._can_be_less(log))
         if limit.cancelled_caught:
             logger.warning(
                 "result not answered",
@@ -171,6 +193,24 @@ class Delivery:
                 after_s=FOREIGN_LIMIT_S,
                 next="it counts as taken",
             )
+
+    def _can_be_less(self, log: Log) -> bool:
+        return min(log.size, self._output.limit) > LEAST_LOG
+
+    async def _send_foreign(self, body: Mapping[str, Any], *, can_be_less: bool) -> None:
+        """Send a result. Raises TooLong when less of it would be taken."""
+        try:
+            await self._line.client.send_result(body)
+        except PeerRefused as error:
+            if error.status == TOO_LARGE and can_be_less:
+                raise TooLong(str(error)) from error
+            raise
+        except Unreachable as error:
+            # A server that reads no further than its limit may have no answer for the rest.
+            self._breaks = self._breaks + 1 if error.broken else 0
+            if self._breaks >= MOST_BREAKS and can_be_less:
+                raise TooLong(str(error)) from error
+            raise
 
     @property
     def _is_foreign(self) -> bool:

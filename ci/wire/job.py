@@ -130,30 +130,30 @@ def write_job(
         ]
     if native:
         return job
-    owner_name = _OWNER_NAME.search(url)
-    spellings = job | {
-        "buildId": lease.attempt.id,
-        "buildNumber": build.number,
-        "commitHash": build.commit,
-        "hash": build.commit,
-        "buildCommand": build.command,
-        "cmd": build.command,
-        "repoUrl": url,
-        "repo": url,
-        "repoAddress": url,
-        "url": url,
-        "uri": url.removesuffix(".git"),
-        "repoName": owner_name[1] if owner_name else url,
-        "mainBranch": build.branch or "",
-        "branchName": build.branch or "",
-        "status": "InProgress",
-    }
+    others = plain_job(lease.attempt.id, build.number, url, build.commit, build.command)
+    others |= {"mainBranch": build.branch or "", "branchName": build.branch or ""}
     if (origin := lease.origin) is not None:  # then also what an external storage says of it
-        spellings |= {
+        others |= {
             "configurationId": origin.configuration,
             "buildNumber": origin.number,
             "commitMessage": origin.message,
             "branchName": origin.branch,
             "authorName": origin.author,
         }
-    return spellings | {"build": spellings}
+    both = job | others
+    return both | {"build": both}
+
+
+def plain_job(id: str, number: int, url: str, commit: str, command: str) -> dict[str, Any]:
+    """Say what is to be built in every spelling that any agent of others reads."""
+    owner_name = _OWNER_NAME.search(url)
+    return {
+        **dict.fromkeys(("id", "buildId"), id),
+        "buildNumber": number,
+        **dict.fromkeys(("commit", "commitHash", "hash"), commit),
+        **dict.fromkeys(("command", "buildCommand", "cmd"), command),
+        **dict.fromkeys(("repository", "repoUrl", "repo", "repoAddress", "url"), url),
+        "uri": url.removesuffix(".git"),
+        "repoName": owner_name[1] if owner_name else url,
+        "status": "InProgress",
+    }

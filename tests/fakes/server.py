@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,8 @@ class FakeServer(httpx.AsyncBaseTransport):
         self.foreign = foreign
         self.down = False  # connections are refused
         self.silent: set[str] = set()  # paths that never answer
+        self.largest = math.inf  # bytes of a result that a foreign one takes,
+        self.breaks_off = False  # and whether it has no words for more
         self.slow: dict[str, float] = {}  # path → seconds before it answers
         self.answers: dict[str, list[httpx.Response]] = {}  # path → what to answer first
         self.given_up: set[str] = set()
@@ -69,6 +72,10 @@ class FakeServer(httpx.AsyncBaseTransport):
                 return self._take_log(request.url.params, body)
             case "/notify_build_result" if not self.foreign:
                 return self._take_result(json.loads(body))
+            case "/notify-build-result" if self.foreign and len(body) > self.largest:
+                if self.breaks_off:
+                    raise httpx.WriteError("broken pipe", request=request)
+                return httpx.Response(413)
             case "/notify-build-result" if self.foreign:
                 self.results.append(json.loads(body))
                 return httpx.Response(200)

@@ -15,6 +15,9 @@ from quart_trio import QuartTrio
 
 from ci.answers import agents, builds, news, server
 from ci.config import AgentConfig, ServerConfig
+from ci.conformance.agent_kit import PROBES as AGENT_PROBES
+from ci.conformance.probe import Probe
+from ci.conformance.server_kit import PROBES as SERVER_PROBES
 from ci.storage_api.settings import StorageConfig
 from ci.wire import job, registration, result, status
 from ci.wire.fields import Message
@@ -113,6 +116,13 @@ def test_the_api_is_documented() -> None:
         if not re.search(rf"{method} {re.escape(path)}(?![\w/])", text)
     ]
     assert not missing, f"docs/api.md says nothing of {', '.join(missing)}"
+
+
+@pytest.mark.parametrize("probes", [SERVER_PROBES, AGENT_PROBES], ids=["server", "agent"])
+def test_each_probe_of_the_conformance_kit_is_documented(probes: tuple[Probe[Any], ...]) -> None:
+    """By its name, under which it can be asked for."""
+    words = " ".join(_read("conformance.md").split())
+    assert [each.name for each in probes if f"`{each.name}`" not in words] == []
 
 
 def test_the_protocol_is_documented() -> None:

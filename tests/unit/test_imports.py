@@ -188,6 +188,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.server.journal": ("ci.model", "ci.outage", "ci.server.metrics"),
     "ci.server.metrics": ("ci.exposition", "ci.model"),
     "ci.server.views": ("ci.model", "ci.news", "ci.origin"),
+    "ci.conformance": (*BASE, "ci.conformance"),
     "ci.web": (*BASE, "ci.web", "ci.server.core", "ci.server.people", "ci.server.views"),
 }
 
@@ -200,6 +201,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
         "ci.agent.client",
         "ci.client.http",
         "ci.__main__",
+        "ci.conformance.calls",
     ),
     "click": ("ci.cli",),
     "sqlalchemy": ("ci.server.store",),

@@ -317,6 +317,40 @@ async def test_a_server_of_others_gets_the_head_and_the_tail(stage: Stage) -> No
     assert result["log"].endswith(text + "end\n")
 
 
+@pytest.mark.parametrize("breaks_off", [False, True], ids=["413", "reset"])
+async def test_a_server_of_others_that_takes_little_gets_the_verdict(
+    stage: Stage, breaks_off: bool
+) -> None:
+    """With as much of head and tail as it takes, and the words that say what is left out."""
+    stage.server.foreign, stage.server.breaks_off = True, breaks_off
+    stage.server.largest = 100_000
+    async with stage.agent() as (_, http):
+        await trio.sleep(1)
+        write_log(stage.machine, "first\n" + LONG)
+        await http.post("/build", json=job(command="echo last; exit 1", protocol=0))
+        result = await stage.server.wait_result()
+        await trio.sleep(1)
+    assert stage.kept == []
+    assert result["success"] is False
+    assert result["log"].startswith("first\n")
+    assert result["log"].endswith("last\n")
+    assert "bytes are left out here]" in result["log"]
+    assert len(result["log"]) > stage.server.largest / 8, "not less than need be"
+
+
+async def test_a_server_of_others_that_takes_nothing_is_asked_each_minute(stage: Stage) -> None:
+    """What is as short as can be is not refused for its size; a person mends that."""
+    stage.server.foreign, stage.server.largest = True, 0
+    async with stage.agent() as (_, http):
+        await trio.sleep(1)
+        write_log(stage.machine, LONG)
+        await http.post("/build", json=job(protocol=0))
+        await trio.sleep(300)
+        assert stage.server.count("/notify-build-result") < 20
+        stage.server.largest = 10**9
+        await stage.server.wait_result()
+
+
 def write_log(machine: FakeMachine, text: str, errors: str = "strict") -> None:
     """Let the next commands begin with this output."""
     machine.first_output = text.encode("utf-8", errors)

@@ -1,0 +1,1 @@
+"""Programs as others write them to the specification, right and wrong ones."""
