@@ -31,6 +31,7 @@ from ci.repositoryrules import RepositoryPolicy, repository_rule_problem
 from ci.settings import Config
 from ci.wire.fields import no_bool
 from ci.wire.registration import check_name
+from ci.wire.result import Dialect
 from ci.wire.status import MAX_RULES
 from ci.wire.token import bare_token
 
@@ -439,6 +440,16 @@ class AgentConfig(Config):
     )
     insecure: bool = Field(
         False, description="listen beyond this machine though anybody may then run commands on it"
+    )
+    dialect: Dialect = Field(
+        Dialect.WORDS,
+        description="how servers of others are told in `status` how a build ended: words "
+        "(Success, Fail), bool (true, false), or code (the exit code)",
+    )
+    repository_prefix: Prefix | None = Field(
+        None,
+        description="what stands before owner/name, where a server of others says no more than "
+        "that, such as https://github.com/; if absent it is taken for a path",
     )
     data_dir: Folder = Field(
         Path("data/agent"), description="folder for mirrors, workspaces and undelivered results"

@@ -78,7 +78,14 @@ class Agent:
             why_no_secrets(config.secrets, runner.sandbox),
         )
         self._tools = AgentTools(
-            runner, checkout, self.room, self.admission, line.metrics, line, address
+            runner,
+            checkout,
+            self.room,
+            self.admission,
+            line.metrics,
+            line,
+            address,
+            config.dialect,
         )
         self.attempts = Attempts(data_dir, self.boot_id, config.slots, self._tools, nursery)
         self.cleaning = Cleaning(

@@ -13,7 +13,7 @@ from ci.errors import RequestError, TooLarge
 from ci.gate import NO_PAGE, Gate
 from ci.serve import finish_body, read_body
 from ci.wire.job import PATH as BUILD_PATH
-from ci.wire.job import read_job
+from ci.wire.job import read_job, with_prefix
 from ci.wire.status import CANCEL_PATH, PATH, read_cancel
 from ci.wire.token import refuse_browser
 
@@ -46,6 +46,7 @@ def create_app(agent: Agent) -> QuartTrio:
     @app.post(BUILD_PATH)
     async def build() -> tuple[Response, int]:
         job = read_job(await read_body())
+        job = with_prefix(job, agent.config.repository_prefix)
         await agent.attempts.accept(job)
         return jsonify({"id": job.id, "status": "accepted"}), 202
 

@@ -204,7 +204,14 @@ class Attempt:
     async def _deliver(self, result: list[Outcome]) -> None:
         """Send log and result until the server has them or wants none."""
         tools = self._tools
-        delivery = Delivery(self.job, self._output, tools.line, tools.address, sent=self._sent)
+        delivery = Delivery(
+            self.job,
+            self._output,
+            tools.line,
+            tools.address,
+            dialect=tools.dialect,
+            sent=self._sent,
+        )
         with self._delivering:
             await self._life.running.wait()
             while True:

@@ -24,7 +24,7 @@ from ci.agent.output import Log, Output
 from ci.errors import LogFull, LogGap, PeerRefused, Unreachable
 from ci.model import Outcome
 from ci.wire.job import Job
-from ci.wire.result import MAX_INLINE_LOG, MAX_LOG_CHUNK, write_result
+from ci.wire.result import MAX_INLINE_LOG, MAX_LOG_CHUNK, Dialect, write_result
 
 FOLLOW_S: Final = 0.1  # between two looks at the log; a line is on screen well within a second
 ANSWER_LIMIT_S: Final = 30.0  # for 1 MiB over a slow link
@@ -62,8 +62,10 @@ class Delivery:
         line: Line,
         address: Mapping[str, Any],
         *,
+        dialect: Dialect = Dialect.WORDS,
         sent: int = 0,
     ) -> None:
+        self._dialect = dialect
         self._id = job.id
         self._lease_mark = job.lease_mark
         self._output = output
@@ -237,7 +239,9 @@ class Delivery:
         if self._most is not None:
             words = f"The server took no more than the first {log.size:,} bytes of the log."
             outcome = replace(outcome, message=f"{outcome.message} {words}".lstrip())
-        body = write_result(self._id, outcome, text, log.sha256(), native=self._native)
+        body = write_result(
+            self._id, outcome, text, log.sha256(), native=self._native, dialect=self._dialect
+        )
         if self._lease_mark:
             body["lease_mark"] = self._lease_mark
         if not self._native:

@@ -13,6 +13,7 @@ from ci.agent.metrics import Metrics
 from ci.agent.room import Room
 from ci.agent.runner import Runner
 from ci.agent.scarcity import Scarcity
+from ci.wire.result import Dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,4 @@ class AgentTools(Tools):
 
     line: Line
     address: Mapping[str, Any]
+    dialect: Dialect = Dialect.WORDS  # what they read in `status`

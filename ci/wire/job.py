@@ -17,6 +17,7 @@ PATH = "/build"
 MAX_COMMAND_BYTES = 100_000  # Linux takes 131,072 in one argument of a program
 
 _OWNER_NAME = re.compile(r"[/:]([^/:]+/[^/:]+?)(\.git)?/?$")
+_BARE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+")
 _NESTED = ("build",)
 
 
@@ -78,6 +79,13 @@ def read_job(body: bytes) -> Job:
         if not name or "=" in name or "\x00" in value:
             raise Rejected(f"env: {name!r} can't be set", field="env")
     return job
+
+
+def with_prefix(job: Job, prefix: str | None) -> Job:
+    """Return the job with `prefix` before a repository that is no more than owner/name."""
+    if prefix is None or job.protocol > 0 or not _BARE_NAME.fullmatch(job.repository):
+        return job
+    return job.model_copy(update={"repository": prefix + job.repository})
 
 
 def command_problem(command: str) -> str | None:

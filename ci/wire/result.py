@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -64,6 +65,14 @@ def _success(value: object) -> object:
 Output = Annotated[str | None, BeforeValidator(_output)]
 _NESTED = ("task", "data", "build")
 _CODE = re.compile(r"-?[0-9]{1,10}")
+
+
+class Dialect(StrEnum):
+    """What servers of others read in `status`; it can't be found out by asking them."""
+
+    WORDS = "words"
+    BOOL = "bool"
+    CODE = "code"
 
 
 class Result(Message):
@@ -173,9 +182,15 @@ def is_result(body: bytes) -> bool:
 
 
 def write_result(
-    id: str, outcome: Outcome, log: str | None, log_sha256: str, *, native: bool
+    id: str,
+    outcome: Outcome,
+    log: str | None,
+    log_sha256: str,
+    *,
+    native: bool,
+    dialect: Dialect = Dialect.WORDS,
 ) -> dict[str, Any]:
-    """Make the body of `/notify_build_result`.
+    """Make the body of `/notify_build_result`; `dialect` is that of who is not native.
 
     `log` is the whole output, or None when it was sent before; `native` says that a server of
     this project reads it. To others every spelling is sent, with `stderr` empty because both
@@ -207,11 +222,23 @@ def write_result(
         body |= {
             "buildId": id,
             "success": success,
-            "buildStatus": str(outcome.status),
-            "exitCode": outcome.exit_code,
+            "exitCode": _code_of(outcome),
             "buildLog": log or "",
             "stdout": log or "",
             "stderr": "",
             "duration": round((outcome.duration_s or 0) * 1000),
         }
+        body["status"] = body["buildStatus"] = {
+            Dialect.WORDS: "Success" if success else "Fail",
+            Dialect.BOOL: success,
+            Dialect.CODE: _code_of(outcome),
+        }[dialect]
     return body
+
+
+def _code_of(outcome: Outcome) -> int:
+    """Return an exit code, also where there was none: one that is good only if the build was."""
+    success = outcome.status is Status.SUCCESS
+    if outcome.exit_code is not None and (outcome.exit_code == 0) is success:
+        return outcome.exit_code
+    return 0 if success else 1

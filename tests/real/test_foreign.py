@@ -115,6 +115,6 @@ def test_a_server_by_hand(site: Site, repository: Repository) -> None:
         post(f"http://127.0.0.1:{agent.port}/build", job)
         (result,) = wait_until(lambda: heard["/notify_build_result"], "it delivers")
         assert result["id"] == "42"
-        assert result["status"] == "failure"
+        assert result["status"] == "Fail"
         assert result["stdout"] == "out\nA project.\n"
         assert result["stderr"] == ""

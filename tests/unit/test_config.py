@@ -88,6 +88,8 @@ AGENT_VALUES: dict[str, tuple[Any, str]] = {
     "repositories": (["https://git.example.org/*"], "https://git.example.org/*"),
     "environmentNames": (["NPM_TOKEN", "DEPLOY_*"], "NPM_TOKEN,DEPLOY_*"),
     "secrets": ("always", "always"),
+    "dialect": ("code", "code"),
+    "repositoryPrefix": ("https://git.example.org/", "https://git.example.org/"),
     "sandbox": ("bubblewrap", "bubblewrap"),
     "sandboxNetwork": (False, "false"),
     "sandboxReadable": (["/opt/jdk", "/etc/pip.conf"], "/opt/jdk,/etc/pip.conf"),

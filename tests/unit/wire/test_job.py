@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ci.errors import Rejected
 from ci.model import MIN_LOG_LIMIT, Attempt, Build, Lease, Status, commit_problem
 from ci.origin import Origin
-from ci.wire.job import MAX_COMMAND_BYTES, Job, read_job, write_job
+from ci.wire.job import MAX_COMMAND_BYTES, Job, read_job, with_prefix, write_job
 
 NOW = datetime(2024, 5, 6, tzinfo=UTC)
 URL = "https://git.example.org/team/tool.git"
@@ -119,6 +119,24 @@ def test_agents_of_others_find_their_spelling(spelling: str) -> None:
     body = write_job(_lease(), 60, 5, 1 << 20, "life", native=False)
     assert spelling in body
     assert body["build"][spelling] == body[spelling]
+
+
+@pytest.mark.parametrize(
+    ("said", "repository"),
+    [
+        ({"repoName": "team/tool"}, "https://h/team/tool"),
+        ({"repoName": "team/tool", "url": "https://other/x.git"}, "https://other/x.git"),
+        ({"repository": "/srv/git/tool"}, "/srv/git/tool"),
+        ({"repository": "git@h:team/tool"}, "git@h:team/tool"),
+        ({"repository": "team/tool", "protocol": 1}, "team/tool"),
+    ],
+)
+def test_a_bare_name_gets_the_prefix(said: dict[str, object], repository: str) -> None:
+    """Where a server of others says no more than owner/name, and a prefix is set."""
+    job = {"id": "1", "commit": "main", "command": "make"} | said
+    read = read_job(json.dumps(job).encode())
+    assert with_prefix(read, "https://h/").repository == repository
+    assert with_prefix(read, None) == read
 
 
 @pytest.mark.parametrize(

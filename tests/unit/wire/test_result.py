@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ci.errors import Rejected
 from ci.escapes import plain_text
 from ci.model import CommitInfo, Outcome, Reason, Status
-from ci.wire.result import Result, is_result, read_result, write_result
+from ci.wire.result import Dialect, Result, is_result, read_result, write_result
 
 HASH = "a" * 64
 GOOD = Status.SUCCESS
@@ -232,6 +232,27 @@ def test_a_result_is_told_from_a_registration(body: bytes, told: bool) -> None:
     assert is_result(body) is told
 
 
+@pytest.mark.parametrize(
+    ("dialect", "good", "bad"),
+    [
+        (Dialect.WORDS, "Success", "Fail"),
+        (Dialect.BOOL, True, False),
+        (Dialect.CODE, 0, 1),
+    ],
+)
+def test_servers_of_others_read_the_status_in_their_dialect(
+    dialect: Dialect, good: object, bad: object
+) -> None:
+    """Also of a build that has no exit code; what they make of it is what it was."""
+    for status, said in ((GOOD, good), (BAD, bad), (Status.ERROR, bad)):
+        code = 0 if status is GOOD else None
+        outcome = Outcome(status, Reason.EXITED, exit_code=code)
+        body = write_result("7", outcome, "", HASH, native=False, dialect=dialect)
+        assert body["status"] == body["buildStatus"] == said
+        assert body["success"] is (status is GOOD)
+        assert body["exitCode"] == int(status is not GOOD)
+
+
 OUTCOMES = st.builds(
     Outcome,
     status=st.sampled_from([Status.SUCCESS, Status.FAILURE]),
@@ -261,7 +282,11 @@ def test_a_result_that_was_written_is_read_unchanged(
     result = read_result(json.dumps(body).encode())
     assert result.id == "7.1.2"
     assert result.log_sha256 == HASH
-    assert result.outcome() == replace(outcome, message=plain_text(outcome.message))
+    code = outcome.exit_code
+    if code is None and not native:
+        code = int(outcome.status is not GOOD)  # none could be taken for 0
+    said = replace(outcome, message=plain_text(outcome.message), exit_code=code)
+    assert result.outcome() == said
     if native:
         assert result.inline_log == (None if log is None else log.encode())
     else:
@@ -277,7 +302,7 @@ def test_servers_of_others_find_their_spelling(status: Status, success: bool) ->
     body: dict[str, Any] = write_result("7", outcome, "hello", HASH, native=False)
     assert body["id"] == body["buildId"] == "7"
     assert body["success"] is success
-    assert body["status"] == body["buildStatus"] == str(status)
+    assert body["status"] == body["buildStatus"] == ("Success" if success else "Fail")
     assert body["log"] == body["buildLog"] == body["stdout"] == "hello"
     assert body["stderr"] == ""
     assert body["duration"] == 1234
