@@ -159,6 +159,7 @@ Variables = Annotated[
     BeforeValidator(_words),
     AfterValidator(_check_names),
 ]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_words)]
 Processes = Annotated[int, BeforeValidator(no_bool), Field(ge=16, le=10**6)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_words), AfterValidator(_check_paths)]
 LogFormat = Literal["text", "json"]
@@ -222,6 +223,10 @@ class ServerConfig(Config):
     agent_token: Token | None = Field(
         None, description="secret that server and agents show each other"
     )
+    foreign_agents: Networks = Field(
+        (),
+        description="addresses and networks from which agents that know no agentToken are taken",
+    )
     insecure: bool = Field(
         False, description="listen beyond this machine though nobody has to log in"
     )
@@ -249,9 +254,9 @@ class ServerConfig(Config):
     oidc_roles: dict[Role, tuple[Name, ...]] = Field(
         default_factory=dict, description="role → groups that have it; * is everybody there"
     )
-    trusted_proxies: Annotated[
-        tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_words)
-    ] = Field((), description="proxies that are believed for whom they ask: addresses, networks")
+    trusted_proxies: Networks = Field(
+        (), description="proxies that are believed for whom they ask: addresses, networks"
+    )
     api_base_url: BaseUrl | None = Field(
         None, description="external storage API whose builds are built here; none if absent"
     )

@@ -60,7 +60,9 @@ def create_blueprint(server: Server) -> Blueprint:
     @blueprint.before_request
     async def know_agent() -> None:
         refuse_browser(dict(request.headers))
-        g.caller = server.enrolments.caller(request.headers.get("Authorization", ""))
+        g.caller = server.enrolments.caller(
+            request.headers.get("Authorization", ""), request.remote_addr or ""
+        )
 
     @blueprint.errorhandler(RequestError)
     async def say_no(error: RequestError) -> tuple[Response, int]:

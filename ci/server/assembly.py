@@ -77,7 +77,9 @@ async def open_server(
     ):
         keys = await blocking.run(open_keys, config.key_path)
         await store.book.load()
-        enrolments = Enrolments(keys, config.agent_token, await store.enrolments())
+        enrolments = Enrolments(
+            keys, config.agent_token, await store.enrolments(), config.foreign_agents
+        )
         people = make_people(
             store.book,
             keys,

@@ -27,7 +27,7 @@ from ci.model import (
 from ci.people import Asker
 from ci.server.admission import Admission
 from ci.server.durations import Durations
-from ci.server.enrolments import TOKEN_HOLDER, Caller, Enrolments
+from ci.server.enrolments import TOKEN_HOLDER, Caller, Enrolments, as_stranger
 from ci.server.external.words import Telling
 from ci.server.fleet import Fleet
 from ci.server.following import Following
@@ -425,6 +425,8 @@ class Server:
         Raises Conflict for a taken name, Unauthorized, Forbidden, Busy.
         """
         now = self.now()
+        if caller.address is not None:
+            said = as_stranger(said, caller.address)
         name = said.shown_name
         claim = self.enrolments.claim(caller, name, wants=said.wants_credential)
         assert said.port is not None  # read_registration makes sure

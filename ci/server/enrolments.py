@@ -16,12 +16,14 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from ci.errors import AgentRevoked, Forbidden, Unauthorized
 from ci.model import Standing
 from ci.server.people.keys import Keys
 from ci.server.store.enrolling import Claim, Enrolment
+from ci.wire.registration import Registration
 from ci.wire.token import check_token, is_shown, server_secret, shown_secret
 
 PREFIX: Final = "nca_"  # tells people and scanners of leaked secrets what it is
@@ -34,6 +36,7 @@ class Caller:
 
     agent: str | None = None
     generation: int = 0
+    address: str | None = None  # of one that has shown nothing, and is believed for that
 
 
 TOKEN_HOLDER: Final = Caller()
@@ -45,7 +48,15 @@ class Enrolments:
     Without a `token` nobody is asked for anything, so nobody is enrolled.
     """
 
-    def __init__(self, keys: Keys, token: str | None, known: Iterable[Enrolment]) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        token: str | None,
+        known: Iterable[Enrolment],
+        believed: Iterable[str] = (),
+    ) -> None:
+        """Of `believed` addresses and networks agents of others are taken that show nothing."""
+        self._believed = [ip_network(text) for text in believed]
         self._key = keys.derive("agents")
         self._token = token
         self._known: dict[str, Enrolment] = {}
@@ -62,10 +73,12 @@ class Enrolments:
         if known is not None and known.standing is Standing.ENROLLED:
             self._known[name] = replace(known, standing=Standing.OPEN)
 
-    def caller(self, header: str) -> Caller:
-        """Say who shows this Authorization header. Raises Unauthorized."""
+    def caller(self, header: str, address: str = "") -> Caller:
+        """Say who shows this Authorization header, from an address. Raises Unauthorized."""
         if self._token is None:
             return TOKEN_HOLDER
+        if not header and self._is_believed(address):
+            return Caller(address=address)
         secret = shown_secret(header)
         if not secret.startswith(PREFIX) or is_shown(header, self._token):
             check_token(header, self._token)
@@ -81,10 +94,20 @@ class Enrolments:
         return Caller(name, known.generation)
 
     def secret(self, name: str) -> str | None:
-        """Return what to show to an agent when it is called."""
+        """Return what to show to an agent when it is called.
+
+        To one that may have come without the token it is not told either.
+        """
         if self.standing(name) is Standing.ENROLLED:
             return server_secret(self.credential(name, self._known[name].generation))
-        return self._token
+        return None if self._is_believed(_address_in(name)) else self._token
+
+    def _is_believed(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._believed)
 
     def standing(self, name: str) -> Standing:
         """Say how an agent stands."""
@@ -113,6 +136,12 @@ class Enrolments:
         """Return if who calls may tell of an attempt that `holder` has. Raises Forbidden."""
         if self._token is None or caller.agent == holder:
             return
+        if caller.address is not None and caller.address != _address_in(holder):
+            raise Forbidden(
+                f"this attempt is that of the agent {holder!r}; this call comes from "
+                f"{caller.address} and shows no token",
+                field="id",
+            )
         if caller.agent is not None:
             raise Forbidden(
                 f"this attempt is that of the agent {holder!r}, not of {caller.agent!r}",
@@ -134,6 +163,21 @@ class Enrolments:
     def _print(self, enrolment: Enrolment) -> str:
         secret = self.credential(enrolment.name, enrolment.generation)
         return hashlib.sha256(secret.encode()).hexdigest()[:PRINT_CHARS]
+
+
+def as_stranger(said: Registration, address: str) -> Registration:
+    """Return what of a registration counts that shows nothing and is believed for its address.
+
+    It is called nowhere else, under no other name, and as what it is: an agent of others. So what
+    it says can neither lead our calls elsewhere nor take the place of an agent of ours.
+    """
+    plain = Registration(host=address, port=said.port, slots=said.slots, labels=said.labels)
+    return plain.model_copy(update={"version": said.version})
+
+
+def _address_in(name: str) -> str:
+    """Return the address by which an agent is named that has said no name; of others anything."""
+    return name.rpartition(":")[0]
 
 
 def _name_in(secret: str) -> str:

@@ -63,6 +63,7 @@ SERVER_VALUES: dict[str, tuple[Any, str]] = {
     "anonymousView": (False, "false"),
     "sessionDays": (0.5, "0.5"),
     "keyFile": ("/etc/ci.key", "/etc/ci.key"),
+    "foreignAgents": (["10.0.0.7", "10.1.0.0/16"], "10.0.0.7 10.1.0.0/16"),
     "trustedProxies": (["127.0.0.1", "10.0.0.0/8"], "127.0.0.1,10.0.0.0/8"),
     "defaultCommit": ("trunk", "trunk"),
     "defaultCommand": ("./test.sh -v", "./test.sh -v"),
