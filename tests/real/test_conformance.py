@@ -9,7 +9,9 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.real.harness import Site
+import pytest
+
+from tests.real.harness import TOP, Site
 from tests.real.repository import Repository
 
 PATIENCE_S = 15  # half of the usual; only what is waited for on purpose takes a time
@@ -34,7 +36,8 @@ def _run(site: Site, *arguments: str) -> dict[str, dict[str, Any]]:
     assert done.stdout, done.stderr
     probes = json.loads(done.stdout)["probes"]
     found = {each["name"]: each for each in probes if each["verdict"] != "holds"}
-    assert done.returncode == (1 if found else 0), found
+    wrong = [name for name, each in found.items() if each["verdict"] == "does_not"]
+    assert done.returncode == bool(wrong), found
     assert len(probes) > 15
     return found
 
@@ -54,6 +57,28 @@ def test_all_holds_for_our_agent(site: Site) -> None:
     url = f"http://127.0.0.1:{port}"
     found = _run(site, "agent", url, "--port=0", f"--patience={PATIENCE_S}", f"--start={start}")
     assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("flaw", "found"),
+    [
+        ("none", set()),
+        ("tells-once", {"server away", "server out of order", "server takes little"}),
+        ("one-folder", {"second job while busy"}),
+        ("all-green", {"red build", "unknown commit", "2 MB of output"}),
+    ],
+)
+def test_a_flaw_of_an_agent_is_found_and_nothing_else(
+    site: Site, flaw: str, found: set[str]
+) -> None:
+    """It fails the probes that look for it; of what it need not know nothing is told."""
+    port = _free_port()
+    start = f"{sys.executable} {TOP}/tests/foreign/little_builder.py {port} $KIT_PORT {flaw}"
+    url = f"http://127.0.0.1:{port}"
+    seen = _run(site, "agent", url, "--port=0", "--patience=6", f"--start={start}")
+    broken = {name: each for name, each in seen.items() if each["verdict"] == "does_not"}
+    assert set(broken) == found, broken
+    assert set(seen) - set(broken) == {"cancel"}
 
 
 def test_what_is_no_server_is_said_in_one_line(site: Site) -> None:
