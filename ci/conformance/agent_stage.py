@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import trio
 
 from ci.conformance.agent_process import AgentProcess
 from ci.conformance.calls import Answer, Peer
-from ci.conformance.probe import PATIENCE_S, Broken, CanNotTell, expect
+from ci.conformance.probe import PATIENCE_S, Broken, CanNotTell, Probe, expect
 from ci.conformance.repository import Repository
 from ci.conformance.standin_server import StandInServer, Told
 from ci.wire.job import plain_job
@@ -84,6 +85,10 @@ class AgentStage:
         if self.process is None:
             raise CanNotTell("it is not the kit's to start and kill; give --start COMMAND")
         return self.process
+
+    def limit_of(self, probe: Probe[Any]) -> float:
+        """Return the seconds that a probe may take here."""
+        return probe.limit_s * max(1.0, self.patience_s / PATIENCE_S)
 
     async def settle(self) -> None:
         """Wait for what the last probe has left."""

@@ -18,6 +18,7 @@ from ci.conformance.probe import Broken, CanNotTell
 from ci.errors import ConfigError
 
 ASK_S: Final = 600.0  # for a person who has to press a button
+ANSWER_S: Final = 30.0  # for the first answer, by which ours is told from others
 LOOK_S: Final = 10.0  # for what a server has answered to be shown
 POLL_S: Final = 0.1
 
@@ -137,7 +138,11 @@ async def find_desk(server: Peer, wanted: Wanted, command: str | None) -> Desk:
     """Choose the way to ask for builds. Raises ConfigError when there is none."""
     if command is not None:
         return CommandDesk(command, wanted)
-    answer = await server.get("/api/builds")
+    answer = None
+    with trio.move_on_after(ANSWER_S):
+        answer = await server.get("/api/builds")
+    if answer is None:
+        raise ConfigError(f"{server.url}: has not answered GET /api/builds within {ANSWER_S:g} s")
     if answer.is_good and isinstance(answer.json, dict) and "builds" in answer.json:
         return ApiDesk(server, wanted)
     if not sys.stdin.isatty():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import trio
 
@@ -32,6 +32,9 @@ class CanNotTell(Exception):
 
 class Stage(Protocol):
     """What all probes of one run share."""
+
+    def limit_of(self, probe: Probe[Any]) -> float:
+        """Return the seconds that a probe may take here."""
 
     async def settle(self) -> None:
         """Leave nothing of the last probe to the next one."""
@@ -95,9 +98,10 @@ async def run_probes(
 
 async def _run(probe: Probe[S], stage: S) -> Finding:
     began = trio.current_time()
-    verdict, seen = Verdict.DOES_NOT, f"it was not over in {probe.limit_s:g} s"
+    limit_s = stage.limit_of(probe)
+    verdict, seen = Verdict.DOES_NOT, f"it was not over in {limit_s:g} s"
     try:
-        with trio.move_on_after(probe.limit_s):
+        with trio.move_on_after(limit_s):
             seen = await probe.run(stage)
             verdict = Verdict.HOLDS
     except Broken as error:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import trio
 
 from ci.conformance.calls import Peer
 from ci.conformance.desk import LOOK_S, POLL_S, Desk
-from ci.conformance.probe import PATIENCE_S, Broken, CanNotTell, expect
+from ci.conformance.probe import PATIENCE_S, Broken, CanNotTell, Probe, expect
 from ci.conformance.standin_agent import StandInAgent, Task
 
 SETTLE_TURNS = 10  # builds that a probe may leave behind
+TURNS = 4  # builds that one probe asks for, at most
 QUIET_S = 3.0  # in which nothing more comes, if nothing is to come
 
 
@@ -75,6 +77,10 @@ class ServerStage:
             return "it was answered with 2xx"
         expect(last == status, f"it is shown as {last or 'nothing'}, not as {status}")
         return f"it is shown as {status}"
+
+    def limit_of(self, probe: Probe[Any]) -> float:
+        """Return the seconds that a probe may take here."""
+        return probe.limit_s * max(1.0, self.patience_s / PATIENCE_S) + TURNS * self.desk.patience_s
 
     async def settle(self) -> None:
         """End what is left of the last probe."""
