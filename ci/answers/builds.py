@@ -120,7 +120,7 @@ class Build(Answer):
     starts_in_s: int | None
     """about in how many seconds it starts; null unless waiting, or when nobody knows"""
     phase: str | None
-    """what its agent does with it just now, as of its last heartbeat; null unless running"""
+    """what its agent does with it, as of its last heartbeat; null unless running"""
     external: External | None
     """where it came from, if from an external storage; else null"""
 
