@@ -194,7 +194,7 @@ class ServerConfig(Config):
     more_help = (
         "python -m ci.server init makes what is needed before others may reach the server: an "
         "agent token and an administrator; python -m ci.server password NAME gives an account "
-        "a new password. "
+        "a new password; python -m ci.server secret sets the secrets of builds. "
         "python -m ci.server check [--data-dir FOLDER] verifies a data folder, also one in use, "
         "and says what is wrong; exit code 0 = nothing, 1 = something, 2 = it can't be read"
     )
@@ -283,6 +283,16 @@ class ServerConfig(Config):
         None,
         description="which commands may run: any, build-tools, or a list of rules such as "
         "'make *'; if absent any, but build-tools where other machines reach the server",
+    )
+    environment_names: Variables | None = Field(
+        None,
+        description="names that secrets may have, such as DEPLOY_*; if absent all but those that "
+        "change what programs do, such as PATH and LD_*",
+    )
+    secrets_in_clear: bool = Field(
+        False,
+        description="send secrets also to agents of other machines where no TLS is: whoever sees "
+        "the network then reads them",
     )
     build_timeout_seconds: Seconds = Field(
         7200, description="a build that takes longer is ended: error, reason timeout"

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     AGENT_RESTARTED = "agent_restarted"
     AGENT_STOPPING = "agent_stopping"
     DISK_FULL = "disk_full"
+    SECRET_LOST = "secret_lost"  # noqa: S105 - a word, not a secret
     INTERNAL = "internal"
 
 
@@ -181,6 +182,7 @@ class Attempt:
     log_sha256: str | None = None  # hexadecimal, of all `log_size` bytes
     log_open: bool = False  # its agent may still deliver: it runs, or was canceled a moment ago
     checkout_s: float | None = None  # of `duration_s`, until the commit was checked out
+    secrets: str = ""  # which it had, and why not others: for people
 
     @property
     def lease_mark(self) -> str:

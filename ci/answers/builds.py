@@ -41,6 +41,8 @@ class Attempt(Answer):
     """offset in its log where two lines say that its middle is left out; null if it is not"""
     log_open: bool
     """whether more of its log may come: it runs, or was canceled and its agent delivers the end"""
+    secrets: str | None
+    """in words: which it had, and why not others; null where its repository has none"""
 
 
 @dataclass(frozen=True, slots=True)

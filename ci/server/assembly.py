@@ -38,6 +38,7 @@ from ci.server.safety import check_safe, openid_terms, openness_of
 from ci.server.store.store import News, open_store
 from ci.server.store.tables import SCHEMA
 from ci.server.supervision import Supervision
+from ci.server.vault import Vault
 
 log = structlog.get_logger()
 
@@ -77,8 +78,17 @@ async def open_server(
     ):
         keys = await blocking.run(open_keys, config.key_path)
         await store.book.load()
+        await store.safe.load()
         enrolments = Enrolments(
             keys, config.agent_token, await store.enrolments(), config.foreign_agents
+        )
+        vault = Vault(
+            config,
+            keys,
+            store.safe,
+            enrolments,
+            has_accounts=lambda: bool(store.book.accounts),
+            now=now,
         )
         people = make_people(
             store.book,
@@ -104,6 +114,7 @@ async def open_server(
             now=now,
             journal=journal,
             room=room,
+            vault=vault,
         )
         fleet = Fleet(
             nursery,
@@ -153,6 +164,7 @@ async def open_server(
             room,
             people=people,
             enrolments=enrolments,
+            vault=vault,
             durations=durations,
             now=now,
             journal=journal,

@@ -44,6 +44,7 @@ from ci.server.store.store import Store
 from ci.server.turnedaway import TurnedAway
 from ci.server.unhurried import Unhurried
 from ci.server.usage import Usage
+from ci.server.vault import Vault
 from ci.server.views import (
     AgentUse,
     AgentView,
@@ -84,6 +85,7 @@ class Server:
         *,
         people: People,
         enrolments: Enrolments,
+        vault: Vault,
         durations: Durations,
         now: Callable[[], datetime],
         journal: Journal,
@@ -91,6 +93,7 @@ class Server:
     ) -> None:
         self.config = config
         self.people = people
+        self.vault = vault
         self.now = now
         self.measured = journal.metrics
         self.repositories = config.known_repositories

@@ -109,6 +109,10 @@ class Enrolments:
             return False
         return any(parsed in network for network in self._believed)
 
+    def generation(self, name: str) -> int:
+        """Return which credential of an agent counts."""
+        return self._known[name].generation if name in self._known else 0
+
     def standing(self, name: str) -> Standing:
         """Say how an agent stands."""
         known = self._known.get(name)

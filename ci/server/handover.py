@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from ci.server.member import Member, Watch, check_identity
 from ci.server.queue import Hold
 from ci.server.store.store import Store
 from ci.server.withdrawal import OVERTIME_S, give_up
-from ci.wire.job import write_job
+from ci.wire.job import JobSecret, write_job
 
 _SERVER_ERROR = 500  # or more: a proxy, or a bug; nobody knows what happened behind it
 # What our agents answer when they can't take a job now; any other refusal is of the job itself.
@@ -57,7 +58,7 @@ class HandOver:
         self._store = store
         self._config = config
 
-    async def run(self, hold: Hold, watch: Watch) -> None:
+    async def run(self, hold: Hold, watch: Watch, secrets: Sequence[JobSecret] = ()) -> None:
         """Ask the agent until it has answered, or until the attempt is over without an answer.
 
         What it may have is given up when it does not say, or says that it takes nothing. Raises
@@ -66,7 +67,7 @@ class HandOver:
         """
         doubt = None
         with watch.handing_over:
-            doubt = await self._ask(hold, watch)
+            doubt = await self._ask(hold, watch, secrets)
         # Not in there: an attempt's end may cancel that scope, and giving up is an end.
         if doubt is not None and not watch.over.is_set():
             why, error = doubt
@@ -79,7 +80,9 @@ class HandOver:
             return refusal.status not in _NOT_NOW
         return refusal.status in _NEVER
 
-    async def _ask(self, hold: Hold, watch: Watch) -> tuple[str, AgentLost | PeerRefused] | None:
+    async def _ask(
+        self, hold: Hold, watch: Watch, secrets: Sequence[JobSecret]
+    ) -> tuple[str, AgentLost | PeerRefused] | None:
         """Ask until it is known who has it: None when the agent has, or has it for all we know.
 
         When nobody can know, returns why, and what to raise after the attempt was given up.
@@ -87,7 +90,7 @@ class HandOver:
         if not self._member.agent.native:
             await self._ask_foreign(hold, watch)
             return None
-        body = self._body(hold)
+        body = self._body(hold, secrets)
         waits = delays()
         limit_s = self._config.grace_seconds
         deadline = trio.current_time() + limit_s
@@ -127,7 +130,7 @@ class HandOver:
         why = f"did not say within {limit_s:g} s whether it took it"
         return why, AgentLost(why)
 
-    def _body(self, hold: Hold) -> dict[str, Any]:
+    def _body(self, hold: Hold, secrets: Sequence[JobSecret] = ()) -> dict[str, Any]:
         return write_job(
             hold.lease,
             self._config.build_timeout_seconds,
@@ -136,6 +139,7 @@ class HandOver:
             self._member.status.boot_id,
             native=self._member.agent.native,
             shell=self._config.command_policy.allows_any,
+            secrets=secrets,
         )
 
     async def _ask_foreign(self, hold: Hold, watch: Watch) -> None:

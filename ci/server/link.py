@@ -35,6 +35,7 @@ from ci.server.metrics import HandoverFailure
 from ci.server.queue import Queue
 from ci.server.room import Room
 from ci.server.store.store import Store
+from ci.server.vault import Vault
 from ci.server.views import Refusal
 from ci.server.withdrawal import OVERTIME_S, ask_cancel, end_attempt, give_up
 from ci.wire.status import AgentStatus
@@ -60,6 +61,7 @@ class Link:
         now: Callable[[], datetime],
         journal: Journal,
         room: Room,
+        vault: Vault,
     ) -> None:
         self._member = member
         self._client = client
@@ -69,6 +71,7 @@ class Link:
         self._now = now
         self._journal = journal
         self._room = room
+        self._vault = vault
         self._refusals = Outage(REFUSAL_REMIND_S)  # for the log
         self._heartbeat = Heartbeat(member, client, store, config, now=now, room=room)
         self._admission = Admission(config)
@@ -148,7 +151,14 @@ class Link:
                     hold.taken = True
                     await end_attempt(self._store, id, refusal)
                     return None
-                await self._hand_over.run(hold, watch)
+                packed = await self._vault.pack(build, self._member.agent, self._member.status)
+                if packed.note:
+                    await self._store.note_secrets(id, packed.note, packed.keys)
+                if packed.refusal is not None:
+                    hold.taken = True
+                    await end_attempt(self._store, id, packed.refusal)
+                    return None
+                await self._hand_over.run(hold, watch, packed.secrets)
             except Unreachable:
                 self._journal.metrics.handover_failures.labels(HandoverFailure.UNREACHABLE).inc()
                 raise

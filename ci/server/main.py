@@ -1,4 +1,4 @@
-"""Start the server; with `check`, `init`, `password` and `certificate` do what these say."""
+"""Start the server; `check`, `init`, `password`, `secret`, `certificate` do what these say."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio
 from ci.config import ServerConfig
 from ci.parent import run_with_parent
 from ci.program import keep_what_lasts, run_program
-from ci.server import check, init
+from ci.server import check, init, secret
 from ci.server.run import run_server
 
 
@@ -23,6 +23,9 @@ def main() -> int:
 
     if sys.argv[1:2] and sys.argv[1] in init.WORDS:
         return init.main(sys.argv[1], sys.argv[2:])
+
+    if sys.argv[1:2] == [secret.WORD]:
+        return secret.main(sys.argv[2:])
 
     if sys.argv[1:2] == ["certificate"]:
         # Nobody else needs what it takes to make one, which is slow to import.

@@ -180,6 +180,7 @@ class Outlook:
                 commands=member.status.commands,
                 repositories=member.status.repositories,
                 sandbox=member.status.sandbox,
+                no_secrets=member.status.no_secrets,
             )
             for member in self._fleet.members
         )

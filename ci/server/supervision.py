@@ -25,6 +25,7 @@ from ci.server.member import Member, check_identity
 from ci.server.queue import Queue
 from ci.server.room import Room
 from ci.server.store.store import Store
+from ci.server.vault import Vault
 from ci.server.withdrawal import end_attempt
 
 UNSTORED_REMIND_S = 600.0  # between two log lines about what the store does not take
@@ -50,6 +51,7 @@ class Supervision:
         now: Callable[[], datetime],
         journal: Journal,
         room: Room,
+        vault: Vault,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -58,6 +60,7 @@ class Supervision:
         self._now = now
         self._journal = journal
         self._room = room
+        self._vault = vault
         self._unstored = Outage(UNSTORED_REMIND_S)  # for the log
 
     async def serve(self, member: Member) -> None:
@@ -109,6 +112,7 @@ class Supervision:
             now=self._now,
             journal=self._journal,
             room=self._room,
+            vault=self._vault,
         )
         member.hear(self._now())
         member.status, member.online, member.problem = status, True, ""

@@ -184,6 +184,7 @@ class AgentView:
     commands: tuple[str, ...] | None = None  # its rules; None when it does not tell them
     repositories: tuple[str, ...] | None = None  # the same, or when all may be built
     sandbox: str = ""  # what holds its builds in, in its words; empty when it does not say
+    no_secrets: str = ""  # why it takes no secrets, in its words; empty when it does, or is silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,3 +234,25 @@ class Health:
     def ok(self) -> bool:
         """True when there is no problem."""
         return not self.problems
+
+
+SecretKey = tuple[str, str]  # repository and name of a secret
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSecret:
+    """A secret as it is kept. `repository` is an URL without a password in it."""
+
+    repository: str
+    name: str
+    branches: tuple[str, ...]
+    commands: tuple[str, ...]
+    sealed: str
+    set_at: datetime
+    set_by: str  # as the audit log names them
+    last_used: datetime | None = None
+
+    @property
+    def key(self) -> SecretKey:
+        """What it is known by."""
+        return self.repository, self.name

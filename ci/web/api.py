@@ -8,11 +8,12 @@ from ci import exposition, model
 from ci.answers.agents import Agents
 from ci.answers.builds import Build, Builds
 from ci.answers.news import WhyRed
+from ci.answers.secrets import Secrets
 from ci.answers.server import Health, Rules
 from ci.errors import Conflict, NotFound, Rejected
 from ci.web import as_json, openapi, parameters, query
 from ci.web.access import refuse_session
-from ci.web.bodies import NamedAgent, NewBuild, Pause
+from ci.web.bodies import NamedAgent, NamedSecret, NewBuild, NewSecret, Pause, Trust
 from ci.web.body import read_body, refuse_cross_site
 from ci.web.core import the_core
 from ci.web.operation import TEXT, Other, operation
@@ -215,6 +216,61 @@ async def readmit_agent(name: str | None = None) -> Response:
     """
     await the_core().readmit_agent(await _agent_name(name), the_reader().asker)
     return await agents()
+
+
+@api.get("/api/secrets")
+@operation(Secrets)
+async def secrets() -> Response:
+    """List the secrets of builds, without their values."""
+    vault = the_core().vault
+    uses = await vault.last_uses()
+    shown = (as_json.secret(one, uses.get(one.key), lost=vault.is_lost(one)) for one in vault.all())
+    return as_json.answer(Secrets(tuple(shown), tuple(sorted(await vault.trusted()))))
+
+
+@api.post("/api/secrets")
+@operation(Secrets, body=NewSecret, refusals=(Conflict,))
+async def set_secret() -> Response:
+    """Set a secret, or replace it.
+
+    The answer is the list, without values.
+    """
+    asked = read(NewSecret, await read_body())
+    core = the_core()
+    await core.vault.put(
+        the_reader().asker,
+        repository=asked.repository or next(iter(core.repositories), ""),
+        name=asked.name,
+        value=asked.value.get_secret_value(),
+        branches=asked.branches,
+        commands=asked.commands,
+    )
+    return await secrets()
+
+
+@api.post("/api/secrets/remove")
+@operation(Secrets, body=NamedSecret, refusals=(NotFound,))
+async def remove_secret() -> Response:
+    """Forget a secret.
+
+    The answer is the list.
+    """
+    asked = read(NamedSecret, await read_body())
+    vault = the_core().vault
+    await vault.remove(the_reader().asker, repository=asked.repository, name=asked.name)
+    return await secrets()
+
+
+@api.post("/api/secrets/trust")
+@operation(Secrets, body=Trust, refusals=(NotFound,))
+async def trust_agent() -> Response:
+    """Trust an agent with secrets as long as it has its credential, or no more.
+
+    The answer is the list.
+    """
+    asked = read(Trust, await read_body())
+    await the_core().vault.trust(the_reader().asker, asked.agent, trusted=asked.trusted)
+    return await secrets()
 
 
 @api.get("/healthz")

@@ -30,6 +30,7 @@ from ci.web.render import EXTENSION as TEMPLATES_EXTENSION
 from ci.web.render import read_templates
 from ci.web.rows import EXTENSION as ROWS_EXTENSION
 from ci.web.rows import keep_rows
+from ci.web.secrets_page import secret_pages
 from ci.web.shared import EXTENSION as SHARED_EXTENSION
 from ci.web.shared import Shared
 from ci.web.static import EXTENSION as STATIC_EXTENSION
@@ -76,6 +77,7 @@ def create_app(
     app.register_blueprint(pages)
     app.register_blueprint(account_pages)
     app.register_blueprint(people_pages)
+    app.register_blueprint(secret_pages)
     app.register_blueprint(api)
     app.register_blueprint(static)
     add_failures(app)

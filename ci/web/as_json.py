@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from quart import Response
@@ -11,6 +12,7 @@ from ci import news as found_news
 from ci.answers.agents import Agent, Held, Refusal
 from ci.answers.builds import Attempt, Build, External
 from ci.answers.news import Line, NewLine, News, OtherNumbers, WhyRed
+from ci.answers.secrets import Secret
 from ci.answers.server import Error, Health, Judgement, Problem
 from ci.answers.writing import to_json
 from ci.plainlines import plain
@@ -98,6 +100,21 @@ def attempt(attempt: model.Attempt) -> Attempt:
         log_size=attempt.log_size,
         log_cut=attempt.log_cut,
         log_open=attempt.log_open,
+        secrets=attempt.secrets or None,
+    )
+
+
+def secret(kept: views.KeptSecret, last_used: datetime | None, *, lost: bool) -> Secret:
+    """Show a secret, without its value."""
+    return Secret(
+        repository=kept.repository,
+        name=kept.name,
+        branches=kept.branches,
+        commands=kept.commands,
+        set_at=kept.set_at,
+        set_by=kept.set_by or None,
+        last_used=last_used,
+        lost=lost,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from ci.model import MAX_COMMIT_CHARS, MAX_LABEL_CHARS, MAX_LABELS, MAX_NOTE_CHARS
 from ci.server.core import MAX_PRIORITY
@@ -69,3 +69,42 @@ class Pause(BaseModel):
     """what the agent calls itself; needed where the address does not have it"""
     note: Annotated[str, Field(json_schema_extra={"maxLength": MAX_NOTE_CHARS})] = ""
     """why, in one line; whoever waits for that agent reads it"""
+
+
+class NewSecret(BaseModel):
+    """The body of `POST /api/secrets`."""
+
+    model_config = _BODY
+
+    repository: str | None = None
+    """name or URL of a configured repository; the first configured one if absent"""
+    name: str
+    """of the variable that builds get"""
+    value: SecretStr
+    """at least 8 characters, at most 16 KiB; ends of lines at either end are left out"""
+    branches: tuple[str, ...]
+    """on one of these a commit must be; `*` stands for letters of one step, alone for all"""
+    commands: tuple[str, ...] = ()
+    """only builds with such a command get it; any if absent"""
+
+
+class NamedSecret(BaseModel):
+    """The body of a call about one secret."""
+
+    model_config = _BODY
+
+    repository: str
+    """name or URL"""
+    name: str
+    """of the variable"""
+
+
+class Trust(BaseModel):
+    """The body of a call that trusts an agent."""
+
+    model_config = _BODY
+
+    agent: str
+    """what the agent calls itself"""
+    trusted: bool
+    """whether it may be sent secrets"""

@@ -12,6 +12,7 @@ from ci.config import ServerConfig
 from ci.model import Build, Status
 from ci.people import Asker
 from ci.server.people.people import People
+from ci.server.vault import Vault
 from ci.server.views import (
     AgentUse,
     AgentView,
@@ -45,6 +46,10 @@ class Core(Protocol):
     @property
     def people(self) -> People:
         """Who may ask what."""
+
+    @property
+    def vault(self) -> Vault:
+        """The secrets of builds."""
 
     def version(self, number: int | None = None, *, at_once: bool = False) -> str:
         """Say a word that changes soon after anything but log bytes may have changed, or at once.

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ci.answers.agents import Agent, Agents, Held
 from ci.answers.builds import Attempt, Build, Builds
 from ci.answers.news import Line, NewLine, News, WhyRed
+from ci.answers.secrets import Secret, Secrets
 from ci.answers.server import Error, Health, Judgement, Problem, Rules
 from ci.answers.writing import to_json
 from ci.model import AgentState, Reason, Standing, Status
@@ -32,6 +33,7 @@ _ATTEMPT: Final = Attempt(
     log_size=1097,
     log_cut=None,
     log_open=False,
+    secrets="It had NPM_TOKEN. It did not have DEPLOY_KEY: the commit is not on main.",
 )
 _BUILD: Final = Build(
     number=2,
@@ -87,6 +89,16 @@ _AGENT: Final = Agent(
     repositories=None,
     sandbox="bubblewrap, network on",
 )
+_SECRET: Final = Secret(
+    repository="https://git.example.org/team/demo.git",
+    name="DEPLOY_KEY",
+    branches=("main", "release/*"),
+    commands=("make deploy",),
+    set_at=_BEGIN,
+    set_by="ann",
+    last_used=None,
+    lost=False,
+)
 _NEWS: Final = News(
     lines=36,
     green_lines=31,
@@ -126,6 +138,10 @@ _EXAMPLES: Final[dict[str, Any]] = {
     "Agents": Agents((_AGENT,)),
     "WhyRed": WhyRed(number=2, problem=None, green=1, same_branch=False, news=_NEWS),
     "Rules": Rules((_SERVERS_RULES,)),
+    "NewSecret": {"name": "DEPLOY_KEY", "value": "correct horse", "branches": ["main"]},
+    "NamedSecret": {"repository": "demo", "name": "DEPLOY_KEY"},
+    "Trust": {"agent": "first", "trusted": True},
+    "Secrets": Secrets((_SECRET,), ("first",)),
     "Error": Error(Problem("commit", _BAD_COMMIT)),
     "Health": Health(
         ok=True,

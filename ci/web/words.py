@@ -40,6 +40,7 @@ _REASONS: Final = {
     Reason.AGENT_LOST: "The agent stopped answering.",
     Reason.AGENT_RESTARTED: "The agent was restarted and the command did not survive it.",
     Reason.AGENT_STOPPING: "The agent was stopped before the command ended.",
+    Reason.SECRET_LOST: "A secret that it may have can't be opened.",
     Reason.DISK_FULL: "The agent's disk is full.",
     Reason.INTERNAL: "Something went wrong inside the system.",
 }

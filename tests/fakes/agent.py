@@ -124,5 +124,7 @@ class FakeAgent:
                 "attempts": attempts,
                 "draining": self.draining,
                 "problem": self.problem,
+                "takes_secrets": self.said.get("takes_secrets", False),
+                "no_secrets": self.said.get("no_secrets", ""),
             }
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from ci.config import ServerConfig
 from ci.errors import Busy, Conflict, NotFound, Rejected, StoreFailed
@@ -25,6 +26,9 @@ from ci.newlines import compare
 from ci.news import NewLine
 from ci.people import Asker, Role
 from ci.server.admission import Admission
+from ci.server.enrolments import Enrolments
+from ci.server.store.safe import Safe
+from ci.server.vault import Vault
 from ci.server.views import (
     AgentUse,
     AgentView,
@@ -43,8 +47,9 @@ from ci.server.views import (
     Refusal,
     WhyRed,
 )
-from tests.fakes.people import fake_people
+from tests.fakes.people import KEYS, fake_people
 from tests.fakes.provider import FakeProvider
+from tests.fakes.safe import FakeSafe
 
 OF_AGENTS = 0  # in the place of a build's number
 START = datetime(2026, 11, 21, 14, 3, 22, tzinfo=UTC)
@@ -61,6 +66,16 @@ class FakeCore:
     ) -> None:
         self.config = config or ServerConfig.check({"repository": "https://example.org/demo.git"})
         self.people = fake_people(self.now, anonymous, provider)
+        self.enrolments = Enrolments(KEYS, "token", ())
+        self.safe = FakeSafe()
+        self.vault = Vault(
+            self.config,
+            KEYS,
+            cast("Safe", self.safe),
+            self.enrolments,
+            has_accounts=lambda: True,
+            now=self.now,
+        )
         self.clock: datetime | None = START
         self.askers: list[Asker | None] = []  # who has changed anything, and how often
         self.healthy = True
@@ -492,6 +507,12 @@ class FakeCore:
         self._put(BuildView(build, (*view.attempts, attempt)))
         return attempt.id
 
+    def note_secrets(self, attempt: str, words: str) -> None:
+        """Say which secrets the last attempt of a build had."""
+        view = self._views[int(attempt.partition(".")[0])]
+        last = replace(view.attempts[-1], secrets=words)
+        self._put(BuildView(view.build, (*view.attempts[:-1], last)))
+
     def print(self, attempt: str, data: bytes, at_ms: int | None = None) -> None:
         """Add to a log; the version stays."""
         if at_ms is not None:
@@ -598,6 +619,8 @@ class FakeCore:
         commands: tuple[str, ...] | None = None,
         repositories: tuple[str, ...] | None = None,
         sandbox: str = "",
+        no_secrets: str = "",
+        standing: Standing = Standing.OPEN,
     ) -> None:
         """Let an agent be known."""
         heard = self.now() - timedelta(seconds=heard_s_ago)
@@ -614,6 +637,7 @@ class FakeCore:
             paused=state is AgentState.PAUSED,
             first_seen=heard,
             last_seen=heard,
+            standing=standing,
         )
         takes_work = takes_work and state is AgentState.ONLINE
         self._agents[name] = AgentView(
@@ -629,6 +653,7 @@ class FakeCore:
             commands,
             repositories,
             sandbox,
+            no_secrets,
         )
         self._change()
 

@@ -39,6 +39,8 @@ SERVER_VALUES: dict[str, tuple[Any, str]] = {
     "apiLogBytes": (65536, "65536"),
     "repositoryPrefix": ("git@git.example.org:", "git@git.example.org:"),
     "commands": (["make *", "npm test"], '["make *", "npm test"]'),
+    "environmentNames": (["NPM_TOKEN", "DEPLOY_*"], "NPM_TOKEN,DEPLOY_*"),
+    "secretsInClear": (True, "true"),
     "buildTimeoutSeconds": (60, "60"),
     "silenceTimeoutSeconds": (1.5, "1.5"),
     "heartbeatSeconds": (0.5, "0.5"),

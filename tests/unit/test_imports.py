@@ -197,7 +197,14 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.server.metrics": ("ci.exposition", "ci.model"),
     "ci.server.views": ("ci.model", "ci.news", "ci.origin"),
     "ci.conformance": (*BASE, "ci.conformance"),
-    "ci.web": (*BASE, "ci.web", "ci.server.core", "ci.server.people", "ci.server.views"),
+    "ci.web": (
+        *BASE,
+        "ci.web",
+        "ci.server.core",
+        "ci.server.people",
+        "ci.server.vault",
+        "ci.server.views",
+    ),
 }
 
 # Library → the only modules or packages that may import it.
@@ -217,7 +224,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "sqlite3": ("ci.server.store", "ci.storage_api.store"),
     "prometheus_client": ("ci.exposition", "ci.server.metrics", "ci.agent.metrics"),
     "re2": ("ci.agent.masking", "ci.errorlines", "ci.lineshape", "ci.server.logsearch"),
-    "cryptography": ("ci.newcertificate",),
+    "cryptography": ("ci.newcertificate", "ci.server.vault"),
     "threading": ("ci.blocking",),
     "concurrent": ("ci.blocking",),
     "multiprocessing": (),

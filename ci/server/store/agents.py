@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
 
 from ci.errors import Conflict, NotFound, TooManyAgents
 from ci.model import Agent, Standing
 from ci.server.store.enrolling import Claim, Saved, admit, to_enrolment
 from ci.server.store.rows import to_agent
-from ci.server.store.tables import IS_OPEN, agents, attempts
+from ci.server.store.tables import IS_OPEN, agents, attempts, trusted_agents
 
 
 def all_agents(connection: Connection) -> tuple[Agent, ...]:
@@ -82,6 +82,7 @@ def forget(connection: Connection, name: str) -> None:
     if ids := ", ".join(held):
         raise Conflict(f"agent {name} still holds {ids}; wait until that is given up", field="name")
     # Who comes under that name next may have lost its credential, and needs no further word.
+    connection.execute(delete(trusted_agents).where(trusted_agents.c.agent == name))
     open_again = update(agents).where(key, agents.c.standing == Standing.ENROLLED)
     connection.execute(open_again.values(standing=Standing.OPEN))
     if not connection.execute(update(agents).where(key).values(forgotten=True)).rowcount:

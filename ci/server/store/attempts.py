@@ -27,6 +27,7 @@ _COMMIT: Final = update(builds).where(builds.c.number == bindparam("of"))
 _UNCUT: Final = update(attempts).where(
     attempts.c.id == bindparam("of"), attempts.c.log_cut.is_(None)
 )
+_SECRETS: Final = update(attempts).where(attempts.c.id == bindparam("of"))
 _OPEN: Final = update(attempts).where(attempts.c.id == bindparam("of"), IS_OPEN)
 
 
@@ -61,6 +62,12 @@ def note_commit(connection: Connection, id: str, commit: CommitInfo) -> Attempt 
 def note_cut(connection: Connection, id: str, cut: int) -> Attempt | None:
     """Keep where the middle of a log is left out; what was said first holds."""
     connection.execute(_UNCUT, {"of": id, "log_cut": cut})
+    return get(connection, id)
+
+
+def note_secrets(connection: Connection, id: str, note: str) -> Attempt | None:
+    """Keep in words which secrets an attempt has."""
+    connection.execute(_SECRETS, {"of": id, "secrets": note})
     return get(connection, id)
 
 

@@ -11,7 +11,14 @@ from ci.errors import Conflict, GivenUp
 from ci.model import MAX_ATTEMPTS, TRY_AGAIN, Attempt, Build, Outcome, Reason, Status
 from ci.server.store import builds as build_rows
 from ci.server.store import removal
-from ci.server.store.attempts import close_log, get, keep_commit, of_job, wait_again
+from ci.server.store.attempts import (
+    close_log,
+    get,
+    keep_commit,
+    note_secrets,
+    of_job,
+    wait_again,
+)
 from ci.server.store.line import Waits
 from ci.server.store.rows import change
 from ci.server.store.tables import IS_CURRENT, attempts, builds, jobs
@@ -71,6 +78,8 @@ def end(connection: Connection, id: str, outcome: Outcome, now: datetime) -> End
         if _repeats(attempt, outcome):
             return Ended(attempt, repeated=True)
         raise GivenUp(f"attempt {id} is over: {attempt.reason}", field="id")
+    if outcome.secrets:
+        note_secrets(connection, id, outcome.secrets)
     if outcome.commit is not None:
         keep_commit(connection, attempt.build, outcome.commit)
     if outcome.reason in TRY_AGAIN:

@@ -48,9 +48,11 @@ from ci.server.store.inbox import Inbox, Told
 from ci.server.store.leases import PutBack
 from ci.server.store.line import Waits, line_is_full
 from ci.server.store.reads import Reads
+from ci.server.store.safe import Safe
 from ci.server.store.tables import health
 from ci.server.store.versions import Versions
 from ci.server.store.writer import MAX_AGENT_ORDERS, MAX_BATCH, MAX_ORDERS, Writer
+from ci.server.views import SecretKey
 
 T = TypeVar("T")
 
@@ -109,6 +111,7 @@ class Store(Reads):
         super().__init__(database.reader, damage)
         self._writer = writer
         self.book = Book(self, writer, now)
+        self.safe = Safe(self, writer, now)
         told = Told(self._hold, self._canceled, self._wait, self._changed)
         self.inbox = Inbox(self, writer, now, told)
         self._now = now
@@ -297,6 +300,19 @@ class Store(Reads):
         await self._writer.run(
             lambda c: attempts.note_cut(c, id, cut), then=tell, most=MAX_AGENT_ORDERS
         )
+
+    async def note_secrets(self, id: str, note: str, sent: Collection[SecretKey]) -> None:
+        """Keep in words which secrets an attempt has, and that some are `sent` to its agent."""
+
+        def note_it(connection: Connection) -> Attempt | None:
+            self.safe.note_use(connection, sent)
+            return attempts.note_secrets(connection, id, note)
+
+        def tell(attempt: Attempt | None) -> None:
+            if attempt is not None:
+                self._changed(attempt.build)
+
+        await self._writer.run(note_it, then=tell)
 
     async def save_agent(
         self,

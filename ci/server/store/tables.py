@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from ci.model import MAX_KIND_CHARS
 
-SCHEMA: Final = "0011"  # the newest migration; a test compares
+SCHEMA: Final = "0012"  # the newest migration; a test compares
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -217,6 +217,7 @@ attempts = Table(
     Column("log_sha256", String),
     Column("log_open", Boolean, nullable=False, server_default=false()),
     Column("checkout_s", Float),
+    Column("secrets", Text, nullable=False, server_default=""),  # which it had, in words
 )
 IS_CURRENT: Final = attempts.c.status == "running"
 # Its agent may still deliver: it runs, or it was canceled and the end of its log is not here yet.
@@ -287,6 +288,29 @@ api_tokens = Table(
     Column("expires_at", UtcTime),
     Column("last_used", UtcTime),
     sqlite_autoincrement=True,
+)
+
+# See ci/server/vault.py. The value is in `sealed` alone.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("repository", String, nullable=False),  # its URL, without a password
+    Column("name", String, nullable=False),
+    Column("branches", Text, nullable=False),  # rules, one a line
+    Column("commands", Text, nullable=False),  # likewise
+    Column("sealed", Text, nullable=False),  # base64
+    Column("set_at", UtcTime, nullable=False),
+    Column("set_by", String, nullable=False),
+    Column("last_used", UtcTime),
+    PrimaryKeyConstraint("repository", "name"),
+)
+
+# Who may be sent secrets, as long as it has the credential of that generation.
+trusted_agents = Table(
+    "trusted_agents",
+    metadata,
+    Column("agent", String, ForeignKey("agents.name"), primary_key=True),
+    Column("generation", Integer, nullable=False),
 )
 
 # Who did what. Triggers of the database refuse to change or remove a row.

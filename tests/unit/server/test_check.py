@@ -117,7 +117,7 @@ ROWS = [
     (
         """INSERT INTO attempts SELECT '3.1.4', build, job, 4, agent, status, reason, message,
         started_at, finished_at, NULL, NULL, NULL, NULL, NULL, NULL,
-        0, NULL FROM attempts WHERE id = '3.1.3'""",
+        0, NULL, '' FROM attempts WHERE id = '3.1.3'""",
         "4 of its attempts were lost, and 3 end a build",
     ),
     ("UPDATE attempts SET log_open = 1 WHERE id = '1.1.1'", "but its log is said to grow"),

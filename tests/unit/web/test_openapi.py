@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -109,6 +110,20 @@ def test_every_field_is_told() -> None:
     assert not silent
 
 
+async def _ask_for_secrets(core: FakeCore, ask: Callable[..., Awaitable[None]]) -> None:
+    await ask("GET", "/api/agents", 200)
+    core.safe.generations["oak"] = 1
+    secret = {"name": "DEPLOY_KEY", "value": "correct horse", "branches": ["main"]}
+    await ask("POST", "/api/secrets", 200, secret)
+    await ask("POST", "/api/secrets", 422, secret | {"value": "short"})
+    await ask("GET", "/api/secrets", 200)
+    await ask("POST", "/api/secrets/trust", 200, {"agent": "oak", "trusted": True})
+    await ask("POST", "/api/secrets/trust", 404, {"agent": "ash", "trusted": True})
+    named = {"repository": "https://example.org/demo.git", "name": "DEPLOY_KEY"}
+    await ask("POST", "/api/secrets/remove", 200, named)
+    await ask("POST", "/api/secrets/remove", 404, named)
+
+
 async def test_real_answers_are_as_the_document_says(
     client: httpx.AsyncClient, core: FakeCore
 ) -> None:
@@ -149,7 +164,7 @@ async def test_real_answers_are_as_the_document_says(
     await ask("POST", "/api/builds/{number}/front", 409, number=1)
     await ask("POST", "/api/builds/{number}/rerun", 201, number=1)
     await ask("POST", "/api/builds/{number}/rerun?exact=7", 422, number=1)
-    await ask("GET", "/api/agents", 200)
+    await _ask_for_secrets(core, ask)
     for change in ("pause", "resume", "revoke", "readmit"):
         await ask("POST", f"/api/agents/{change}", 200, {"name": "oak"})
         await ask("POST", f"/api/agents/{change}", 422)
