@@ -14,6 +14,7 @@ from ci.gate import NO_PAGE, Gate
 from ci.serve import finish_body, read_body
 from ci.wire.job import PATH as BUILD_PATH
 from ci.wire.job import read_job, with_prefix
+from ci.wire.sealed import open_secrets
 from ci.wire.status import CANCEL_PATH, PATH, read_cancel
 from ci.wire.token import refuse_browser
 
@@ -45,7 +46,7 @@ def create_app(agent: Agent) -> QuartTrio:
 
     @app.post(BUILD_PATH)
     async def build() -> tuple[Response, int]:
-        job = read_job(await read_body())
+        job = read_job(open_secrets(await read_body(), agent.secret.own))
         job = with_prefix(job, agent.config.repository_prefix)
         await agent.attempts.accept(job)
         return jsonify({"id": job.id, "status": "accepted"}), 202

@@ -68,7 +68,14 @@ async def open_server(
 
     def dial(agent: Agent) -> AgentClient:
         secret = enrolments.secret(agent.name)
-        return AgentClient(http, agent.host, agent.port, secret, certificate=agent.certificate)
+        return AgentClient(
+            http,
+            agent.host,
+            agent.port,
+            secret,
+            certificate=agent.certificate,
+            credential=enrolments.own_credential(agent.name),
+        )
 
     journal = Journal(Metrics())
     async with (

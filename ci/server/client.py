@@ -18,6 +18,7 @@ from ci.errors import PeerRefused, Unreachable
 from ci.listen import url_of
 from ci.wire import job, status
 from ci.wire.refusal import refusal_words
+from ci.wire.sealed import seal_secrets
 from ci.wire.status import AgentStatus, read_status
 from ci.wire.token import token_headers
 
@@ -114,15 +115,27 @@ class AgentClient:
     """
 
     def __init__(
-        self, http: Http, host: str, port: int, token: str | None, *, certificate: str = ""
+        self,
+        http: Http,
+        host: str,
+        port: int,
+        token: str | None,
+        *,
+        certificate: str = "",
+        credential: str | None = None,
     ) -> None:
+        """`credential` is what only this agent has, if it has one: by it secrets are sealed."""
         self._http = http
+        self._credential = credential
         self._headers = token_headers(token)
         self._extensions: dict[str, Any] = {_CERTIFICATE: certificate}
         self.url = url_of(host, port, tls=bool(certificate))
 
     async def build(self, body: dict[str, Any]) -> None:
         """Hand an attempt over; returns when the agent has taken it."""
+        if body.get("secrets"):
+            assert self._credential is not None, "no other agent is given any"
+            body = seal_secrets(body, self._credential)
         await self._ask("POST", job.PATH, body)
 
     async def cancel(self, id: str, lease_mark: str) -> None:

@@ -98,9 +98,15 @@ class Enrolments:
 
         To one that may have come without the token it is not told either.
         """
-        if self.standing(name) is Standing.ENROLLED:
-            return server_secret(self.credential(name, self._known[name].generation))
+        if (credential := self.own_credential(name)) is not None:
+            return server_secret(credential)
         return None if self._is_believed(_address_in(name)) else self._token
+
+    def own_credential(self, name: str) -> str | None:
+        """Return what only this agent has; None while it is not known to have one."""
+        if self.standing(name) is not Standing.ENROLLED:
+            return None
+        return self.credential(name, self._known[name].generation)
 
     def _is_believed(self, address: str) -> bool:
         try:

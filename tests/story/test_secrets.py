@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ci.config import ServerConfig
 from ci.errors import Rejected
 from ci.model import AgentState, Reason, Status
 from ci.people import Role
+from ci.wire.sealed import open_secrets
 from tests.fakes.people import NOBODY
 from tests.story.test_credentials import TOKEN, enrol
 from tests.story.world import World
@@ -106,7 +108,7 @@ async def test_where_nobody_has_to_log_in_nobody_is_sent_any(
     )
     number = await world.submit()
     await world.wait_count(agent.taken)
-    assert VALUE not in str(agent.jobs)
+    assert "secrets" not in str(agent.jobs)
     assert "nobody has to log in" in await note(world, number)
 
 
@@ -133,7 +135,7 @@ async def test_trust_in_an_agent_ends(
         agent = await enrol(world, takes_secrets=True)
     number = await world.submit()
     await world.wait_count(agent.taken)
-    assert VALUE not in str(agent.jobs)
+    assert "secrets" not in str(agent.jobs)
     assert "is not trusted" in await note(world, number)
 
 
@@ -159,7 +161,7 @@ async def test_an_agent_that_can_t_have_it_safely_is_sent_none(
     await trust(world, "agent-9001")
     number = await world.submit()
     await world.wait_count(agent.taken)
-    assert VALUE not in str(agent.jobs)
+    assert "secrets" not in str(agent.jobs)
     assert why in await note(world, number)
 
 
@@ -174,7 +176,10 @@ async def test_it_is_sent_in_the_one_request_that_hands_the_build_over(
     await world.submit()
     await world.wait_count(agent.taken)
     (job,) = agent.jobs.values()
-    assert job["secrets"] == [{"name": "TOKEN", "value": VALUE, "branches": ["main", "release/*"]}]
+    assert VALUE not in str(job), "whoever listens in the agent's place would read it"
+    opened = json.loads(open_secrets(json.dumps(job).encode(), agent.secret))
+    given = {"name": "TOKEN", "value": VALUE, "branches": ["main", "release/*"]}
+    assert opened["secrets"] == [given]
 
 
 async def test_it_is_for_its_repository_and_its_commands(
@@ -217,7 +222,7 @@ async def test_with_another_key_file_it_is_lost_and_the_rest_goes_on(
     await set_secret(world)
     await world.submit()
     await world.wait_count(agent.taken, 2)
-    assert VALUE in str(agent.jobs)
+    assert "sealed" in str(agent.jobs)
 
 
 async def test_what_is_changed_in_the_store_is_lost(

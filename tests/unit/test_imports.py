@@ -224,7 +224,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "sqlite3": ("ci.server.store", "ci.storage_api.store"),
     "prometheus_client": ("ci.exposition", "ci.server.metrics", "ci.agent.metrics"),
     "re2": ("ci.agent.masking", "ci.errorlines", "ci.lineshape", "ci.server.logsearch"),
-    "cryptography": ("ci.newcertificate", "ci.server.vault"),
+    "cryptography": ("ci.newcertificate", "ci.server.vault", "ci.wire.sealed"),
     "threading": ("ci.blocking",),
     "concurrent": ("ci.blocking",),
     "multiprocessing": (),
