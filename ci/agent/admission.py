@@ -59,7 +59,13 @@ class Admission:
         return verdict.words
 
     def variable_problem(self, name: str) -> str | None:
-        """Say why no secret may be a variable of that name, or None."""
+        """Say why no secret may be a variable of that name, or None.
+
+        Where only some commands may run, a variable can make another of one: GNUMAKEFLAGS and
+        PYTEST_ADDOPTS are options, and nobody knows all such names.
+        """
+        if self.variables is None and not self.commands.allows_any:
+            return "only some commands may run here, so environmentNames has to name it"
         return variable_problem(name, self.variables)
 
     def trim(self, job: Job) -> Job:

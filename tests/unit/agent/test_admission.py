@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,3 +84,13 @@ async def test_an_agent_tells_its_rules(stage: Stage) -> None:
     async with stage.agent() as (_, http):
         said = (await http.get("/status")).json()
     assert (said["commands"], said["repositories"]) == (["make *"], ["/srv/*"])
+
+
+def test_under_rules_a_secret_is_not_a_way_to_other_options() -> None:
+    """Unless the owner names the variable: nobody knows all that programs take options from."""
+    assert Admission().variable_problem("DEPLOY_KEY") is None
+    for name in ("GNUMAKEFLAGS", "PYTEST_ADDOPTS", "DEPLOY_KEY"):
+        assert STRICT.variable_problem(name) is not None
+    named = replace(STRICT, variables=("DEPLOY_*",))
+    assert named.variable_problem("DEPLOY_KEY") is None
+    assert named.variable_problem("GNUMAKEFLAGS") is not None
