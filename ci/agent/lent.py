@@ -27,6 +27,7 @@ from ci.model import CommitInfo, Outcome
 from ci.wire.job import JobSecret
 
 FOLLOW_S: Final = 0.1  # as often as the log is looked at to send it
+FOLLOW_LIMIT_S: Final = 1.0  # then others are heard, such as who cancels it
 
 log = structlog.get_logger()
 
@@ -83,7 +84,7 @@ class Lent:
         said = False
         while self._masks is not None:
             try:
-                await blocking.run(self._masked_log.advance)
+                await blocking.run(partial(self._masked_log.advance, limit_s=FOLLOW_LIMIT_S))
                 said = False
             except OSError as error:  # as long as the disk is full, the log waits
                 if not said:
@@ -92,20 +93,25 @@ class Lent:
             await trio.sleep(FOLLOW_S)
 
     async def forget(
-        self, insist: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
-    ) -> None:
+        self, insist: Callable[[Callable[[], Awaitable[bool]]], Awaitable[bool]]
+    ) -> str:
         """Bring the rest into the log and leave no secret on the disk. Raises OSError.
 
         The command is over. `insist` does what is given to it until the machine is not short.
+        Returns in words what is missing, if anything is.
         """
         if self._masks is None:
-            return
+            return ""
         try:
-            await insist(partial(blocking.run, self._masked_log.finish))
+            is_whole = await insist(partial(blocking.run, self._masked_log.finish))
         except OSError as error:
             log.error("output not masked to its end", attempt=self._id, error=str(error))
             await blocking.run(self._masked_log.discard)
             raise
+        if is_whole:
+            return ""
+        log.error("output not masked to its end", attempt=self._id, error="there is too much of it")
+        return "The end of its output is left out: there was too much of it to mask."
 
     def mask_text(self, text: str) -> str:
         """Mask what is told of the attempt beside its log."""

@@ -133,9 +133,10 @@ class Life:
         """End what is left of the command, and add to its outcome what is known only then."""
         if self._command is not None:
             await self._insist(self._command.kill)
-        await self._lent.forget(self._insist)
+        missing = await self._lent.forget(self._insist)
         return replace(
             outcome,
+            message=" ".join(filter(None, (outcome.message, missing))),
             duration_s=self._used_s(),
             log_size=await self._output.look(),
             commit=self.commit,

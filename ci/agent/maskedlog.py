@@ -8,6 +8,8 @@ goes on there. Everything here blocks on the disk: call it through `ci.blocking`
 from __future__ import annotations
 
 import json
+import math
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -20,6 +22,9 @@ from ci.agent.spool import Folder, write_whole
 from ci.agent.trim import punch_hole
 
 PIECE_BYTES: Final = 1 << 20  # masked at once; longer than any form of a secret
+# What was printed faster than it is masked is masked when the command has ended, for so long: a
+# file with holes can be far larger than all disks.
+FINISH_LIMIT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,12 @@ class MaskedLog:
         self._masks = masks
         self._place: _Place | None = None
 
-    def advance(self, *, last: bool = False) -> None:
+    def advance(self, *, last: bool = False, limit_s: float = math.inf) -> bool:
         """Bring all that was printed into the log; if more may come, not what may begin a secret.
 
-        Raises OSError.
+        Returns whether that was done within the time. Raises OSError.
         """
+        until = time.monotonic() + limit_s
         place = self._place or self._read_place()
         while True:
             data = logfile.read(self._folder.raw, place.taken, PIECE_BYTES)
@@ -58,12 +64,18 @@ class MaskedLog:
                 place = _Place(place.taken + done.taken, size, done.covered)
                 self._keep(place)
             if is_all:
-                return
+                return True
+            if time.monotonic() >= until:
+                return False
 
-    def finish(self) -> None:
-        """Bring the rest into the log, and leave nothing but that. Raises OSError."""
-        self.advance(last=True)
+    def finish(self, limit_s: float = FINISH_LIMIT_S) -> bool:
+        """Bring the rest into the log, and leave nothing but that.
+
+        Returns whether there was time for all of it. Raises OSError.
+        """
+        is_whole = self.advance(last=True, limit_s=limit_s)
         self.discard()
+        return is_whole
 
     def discard(self) -> None:
         """Remove what has a secret in it, masked or not. Raises OSError."""

@@ -100,6 +100,16 @@ def test_a_secret_across_two_pieces_of_a_long_output(folder: Folder) -> None:
     assert folder.log.read_text() == f"{filling}***{filling}***"
 
 
+def test_what_there_is_no_time_for_is_left_out(folder: Folder) -> None:
+    """A file with holes may be larger than all disks; nothing is left but the log."""
+    say(folder, f"{VALUE}\n")
+    with folder.raw.open("r+b") as file:
+        file.truncate(3 * PIECE_BYTES)
+    assert not MaskedLog(folder, MASKS).finish(limit_s=0)
+    assert folder.log.read_bytes() == b"***\n" + bytes(PIECE_BYTES - len(VALUE) - 1)
+    assert sorted(path.name for path in folder.path.iterdir()) == ["log", "masked"]
+
+
 def test_after_a_loss_of_power_nothing_shows_that_did_not(folder: Folder) -> None:
     """Some of the log may be lost; the rest of the output is masked all the same."""
     say(folder, f"{VALUE} one\n")
