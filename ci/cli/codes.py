@@ -6,6 +6,7 @@ from typing import Final
 
 from ci.model import Reason, Status
 
+FAILED: Final = 1  # and nobody has said a code, or one that no program can end with
 WRONG_USAGE: Final = 2  # a flag, a setting: nothing was asked
 NOT_ASKED: Final = 122  # the server was not reached, or it said no
 CANCELED: Final = 123
@@ -14,6 +15,7 @@ NO_VERDICT: Final = 125  # as `docker run` and `git bisect run` say it
 INTERRUPTED: Final = 130  # by Ctrl-C, as shells say it
 BROKEN_PIPE: Final = 141  # who reads has gone, as shells say it
 BROKEN: Final = 70  # a bug of ours: EX_SOFTWARE
+_MOST: Final = 255  # of a larger one the system keeps the last eight bits: 256 would be 0
 _BY_SIGNAL: Final = 128  # and the signal's number, as shells say it
 
 _LIMITS: Final = (Reason.TIMEOUT, Reason.SILENCE)
@@ -28,8 +30,10 @@ def code_of(
             return 0
         case Status.CANCELED:
             return CANCELED
-        case Status.FAILURE if exit_code:
+        case Status.FAILURE if exit_code and exit_code == exit_code & _MOST:
             return exit_code
         case Status.FAILURE if signal:
             return _BY_SIGNAL + signal
+        case Status.FAILURE if reason not in _LIMITS:
+            return FAILED
     return OUT_OF_TIME if reason in _LIMITS else NO_VERDICT

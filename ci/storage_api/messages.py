@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from ci.errors import CIError
@@ -60,6 +60,14 @@ class RequestBody(_Body):
         return Request(self.commit_message, self.commit_hash, self.branch_name, self.author_name)
 
 
+def _has_a_year(time: datetime) -> datetime:
+    try:
+        time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is in no year that a calendar has") from None
+    return time
+
+
 class CancelBody(_Body):
     """The body of `POST /build/cancel`."""
 
@@ -69,7 +77,7 @@ class CancelBody(_Body):
 class StartBody(CancelBody):
     """The body of `POST /build/start`."""
 
-    date_time: datetime
+    date_time: Annotated[datetime, AfterValidator(_has_a_year)]
 
 
 class FinishBody(CancelBody):

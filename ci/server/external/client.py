@@ -191,7 +191,7 @@ def _retry_after(text: str) -> float | None:
         return min(float(text[:9]), MAX_RETRY_AFTER_S)
     try:
         time = parsedate_to_datetime(text)
-    except ValueError:
+        wait = time - datetime.now(time.tzinfo) if time.tzinfo else None
+    except (ValueError, OverflowError):  # a zone may lead out of all years
         return None
-    wait = time - datetime.now(time.tzinfo or UTC) if time.tzinfo else None
     return None if wait is None else min(max(0.0, wait.total_seconds()), MAX_RETRY_AFTER_S)

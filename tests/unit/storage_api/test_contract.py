@@ -206,6 +206,11 @@ async def test_who_shows_no_token_is_told_so(tmp_path: Path) -> None:
         ("conf", {name: value for name, value in CONF.items() if name != "period"}, "period"),
         ("build/request", {**COMMIT, "commitHash": 7}, "commitHash"),
         ("build/start", {"buildId": "no id", "dateTime": "2020-04-06T22:39:36Z"}, "buildId"),
+        (
+            "build/start",
+            {"buildId": str(uuid4()), "dateTime": "0001-01-01T00:00:00+14:00"},
+            "dateTime",
+        ),
         ("build/finish", {"buildId": str(uuid4()), "success": True, "buildLog": ""}, "duration"),
     ],
 )

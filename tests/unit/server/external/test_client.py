@@ -73,7 +73,13 @@ async def test_what_is_known_after_a_failure(answer: Answer, sent: bool, for_all
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("90", 90.0), ("999999999999", 3600.0), ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0), ("x", None)],
+    [
+        ("90", 90.0),
+        ("999999999999", 3600.0),
+        ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0),
+        ("x", None),
+        ("Mon, 01 Jan 2001 00:00:00 +99999999999999999999", None),
+    ],
 )
 async def test_the_wait_that_is_asked_for(header: str, seconds: float | None) -> None:
     """In seconds, or as a time of day; an hour at most."""

@@ -45,7 +45,14 @@ def test_a_build_that_cannot_be_read_is_left_out_of_a_list(change: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "change", [{"commitMessage": None}, {"start": 5}, {"start": "soon"}, {"authorName": ["x"]}]
+    "change",
+    [
+        {"commitMessage": None},
+        {"start": 5},
+        {"start": "soon"},
+        {"authorName": ["x"]},
+        {"start": "0001-01-01T00:00:00+03:00"},
+    ],
 )
 def test_what_nobody_needs_may_be_missing_or_wrong(change: dict[str, Any]) -> None:
     """A build is none the worse for it."""
