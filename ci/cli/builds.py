@@ -29,6 +29,7 @@ from ci.model import Status
 @asks
 def list_builds(way: Way, *, status: str | None, text: str | None, **rest: str | int | None) -> int:
     """List builds, newest first."""
+    # The other flags are named as the fields are.
     wanted = Wanted(status=Status(status) if status else None, q=text, **rest)  # type: ignore[arg-type]
 
     async def work() -> int:
