@@ -90,6 +90,20 @@ class CommandPolicy:
         return f"no rule allows it; there is {named or 'none'}"
 
 
+def policy_in_force(
+    rules: tuple[str, ...] | None, reached: str | None, unheld: str
+) -> CommandPolicy:
+    """Who can be reached from other machines runs build commands only, unless told otherwise.
+
+    `reached` says how others come here, None that they can't; `unheld` why no sandbox counts.
+    """
+    if rules is not None:
+        return CommandPolicy(rules, "the setting commands says so")
+    if reached is None:
+        return CommandPolicy((ANY,), "only this machine comes here")
+    return CommandPolicy((TOOLS,), f"{reached}, and {unheld}")
+
+
 def forbidden(whose: str, what: str, why: str) -> str:
     """Make the sentence for who asked for a build that the rules don't allow."""
     return f"The {whose}'s rules don't allow this {what}: {why}."

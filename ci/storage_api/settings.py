@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ci.config import Folder, Host, LogFormat, Port, Token
+from ci.config.kinds import Folder, Host, LogFormat, Port, Token
 from ci.listen import is_loopback
 from ci.settings import Config
 from ci.wire.fields import no_bool

@@ -148,6 +148,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
     "ci.settingsfile": ("ci.errors", "ci.settings"),
     "ci.newcertificate": ("ci.config", "ci.errors", "ci.program", "ci.settingsfile"),
     "ci.config": (
+        "ci.config",
         "ci.listen",
         "ci.people",
         "ci.model",
