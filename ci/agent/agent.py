@@ -127,7 +127,7 @@ class Agent:
         """Make the answer to `/status`; the last three fields are for servers of others."""
         attempts = self.attempts
         states = attempts.states()
-        first = states[0].id if states else None
+        first = attempts.first_running
         free = await self.room.look()
         return {
             "name": self.config.shown_name,

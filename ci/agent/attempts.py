@@ -61,6 +61,11 @@ class Attempts:
         """Say how each attempt is whose end the server does not have yet."""
         return [attempt.state() for attempt in self._attempts.values() if not attempt.refused]
 
+    @property
+    def first_running(self) -> str | None:
+        """The id of the attempt that has had a slot for longest, None if all are free."""
+        return next((id for id, each in self._attempts.items() if not each.over.is_set()), None)
+
     def names(self) -> set[str]:
         """Name the folders of the attempts that there are."""
         return {folder_name(id) for id in self._attempts}
@@ -86,6 +91,7 @@ class Attempts:
             raise
 
     async def _take(self, job: Job) -> None:
+        await self._make_way(job)
         room = self._tools.room
         if job.id not in self._attempts:
             await room.look()
@@ -116,6 +122,20 @@ class Attempts:
             attempt = self._add(ticket, self._spool.folder(job.id))
             self._start(attempt, picked_up=False)
         await attempt.wait_accepted()
+
+    async def _make_way(self, job: Job) -> None:
+        """End what has this id, if a server of others means another build by it now.
+
+        One that keeps its builds in memory begins anew with each start, and would take the end of
+        the old one for that of the new one.
+        """
+        attempt = self._attempts.get(job.id)
+        if attempt is None or job.protocol > 0 or job.asks_same(attempt.job):
+            return
+        attempt.drop()
+        if not attempt.over.is_set():
+            raise Conflict("another build that has this id is being ended")
+        await self._wait_until(lambda: self._attempts.get(job.id) is not attempt)
 
     def cancel(self, id: str, lease_mark: str = "") -> None:
         """End an attempt now; one that is unknown, over or not meant is left as it is."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import httpx
+import trio
 
 from ci import blocking
 from ci.certificates import connect_words
@@ -23,6 +24,8 @@ from ci.wire.token import token_headers
 
 Dial = Callable[[str], httpx.AsyncClient]
 
+# Where servers of others may have all their calls.
+_PREFIXES: Final = ("", "/api")
 UNKNOWN_PATH: Final = (404, 405, 501)  # what servers answer that have no such call
 _WRONG_SECRET: Final = (401, 403)
 _PASSING: Final = (408, 425, 429)  # and every 5xx
@@ -45,7 +48,9 @@ class ServerClient:
     def __init__(self, http: httpx.AsyncClient, secret: str | None) -> None:
         self._http = http
         self._headers = token_headers(secret)
-        self._spelling: dict[tuple[str, ...], int] = {}
+        self._known: dict[tuple[str, ...], int] = {}  # which spelling of a call was answered
+        self._next: dict[tuple[str, ...], int] = {}  # which one to begin with as long as none was
+        self._habit = 0  # which one was answered last, of any call
 
     def show(self, secret: str | None) -> None:
         """Show this from now on; what was refused just now because of the old one is said anew."""
@@ -99,12 +104,20 @@ class ServerClient:
         kind: str,
         parameters: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Post to the first spelling of a path that the server knows."""
-        known = self._spelling.get(spellings, 0)
-        for index in (known, *(other for other in range(len(spellings)) if other != known)):
-            answer = await self._try(spellings[index], body, kind, parameters)
+        """Post to the first spelling of a path that the server knows.
+
+        One that leaves what it does not know without an answer is asked by another one next time.
+        """
+        paths = [prefix + path for prefix in _PREFIXES for path in spellings]
+        first = self._known.get(spellings, self._next.get(spellings, self._habit))
+        for index in (first, *(other for other in range(len(paths)) if other != first)):
+            try:
+                answer = await self._try(paths[index], body, kind, parameters)
+            except trio.Cancelled:
+                self._next[spellings] = (index + 1) % len(paths)
+                raise
             if answer.status_code not in UNKNOWN_PATH:
-                self._spelling[spellings] = index
+                self._known[spellings] = self._habit = index
                 break
         return _checked(answer)
 

@@ -21,15 +21,23 @@ from ci import blocking
 from ci.agent.client import UNKNOWN_PATH
 from ci.agent.line import Line
 from ci.agent.output import Log, Output
+from ci.backoff import delays
 from ci.errors import LogFull, LogGap, PeerRefused, Unreachable
 from ci.model import Outcome
+from ci.outage import Outage
 from ci.wire.job import Job
 from ci.wire.result import MAX_INLINE_LOG, MAX_LOG_CHUNK, Dialect, write_result
 
 FOLLOW_S: Final = 0.1  # between two looks at the log; a line is on screen well within a second
 ANSWER_LIMIT_S: Final = 30.0  # for 1 MiB over a slow link
 READ_BYTES_PER_S: Final = 50_000_000  # a server on a slow disk reads the whole log for its hash
-FOREIGN_LIMIT_S: Final = 10.0  # at least one server of others never answers at all
+SLOW_BYTES_PER_S: Final = 50_000  # a result with 8 MiB of log takes minutes over such a link
+# At least one server of others never answers a result. One that hangs does not either, but then it
+# asks for nothing; a try counts only if the server has asked us something while it was open.
+MOST_UNANSWERED: Final = 100  # tries; about an hour
+UNANSWERED_REMIND_S: Final = 600.0  # between two log lines about the same result
+# How servers of others refuse what they have had already. Any other answer is one to insist on.
+HAD_ALREADY: Final = (400, 409, 422)
 
 logger = structlog.get_logger()
 
@@ -46,6 +54,10 @@ class TooLong(Exception):
 
 class NoLogCall(Exception):
     """The server has no `/notify_build_log`: others wrote it."""
+
+
+class Unanswered(Exception):
+    """The server, which others wrote, has not answered a result in time. It may have it or not."""
 
 
 class Delivery:
@@ -78,6 +90,10 @@ class Delivery:
         self._went_back = False
         self._breaks = 0  # of the connection, in a row, by a server of others
         self._most: int | None = None  # bytes that the server takes, once it has said so
+        self._silence = Outage(UNANSWERED_REMIND_S)  # of a server of others, to this result
+        self._unsure = False  # whether such a one may have it though it did not say so
+        self._ignored = 0  # tries that it has left unanswered though it lives
+        self._waits = delays()  # between these
 
     async def follow(self, over: trio.Event) -> None:
         """Send what the log grows by until `over`. Raises GivenUp."""
@@ -110,6 +126,11 @@ class Delivery:
                 await self._go_back("result", gap)
             except TooLong as error:
                 self._shorten(log, str(error))
+            except Unanswered:
+                if self._ignored >= MOST_UNANSWERED:
+                    logger.warning("result never answered", attempt=self._id, next="not told again")
+                    return
+                await self._line.wait_heard(next(self._waits))
 
     def _shorten(self, log: Log, why: str) -> None:
         """Send less of the log from now on: a verdict counts for more than its middle."""
@@ -186,15 +207,17 @@ class Delivery:
                         raise PeerRefused(409, "lacks log, but has all of it") from gap
                     raise
             return
-        with trio.move_on_after(FOREIGN_LIMIT_S) as limit:
+        began = trio.current_time()
+        with trio.move_on_after(ANSWER_LIMIT_S + log.size / SLOW_BYTES_PER_S) as limit:
             await self._send_foreign(body, can_be_less=self._can_be_less(log))
         if limit.cancelled_caught:
-            logger.warning(
-                "result not answered",
-                attempt=self._id,
-                after_s=FOREIGN_LIMIT_S,
-                next="it counts as taken",
-            )
+            self._unsure = True
+            self._ignored += self._line.heard_at >= began
+            self._line.metrics.repeated("result")
+            if (lasted_s := self._silence.failed()) is not None:
+                next_ = "told again until there is an answer"
+                logger.warning("result not answered", attempt=self._id, for_s=lasted_s, next=next_)
+            raise Unanswered
 
     def _can_be_less(self, log: Log) -> bool:
         return min(log.size, self._output.limit) > LEAST_LOG
@@ -206,10 +229,15 @@ class Delivery:
         except PeerRefused as error:
             if error.status == TOO_LARGE and can_be_less:
                 raise TooLong(str(error)) from error
+            if self._unsure and error.status in HAD_ALREADY:
+                meaning = "it has had what it did not answer"
+                logger.info("result refused", attempt=self._id, answer=str(error), meaning=meaning)
+                return
             raise
         except Unreachable as error:
             # A server that reads no further than its limit may have no answer for the rest.
             self._breaks = self._breaks + 1 if error.broken else 0
+            self._unsure = self._unsure or error.broken
             if self._breaks >= MOST_BREAKS and can_be_less:
                 raise TooLong(str(error)) from error
             raise

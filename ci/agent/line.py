@@ -49,6 +49,11 @@ class Line:
         self._heard.set()
         self._heard = trio.Event()
 
+    async def wait_heard(self, limit_s: float) -> None:
+        """Return when the server asks us something, or after so many seconds."""
+        with trio.move_on_after(limit_s):
+            await self._heard.wait()
+
     async def insist(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Call `ask` until it answers, and return that. `what` is for the log.
 
@@ -92,8 +97,7 @@ class Line:
         if error.retry_after_s is not None:
             await trio.sleep(error.retry_after_s)
             return
-        with trio.move_on_after(wait_s):
-            await self._heard.wait()
+        await self.wait_heard(wait_s)
 
     def _reached(self) -> None:
         if (lasted_s := self._out.over()) is not None:

@@ -67,6 +67,11 @@ class Job(Message):
     lease_mark: LeaseMark = ""
     protocol: int = 0
 
+    def asks_same(self, other: Job) -> bool:
+        """Whether both ask for the same work."""
+        ours = self.repository, self.commit, self.command
+        return ours == (other.repository, other.commit, other.command)
+
 
 def read_job(body: bytes) -> Job:
     """Read a job in any known spelling. Raises Rejected with the field that is wrong."""

@@ -21,6 +21,7 @@ class FakeServer(httpx.AsyncBaseTransport):
 
     def __init__(self, *, foreign: bool = False) -> None:
         self.foreign = foreign
+        self.prefix = ""  # before all its paths
         self.down = False  # connections are refused
         self.silent: set[str] = set()  # paths that never answer
         self.largest = math.inf  # bytes of a result that a foreign one takes,
@@ -62,7 +63,9 @@ class FakeServer(httpx.AsyncBaseTransport):
         await trio.sleep(self.slow.get(path, 0))
         if waiting := self.answers.get(path):
             return waiting.pop(0)
-        match path:
+        if not path.startswith(self.prefix):
+            return httpx.Response(404)
+        match path.removeprefix(self.prefix):
             case "/notify_agent" if not self.foreign:
                 return self._welcome(json.loads(body))
             case "/notify-agent" if self.foreign:

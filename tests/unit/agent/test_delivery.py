@@ -230,17 +230,6 @@ async def test_a_server_that_was_never_met_is_found_to_be_of_others(stage: Stage
     assert result["buildLog"] == "1\n"
 
 
-async def test_a_server_of_others_that_never_answers_counts_as_told(stage: Stage) -> None:
-    """One of those that exist does so; its build must not be told for ever."""
-    stage.server.foreign = True
-    async with stage.agent() as (_, http):
-        await trio.sleep(1)
-        stage.server.silent |= {RESULT, "/notify-build-result"}
-        await http.post("/build", json=job(protocol=0))
-        await trio.sleep(60)
-        assert stage.kept == []
-
-
 LIMIT = 64 << 10  # the least that a server may ask for
 LONG = "".join(f"line {number:06}\n" for number in range(50_000))
 
