@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-server run-agent test check torture screenshots format clean browser bubblewrap
-.PHONY: lock audit release-check
+.PHONY: lock audit release-check bench bench-compare
 # One lock for all versions of Python that we support, the oldest of which says what may be in it.
 LOCKING := pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" pyproject.toml
@@ -48,6 +48,13 @@ torture: $(VENV)/ready-to-test ## kill, freeze, cut and fill disks for 10 minute
 
 screenshots: browser ## every page in every state as pictures, in the folder screenshots/
 	@CI_BROWSER="$$($(BIN)/python tests/find_browser.py)" $(BIN)/python -m tests.real.browser.screenshots screenshots $(ARGS)
+
+bench: $(VENV)/ready-to-test ## measure how fast it is, below ten minutes: ARGS="--whole", ARGS="one burst"
+	@.ci/need git git
+	@CI_BROWSER="$$($(BIN)/python tests/find_browser.py)" $(BIN)/python -m bench $(ARGS)
+
+bench-compare: $(VENV)/ready-to-test ## what has changed between two of its results: A=old.jsonl B=new.jsonl
+	@$(BIN)/python -m bench.compare $(A) $(B)
 
 format: $(VENV)/ready-to-test ## put the source into shape, and mend what the linter can mend
 	@$(BIN)/python -m ruff format .
