@@ -2,8 +2,9 @@
 
     python bench/masking.py
 
-Prints one line of JSON: for some numbers of secrets, megabytes a second of a usual log without any
-of them, and with one in each hundredth line.
+Prints one line of JSON: for some numbers of secrets, of 40 characters and a key of some lines, and
+for as much of keys as there can be, megabytes a second of a usual log without any of them, and with
+one in each hundredth line.
 """
 
 from __future__ import annotations
@@ -17,19 +18,26 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from ci.agent.masking import Masks
+from ci.secretrules import MAX_VALUE_BYTES
 
 LINE = b"[%8d] a line as compilers print it, with some words and a number at its end\n"
 PIECE = 1 << 20  # bytes, as the agent reads
 PIECES = 100
+TOKEN_CHARS = 40
 MEGABYTE = 1_000_000
 
 
 def main() -> None:
     """Measure and print."""
     found = {}
-    for count in (1, 10, 30):
-        values = [secrets.token_urlsafe(30) for _ in range(count - 1)]
-        values.append("\n".join(secrets.token_urlsafe(48) for _ in range(40)))  # as a key
+    for count, size in (
+        *((1, TOKEN_CHARS), (10, TOKEN_CHARS), (30, TOKEN_CHARS)),
+        (30, MAX_VALUE_BYTES),
+    ):
+        values = [
+            key(size) if size > TOKEN_CHARS else secrets.token_urlsafe(30) for _ in range(count - 1)
+        ]
+        values.append(key(2600))
         masks = Masks(values)
         for name, every in (("without", 0), ("with", 100)):
             lines = [LINE % n for n in range(PIECE // 70)]
@@ -40,8 +48,15 @@ def main() -> None:
             for _ in range(PIECES):
                 masks.apply(piece, last=False)
             took = time.perf_counter() - began
-            found[f"{count} secrets, {name}"] = round(PIECES * len(piece) / MEGABYTE / took)
+            found[f"{count} secrets of {size}, {name}"] = round(
+                PIECES * len(piece) / MEGABYTE / took
+            )
     sys.stdout.write(json.dumps({"megabytes a second": found}) + "\n")
+
+
+def key(size: int) -> str:
+    """Make what looks like one of `size` characters: in lines of 64."""
+    return "\n".join(secrets.token_urlsafe(48) for _ in range(size // 65))
 
 
 if __name__ == "__main__":

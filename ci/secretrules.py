@@ -55,9 +55,10 @@ def clean_value(value: str) -> str:
 
 def value_problem(value: str) -> str | None:
     """Say what is wrong with the value of a secret, or None. It is never repeated."""
-    if len(value) < MIN_VALUE_CHARS:
+    joined = value.replace("\n", "")  # as it is looked for
+    if len(joined) < MIN_VALUE_CHARS:
         return f"has fewer than {MIN_VALUE_CHARS} characters, so it can't be masked in a log"
-    if len(set(value)) < MIN_DIFFERENT_CHARS:
+    if len(set(joined)) < MIN_DIFFERENT_CHARS:
         return f"has fewer than {MIN_DIFFERENT_CHARS} different characters: it can't be masked"
     if len(value.encode("utf-8", "surrogatepass")) > MAX_VALUE_BYTES:
         return f"has more than {MAX_VALUE_BYTES} bytes"

@@ -21,7 +21,9 @@ from ci.agent.masking import Masks
 from ci.agent.spool import Folder, write_whole
 from ci.agent.trim import punch_hole
 
-PIECE_BYTES: Final = 1 << 20  # masked at once; longer than any form of a secret
+PIECE_BYTES: Final = (
+    1 << 20
+)  # masked at once; longer than any form of a secret with ends of lines within it
 # What was printed faster than it is masked is masked when the command has ended, for so long: a
 # file with holes can be far larger than all disks.
 FINISH_LIMIT_S: Final = 60.0

@@ -43,7 +43,11 @@ def test_who_lists_names_allows_those_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "1234567", "a" * 50, "abcabcabcabc", "s3cret\0 value", "x" * 9 + "\ud800abc"]
+    "value",
+    [
+        *("", "1234567", "a" * 50, "abcabcabcabc", "s3cret\0 value", "x" * 9 + "\ud800abc"),
+        *("a\nb\nc\nd\ne", "abc\nabc\nabc\n"),
+    ],
 )
 def test_a_value_that_can_t_be_masked_is_refused(value: str) -> None:
     """And is not in the words about it."""

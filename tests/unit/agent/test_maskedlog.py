@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ci.agent.disguises import disguises
 from ci.agent.maskedlog import PIECE_BYTES, MaskedLog
-from ci.agent.masking import Masks
+from ci.agent.masking import MAX_GAP_BYTES, Masks
 from ci.agent.secretfile import keep_secrets, read_secrets
 from ci.agent.spool import Folder
+from ci.secretrules import MAX_VALUE_BYTES
 from ci.wire.job import JobSecret
 
 VALUE = "a-secret-value"
@@ -40,6 +42,12 @@ def say(folder: Folder, text: str) -> None:
     """Print something."""
     with folder.raw.open("a") as file:
         file.write(text)
+
+
+def test_a_piece_is_longer_than_what_may_wait_for_the_next_one() -> None:
+    """Or the log would wait for ever: the longest value, of what is longest when it is quoted."""
+    forms = disguises("\\\"'é😀" * (MAX_VALUE_BYTES // 9))
+    assert max(map(len, forms)) * (1 + MAX_GAP_BYTES) < PIECE_BYTES
 
 
 def test_the_file_of_secrets_is_for_its_owner_alone(folder: Folder) -> None:
