@@ -82,10 +82,10 @@ def show_log(way: Way, *, number: int, follow: bool, exit_code: bool) -> int:
 
     async def work() -> int:
         async with way.open() as client:
+            build = await client.build(number)  # what was never there is not waited for
             if follow:
                 code = await follow_build(way, client, number, How(news=False))
                 return code if exit_code or code == codes.INTERRUPTED else 0
-            build = await client.build(number)
             at, attempt = 0, build.attempts[-1].id if build.attempts else ""
             while attempt and (data := await client.read_log(number, attempt, at)):
                 if way.screen.as_json:

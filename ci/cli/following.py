@@ -64,15 +64,12 @@ class _Follower:
         self._how = how
         self._build: Build | None = None
         self._since = 0.0  # when its status was first seen, in trio's seconds
-        self._away = ""  # why the server can't be reached; empty when it can
+        self._is_away = False  # and it was said
         self._attempt = ""
 
     async def follow(self, client: Client) -> None:
         """Tell it all."""
         async for news in client.follow(self._number, self._outage):
-            if self._away:
-                self._away = ""
-                self._screen.note("the server answers again")
             if isinstance(news, Build):
                 self._tell_build(news)
             elif self._how.log:
@@ -133,10 +130,13 @@ class _Follower:
         self._attempt = piece.attempt
         self._screen.log(piece.data)
 
-    def _outage(self, error: Unreachable) -> None:
-        if not self._away:
-            self._screen.note(f"the server can't be reached ({error}); it is asked again and again")
-        self._away = str(error)
+    def _outage(self, error: Unreachable | ApiRefused | None) -> None:
+        if error is None:
+            self._screen.note("the server answers again")
+        elif not self._is_away:
+            why = words.plain(error)
+            self._screen.note(f"the server can't be reached ({why}); it is asked again and again")
+        self._is_away = error is not None
 
     def _draw_once(self) -> None:
         if self._build is not None and not self._build.status.ended:

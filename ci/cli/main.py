@@ -20,6 +20,7 @@ DEBUG: Final = "CI_DEBUG"  # set it to see the traceback of a bug
 _COMPLETION: Final = "_CI_COMPLETE"  # by which the shell asks us
 _SHELLS: Final = ("bash", "zsh", "fish")
 _NO_TOKEN: Final = (401, 403)
+_ADDRESS: Final = "--server, CI_SERVER, ci login"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -109,7 +110,7 @@ def _advice(error: BaseException) -> str:
     """Say what to do as well, where that is known."""
     match error:
         case Unreachable():
-            return f"no answer from {error}; is the address right? --server, CI_SERVER, ci login"
+            return f"can't reach the server at {error}; is the address right? {_ADDRESS}"
         case ApiRefused() if error.status in _NO_TOKEN:
             return f"{error}. Give a token by ci login, CI_TOKEN or --token"
         case ApiRefused(field="repository"):

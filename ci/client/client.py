@@ -22,13 +22,14 @@ from ci.answers.news import WhyRed
 from ci.answers.server import Health
 from ci.backoff import delays
 from ci.certificates import plain_context, trusted_context
-from ci.client.errors import AnswerLost
+from ci.client.errors import AnswerLost, ApiRefused
 from ci.client.http import Dial, Http, dial
 from ci.errors import Unreachable
 from ci.model import Status
 
 T = TypeVar("T")
-Told = Callable[[Unreachable], None]
+# Told of each time that there was no answer, and of None when there is one again.
+Told = Callable[[Unreachable | ApiRefused | None], None]
 
 PIECE_BYTES: Final = 1 << 20  # of a log, asked for at once
 LOOK_S: Final = 0.5  # between two looks at a build of which something is new
@@ -109,7 +110,7 @@ class Client:
         newest = await self.builds(Wanted(limit=1))
         last = newest.builds[0].number if newest.builds else 0
         try:
-            return await self._http.ask(Build, "POST", "/api/builds", body)
+            return await self._http.ask(Build, "POST", "/api/builds", body=body)
         except Unreachable as error:
             if not error.sent:
                 raise
@@ -168,7 +169,7 @@ class Client:
     async def pause_agent(self, name: str, note: str = "") -> tuple[Agent, ...]:
         """Give an agent no more work, and note why."""
         path = f"/api/agents/{quote(name, safe='')}/pause"
-        return (await self._http.ask(Agents, "POST", path, {"note": note})).agents
+        return (await self._http.ask(Agents, "POST", path, body={"note": note})).agents
 
     async def resume_agent(self, name: str) -> tuple[Agent, ...]:
         """Give an agent work again."""
@@ -176,8 +177,8 @@ class Client:
         return (await self._http.ask(Agents, "POST", path)).agents
 
     async def health(self) -> Health:
-        """Say whether the server can take and run builds. Raises ApiRefused (503) when not."""
-        return await self._http.ask(Health, "GET", "/healthz")
+        """Say whether the server can take and run builds, and why not."""
+        return await self._http.ask(Health, "GET", "/healthz", also=(503,))
 
     async def follow(
         self, number: int, told: Told = lambda _: None
@@ -185,8 +186,7 @@ class Client:
         """Yield a build whenever it has changed, and its log as it comes, until both have ended.
 
         The log of its latest attempt, and of those that follow; at the very end the build as it
-        has ended. When the server can't be reached
-        it is asked again for ever; `told` is told each time.
+        has ended. A server that is away is waited for, for ever, as `insist` does.
         """
         seen: Build | None = None
         attempt, at, pause_s = "", 0, LOOK_S
@@ -214,14 +214,23 @@ class Client:
     async def insist(self, ask: Callable[[], Awaitable[T]], told: Told = lambda _: None) -> T:
         """Ask what changes nothing again and again until there is an answer.
 
-        `told` is told of each time that there was none.
+        `told` is told of each time that there was none, or "not now", and of None in the end.
+        Raises ApiRefused when the server has said no.
         """
+        is_away = False
         for wait_s in delays():
             try:
-                return await ask()
-            except Unreachable as error:
+                answer = await ask()
+            except (Unreachable, ApiRefused) as error:
+                if isinstance(error, ApiRefused) and not error.is_passing:
+                    raise
+                is_away = True
                 told(error)
                 await trio.sleep(error.retry_after_s or wait_s)
+            else:
+                if is_away:
+                    told(None)
+                return answer
         raise AssertionError("delays never end")
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ci.errors import PeerError, PeerRefused
+
+# Statuses that say "not now": there is too much to do, or a proxy does not reach the server.
+_NOT_NOW: Final = (429, 502, 503, 504)
 
 
 class ApiRefused(PeerRefused):
@@ -23,6 +28,11 @@ class ApiRefused(PeerRefused):
         self.message = message
         self.field = field
         self.retry_after_s = retry_after_s
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same may be answered in a while."""
+        return self.status in _NOT_NOW
 
     def __str__(self) -> str:
         return self.message or f"it answered {self.status}"

@@ -196,7 +196,11 @@ def test_a_token_is_kept_by_login_and_shown(
     [
         (["show", "99"], 122, "ci: there is no build 99\n"),
         (["show", "x"], 2, "'x' is no number of a build."),
-        (["list", "--server", "http://127.0.0.1:1"], 122, "no answer from http://127.0.0.1:1: "),
+        (
+            ["list", "--server", "http://127.0.0.1:1"],
+            122,
+            "can't reach the server at http://127.0.0.1:1: ",
+        ),
         (["list", "--server", "nowhere"], 2, "ci: --server: server = 'nowhere': must be"),
         (["run", "-r", "x", "true"], 122, "ci: repository: 'x' is not configured; known: "),
         (["run", "-r", "x", "true"], 122, "; say which by --repository\n"),

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from ci.answers.builds import Build
-from ci.client import AnswerLost, Client, LogPiece, open_client
+from ci.client import AnswerLost, ApiRefused, Client, LogPiece, open_client
 from ci.errors import Unreachable
 from ci.model import Status
 from ci.server.views import BuildFilter
@@ -85,7 +85,7 @@ async def test_following_goes_on_over_a_restart(world: World, autojump_clock: ob
     await world.start_server()
     agent = world.agent()
     await agent.register()
-    told: list[Unreachable] = []
+    told: list[Unreachable | ApiRefused | None] = []
     log, ends = b"", []
     async with client_of(world) as client:
         number = (await client.submit(**WANTED)).number
