@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -135,6 +136,15 @@ def counted(counts: Counts, status: Status | None = None) -> str:
 def short(text: str) -> str:
     """The beginning of a text that may be long, for lists; the build's page has it whole."""
     return text if len(text) <= MAX_SHORT_CHARS else f"{text[: MAX_SHORT_CHARS - 1]}…"
+
+
+def odd_letters(name: str) -> str:
+    """Name what in an agent's name may look like another letter; empty if nothing can.
+
+    An administrator trusts an agent by its name, and a Cyrillic `a` looks like any other.
+    """
+    odd = dict.fromkeys(char for char in name if not char.isascii())
+    return ", ".join(f"{char} is {unicodedata.name(char, 'a letter').lower()}" for char in odd)
 
 
 def condition(view: AgentView) -> str:

@@ -178,3 +178,12 @@ async def test_a_tag_called_like_a_branch_proves_nothing(place: Place) -> None:
     repository.git("tag", "release/9", other)
     repository.git("tag", "main", other)
     assert await branches_of(place, other, MAIN, RELEASE, ("main2",)) == {("main2",)}
+
+
+@pytest.mark.parametrize("name", ["m\u0430in", "MAIN", "main\u200b", "ma\u00adin", "\uff4dain"])
+async def test_a_branch_that_looks_like_another_one_is_not_it(place: Place, name: str) -> None:
+    """Names are compared letter by letter, as git does."""
+    repository = place.repository
+    repository.git("checkout", "--quiet", "-b", name, "main")
+    other = repository.commit({"file": "elsewhere"})
+    assert await branches_of(place, other, MAIN, RELEASE, ALL) == {ALL}

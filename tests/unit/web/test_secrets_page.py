@@ -76,6 +76,18 @@ async def test_an_agent_is_trusted_and_no_more(client: httpx.AsyncClient, core: 
     assert "Trust no more" not in check(await client.get("/secrets"))
 
 
+async def test_a_name_that_looks_like_another_one_says_so(
+    client: httpx.AsyncClient, core: FakeCore
+) -> None:
+    """Where an administrator would trust it."""
+    for name in ("oak", "\u043eak", "Büro"):
+        core.add_agent(name, standing=Standing.ENROLLED)
+    html = check(await client.get("/secrets"))
+    assert html.count("cyrillic") == 1
+    assert "\u043e is cyrillic small letter o<" in html
+    assert "ü is latin small letter u with diaeresis<" in html
+
+
 async def test_a_build_says_which_it_had(client: httpx.AsyncClient, core: FakeCore) -> None:
     """In the words of its last attempt."""
     await client.post("/builds", data={"commit": "main", "command": "make"})
