@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ci.agent.seccomp import no_keyrings
+
 USER: Final = 1000  # an ordinary user, the same on each agent; of group the same number
 HOME: Final = Path("/home/build")
 STATUS_FD: Final = 6  # below 10: a shell can redirect no others
 SETTINGS_FD: Final = 7  # from which bubblewrap reads the command's environment
+FILTER_FD: Final = 8  # from which it reads what calls of the system the command does not have
+FILTER: Final = "filter"  # the file of that in a scratch folder
 SCRATCH: Final = "~"  # how the name of a scratch folder ends; no workspace's name does
 
 _SHM_BYTES: Final = 256 << 20  # of /dev/shm, which is memory; browsers want some
@@ -95,6 +99,7 @@ def wrap(
     return [
         *(program, *_APART, *(() if view.network else ("--unshare-net",))),
         *("--json-status-fd", str(STATUS_FD), "--args", str(SETTINGS_FD)),
+        *(("--seccomp", str(FILTER_FD)) if no_keyrings() else ()),
         *_read_only("/usr"),
         *(word for name in _SYSTEM for word in _system(Path("/", name))),
         *(word for path in _etc() for word in _read_only(path)),
@@ -120,6 +125,7 @@ def make_scratch(scratch: Path) -> None:
     """Make what a command has for itself beside its workspace. Raises OSError."""
     for name in ("tmp", "home"):
         (scratch / name).mkdir(parents=True)
+    (scratch / FILTER).write_bytes(no_keyrings())
     users = f"root:x:0:0:root:/:/bin/false\nbuild:x:{USER}:{USER}:build:{HOME}:/bin/sh\n"
     (scratch / "passwd").write_text(users + "nobody:x:65534:65534:nobody:/:/bin/false\n")
     (scratch / "group").write_text(f"root:x:0:\nbuild:x:{USER}:\nnogroup:x:65534:\n")

@@ -23,7 +23,17 @@ import trio
 
 from ci import blocking
 from ci.agent.borrowed import borrowed_by
-from ci.agent.bubblewrap import HOME, SETTINGS_FD, STATUS_FD, View, make_scratch, scratch_of, wrap
+from ci.agent.bubblewrap import (
+    FILTER,
+    FILTER_FD,
+    HOME,
+    SETTINGS_FD,
+    STATUS_FD,
+    View,
+    make_scratch,
+    scratch_of,
+    wrap,
+)
 from ci.agent.removal import remove_tree
 from ci.agent.rlimits import NO_LIMITS, Limits
 from ci.agent.spool import Folder
@@ -71,13 +81,14 @@ class Sandbox:
         make_scratch(scratch)
         mirrors = borrowed_by(workspace)
         ours = [path for path in mirrors if path.is_relative_to(self.view.data_dir / "mirrors")]
-        redirect = f'exec {STATUS_FD}>"$0" && exec "$@"'
+        redirect = f'exec {STATUS_FD}>"$0" {FILTER_FD}<"$1" && shift && exec "$@"'
         return [
-            *("/bin/sh", "-c", redirect, str(folder.sandbox)),
+            *("/bin/sh", "-c", redirect, str(folder.sandbox), str(scratch / FILTER)),
             *wrap(self.program, self.view, workspace, scratch, ours),
             *self.limits.words(),
-            # It has a shell's words and exit codes for what it can't start.
-            *("/bin/sh", "-c", 'exec "$@"', "sh"),
+            # It has a shell's words and exit codes for what it can't start. A core file has the
+            # environment in it, and the machine may keep it where nobody looks for secrets.
+            *("/bin/sh", "-c", 'ulimit -c 0; exec "$@"', "sh"),
         ]
 
 
