@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from ci import log as log_lines
-from ci.errors import CIError, ConfigError, StoreError
+from ci.errors import ConfigError, StoreError
 from ci.version import program_version
 
 CAN_NOT_START = 2  # the exit code of a wrong setting
@@ -84,7 +84,7 @@ def keep_what_lasts() -> None:
     gc.enable()
 
 
-def first_error(group: BaseExceptionGroup[CIError]) -> BaseException:
+def first_error(group: BaseExceptionGroup) -> BaseException:
     """Return the first error in a group of groups."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):

@@ -66,6 +66,7 @@ async def run_agent_kit(
                 server,
                 repository,
                 process,
+                nursery,
                 first_number=int(time.time()),
                 patience_s=options.patience_s,
             )

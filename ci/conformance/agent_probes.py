@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-import trio
-
-from ci.conformance.agent_stage import AgentStage
-from ci.conformance.probe import CanNotTell, Probe, expect
+from ci.conformance.agent_stage import AT_ONCE_S, NOT_NOW, AgentStage, Handover
+from ci.conformance.probe import Broken, CanNotTell, Probe, expect
 from ci.conformance.repository import FILE
 from ci.conformance.standin_server import Told
-from ci.errors import Unreachable
+from ci.errors import ConfigError, Unreachable
 from ci.model import Status
 
 REGISTER_S: Final = 120.0  # an agent that has found no server for long asks rarely
 HEALTH_PATHS: Final = ("/", "/status", "/ping", "/health", "/is-alive", "/build")
+BUSY_BUILD_S: Final = 3.0  # for a second job to be taken in the middle of the first
 LARGE: Final = 200_000  # bytes of output
 HUGE: Final = 2_000_000
 _LINES: Final = "echo first; yes 'a line of output' | head -c {size}; echo; echo last; exit {code}"
@@ -26,10 +25,14 @@ def _expect_end(told: Told, status: Status) -> None:
 
 
 async def _registers(stage: AgentStage) -> str:
-    said = await stage.server.wait_agent(0, REGISTER_S)
-    where = f"http://{stage.server.door.host}:{stage.server.door.number}"
-    expect(said is not None, f"no registration came to {where} within {REGISTER_S:g} s")
-    assert said is not None
+    try:
+        said = await stage.registered(0, REGISTER_S)
+    except Broken as error:
+        if stage.process is not None and stage.process.ended is not None:
+            raise ConfigError(
+                f"--start: {error}; give a command that runs the agent in the foreground"
+            ) from error
+        raise
     address = f"{said.host}:{said.port}"
     expect(stage.agent.url.endswith(f":{said.port}"), f"it says that it is at {address}")
     return f"it says that it is at {address}"
@@ -112,21 +115,30 @@ async def _huge(stage: AgentStage) -> str:
 
 
 async def _busy(stage: AgentStage) -> str:
-    # Each writes its own word, and reads it when the other would have written his.
-    command = "echo {0} > own; sleep 2; cat own"
-    first = await stage.start(command.format("one"))
+    # Each writes its own word, and reads it when the other would have written his. Who answers only
+    # when he has built gets the second job before that.
+    command = f"echo {{0}} > own; sleep {BUSY_BUILD_S:g}; cat own"
+    first = await stage.start(command.format("one"), within_s=AT_ONCE_S)
     second, body = stage.job(command.format("two"))
-    answer = await stage.send(body)
+    handover = await stage.hand_over(body)
     told = await stage.result(first)
     expect(b"one" in told.output, f"the first found in its file: {told.output[:200]!r}")
-    if answer is not None and not answer.is_good:
-        expect(answer.is_refusal, f"the second was answered {answer.status}")
-        await trio.sleep(0.5)
-        expect(not stage.server.results(second), "it refused the second job and ran it")
-        return f"the second was refused with {answer.status}"
-    other = await stage.result(second)
-    expect(b"two" in other.output, f"the second found in its file: {other.output[:200]!r}")
-    return "it did both, each in a folder of its own"
+    if not _is_no(handover):
+        other = await stage.server.wait_result(second, stage.patience_s)
+        if other is not None:
+            expect(b"two" in other.output, f"the second found in its file: {other.output[:200]!r}")
+            return "it did both, and neither found anything of the other"
+        expect(_is_no(handover), f"no result of the second came within {stage.patience_s:g} s")
+    assert handover.answer is not None  # by `_is_no`
+    status = handover.answer.status
+    expect(handover.answer.is_refusal or status in NOT_NOW, f"the second was answered {status}")
+    ran = await stage.server.wait_result(second, BUSY_BUILD_S + AT_ONCE_S)
+    expect(ran is None, "it refused the second job and ran it")
+    return f"the second was refused with {status}"
+
+
+def _is_no(handover: Handover) -> bool:
+    return handover.answer is not None and not handover.answer.is_good
 
 
 async def _bad_job(stage: AgentStage) -> str:

@@ -31,6 +31,16 @@ class AgentProcess:
             start_new_session=True,
         )
 
+    @property
+    def ended(self) -> int | None:
+        """Its exit code if it has ended by itself."""
+        return None if self._process is None else self._process.returncode
+
+    async def wait(self) -> None:
+        """Return when it has ended."""
+        if self._process is not None:
+            await self._process.wait()
+
     async def kill(self) -> None:
         """End it at once, as a loss of power does."""
         await self._end(signal.SIGKILL)

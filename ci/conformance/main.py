@@ -7,9 +7,13 @@ main
 from __future__ import annotations
 
 import argparse
+import math
+import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 import trio
 
@@ -21,33 +25,60 @@ from ci.errors import ConfigError, PeerError
 from ci.program import first_error
 
 CAN_NOT_RUN: Final = 2
+MAX_PORT: Final = 65535
+LEAST_PATIENCE_S: Final = 1.0  # a git clone takes longer than a part of it
+MOST_PATIENCE_S: Final = 3600.0
 
 
 def main(arguments: Sequence[str]) -> int:
     """Hold a program against the contract; 0 = it holds, 1 = it does not, 2 = it could not run."""
     said = _parser().parse_args(arguments)
-    url: str = said.url
 
     def tell(finding: Finding) -> None:
         if not said.json:
-            sys.stdout.write(line_of(finding) + "\n")
-            sys.stdout.flush()
+            _print(line_of(finding))
 
     try:
         findings = trio.run(_run, said, tell)
+        _print(as_json(said.url, findings) if said.json else "\n" + summary_of(findings))
     except* (ConfigError, PeerError) as group:
         sys.stderr.write(f"conformance: {first_error(group)}\n")
+        return_code = CAN_NOT_RUN
+    except* OSError as group:  # most often there is no room, or nobody who reads
+        sys.stderr.write(f"conformance: the system says no: {first_error(group)}\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor is it tried at the end
         return_code = CAN_NOT_RUN
     except* KeyboardInterrupt:
         return_code = CAN_NOT_RUN
     else:
-        words = as_json(url, findings) if said.json else "\n" + summary_of(findings)
-        sys.stdout.write(words + "\n")
         return_code = exit_code(findings)
     return return_code
 
 
+def _print(words: str) -> None:
+    sys.stdout.write(words + "\n")
+    sys.stdout.flush()
+
+
 async def _run(said: argparse.Namespace, tell: Callable[[Finding], None]) -> tuple[Finding, ...]:
+    """Run the kit; a SIGTERM ends it in order, with all that it has started and written."""
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_obey, signals, nursery.cancel_scope)
+            findings = await _run_kit(said, tell)
+            nursery.cancel_scope.cancel()
+            return findings
+    raise ConfigError("ended by SIGTERM")
+
+
+async def _obey(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    async for _ in signals:
+        scope.cancel()
+
+
+async def _run_kit(
+    said: argparse.Namespace, tell: Callable[[Finding], None]
+) -> tuple[Finding, ...]:
     common = {"url": said.url, "token": said.token, "host": said.host, "patience_s": said.patience}
     if said.what == "server":
         wanted = {"commit": said.commit, "command": said.command, "submit": said.submit_command}
@@ -71,14 +102,15 @@ def _parser() -> argparse.ArgumentParser:
         ("agent", "the kit plays its server; the agent's server address must be the kit's"),
     ):
         one = kinds.add_parser(kind, help=help_, description=f"Hold a {kind}: {help_}.")
-        one.add_argument("url", help=f"where the {kind} listens, such as http://127.0.0.1:8080")
-        one.add_argument("--token", help="what both show each other, if they do")
+        where = f"where the {kind} listens, such as http://127.0.0.1:8080"
+        one.add_argument("url", type=_url, help=where)
+        one.add_argument("--token", type=_token, help="what both show each other, if they do")
         one.add_argument("--host", default="127.0.0.1", help="address at which the kit listens")
         one.add_argument("--json", action="store_true", help="one JSON object at the end")
         one.add_argument("--only", action="append", metavar="PROBE", help="this one alone")
         one.add_argument(
             "--patience",
-            type=float,
+            type=_seconds,
             default=PATIENCE_S,
             metavar="SECONDS",
             help="for what happens at once, or as soon as it can (%(default)g)",
@@ -86,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--commit", default="main", help="which commit to ask for")
         if kind == "server":
             one.add_argument("--command", default="make test", help="which command to ask for")
-            one.add_argument("--api-token", help="an API token that may run builds")
+            one.add_argument("--api-token", type=_token, help="an API token that may run builds")
             one.add_argument(
                 "--submit-command",
                 metavar="COMMAND",
@@ -95,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         else:
             one.add_argument(
                 "--port",
-                type=int,
+                type=_port,
                 default=8080,
                 help="port of the kit (8080); 0 takes any free one",
             )
@@ -109,3 +141,36 @@ def _parser() -> argparse.ArgumentParser:
                 "at $KIT_PORT",
             )
     return parser
+
+
+def _url(said: str) -> str:
+    try:
+        parts = urlsplit(said)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return said
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{said!r} is no address; say http://HOST:PORT")
+
+
+def _port(said: str) -> int:
+    if said.isascii() and said.isdecimal() and int(said) <= MAX_PORT:
+        return int(said)
+    raise argparse.ArgumentTypeError(f"{said!r} is no port; say a number from 0 to {MAX_PORT}")
+
+
+def _seconds(said: str) -> float:
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = math.nan
+    if LEAST_PATIENCE_S <= seconds <= MOST_PATIENCE_S:
+        return seconds
+    least, most = LEAST_PATIENCE_S, MOST_PATIENCE_S
+    raise argparse.ArgumentTypeError(f"{said!r}: say {least:g} to {most:g} seconds")
+
+
+def _token(said: str) -> str:
+    if said.isascii() and said.isprintable() and said == said.strip():
+        return said
+    raise argparse.ArgumentTypeError("has a character that can't travel in a header")

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import trio
 
-from ci.errors import ConfigError, PeerError
+from ci.errors import ConfigError, Unreachable
 
 PATIENCE_S = 30.0  # for what the contract says happens at once, or as soon as it can
 
@@ -106,8 +106,8 @@ async def _run(probe: Probe[S], stage: S) -> Finding:
             verdict = Verdict.HOLDS
     except Broken as error:
         seen = str(error)
-    except PeerError as error:
-        seen = f"it can't be reached any more: {error}"
+    except Unreachable as error:
+        seen = str(error) if error.sent else f"it can't be reached any more: {error}"
     except CanNotTell as error:
         verdict, seen = Verdict.CAN_NOT_TELL, str(error)
     took_s = trio.current_time() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ class StandInServer:
         self.failures = 0  # so many results are answered with 500
         self.largest = 0  # bytes of a result that is taken, 0: any
         self.is_silent = False  # results are never answered
+        self.ignored: list[str] = []  # ids of those that were not
         self._news = trio.Event()
         app = QuartTrio("stand_in_server", static_folder=None)
         for prefix in PREFIXES:
@@ -72,6 +74,13 @@ class StandInServer:
         found = self.results(id)
         return found[0] if found else None
 
+    async def wait_ignored(self, id: str, within_s: float) -> bool:
+        """Wait until the result of a job has come that is not answered; say if it has."""
+        with trio.move_on_after(within_s):
+            while id not in self.ignored:
+                await self._news.wait()
+        return id in self.ignored
+
     def results(self, id: str) -> list[Told]:
         """All results that came for a job."""
         return [told for told in self.told if told.result.id == id]
@@ -90,6 +99,9 @@ class StandInServer:
     async def _take_result(self) -> Response:
         body = await _body()
         if self.is_silent:
+            with suppress(Rejected):
+                self.ignored.append(read_result(body).id)
+            self._tell()
             await trio.sleep_forever()
         if self.failures > 0:
             self.failures -= 1

@@ -1,7 +1,9 @@
 """An agent as others would write it, that checks out and builds.
 
-With the flaw `tells-once` it tells a result once, with `one-folder` it builds all at once in one
-folder, with `all-green` it takes no exit code for a failure.
+Its ways, separated by commas: `answers-late` to `/build`, when it has built; with `refuses-400` or
+`takes-all` a call that it does not know is answered with 400 or 200. Its flaws: `tells-once` a
+result; `one-folder`, in which it builds all at once; `all-green` is what it builds;
+`trusts-silence` for a yes.
 """
 
 from __future__ import annotations
@@ -29,12 +31,12 @@ SCRIPT = CLONE + '; cd "$2/repo" && git checkout -q "$3" && eval "$4"'
 class Agent(ThreadingHTTPServer):
     """One slot, unless it has the flaw of taking all that comes."""
 
-    def __init__(self, port: int, coordinator: str, flaw: str) -> None:
+    def __init__(self, port: int, coordinator: str, ways: str) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.daemon_threads = True
         self.coordinator = coordinator
-        self.flaw = flaw
-        self.free = threading.Semaphore(2 if flaw == "one-folder" else 1)
+        self.ways = ways.split(",")
+        self.free = threading.Semaphore(2 if "one-folder" in self.ways else 1)
 
     def register(self) -> None:
         """Until it is heard."""
@@ -59,7 +61,7 @@ class Agent(ThreadingHTTPServer):
     def build(self, job: dict[str, Any]) -> None:
         """Check out, run, tell."""
         with tempfile.TemporaryDirectory() as own:
-            folder = "shared" if self.flaw == "one-folder" else own
+            folder = "shared" if "one-folder" in self.ways else own
             done = subprocess.run(
                 [
                     "sh",
@@ -77,16 +79,16 @@ class Agent(ThreadingHTTPServer):
             )
         self.free.release()
         log = done.stdout.decode(errors="replace")
-        success = done.returncode == 0 or self.flaw == "all-green"
+        success = done.returncode == 0 or "all-green" in self.ways
         body = {"buildId": job["buildId"], "success": success, "buildLog": log}
         while not 200 <= (status := self.tell("/notify-build-result", body)) < 300:
-            if self.flaw == "tells-once":
-                return
+            if "tells-once" in self.ways:
+                raise ConnectionError(f"the server has answered {status}")
             if status == TOO_LARGE:
                 log = body["buildLog"]
                 body["buildLog"] = log[: len(log) // 4] + log[-len(log) // 4 :]
-            elif status == SILENCE:
-                return  # it was heard, and is never answered
+            elif status == SILENCE and "trusts-silence" in self.ways:
+                return
             time.sleep(PAUSE_S)
 
 
@@ -102,13 +104,23 @@ class Handler(BaseHTTPRequestHandler):
             valid = bool(job["buildId"] and job["repoUrl"] and job["buildCommand"])
         except (ValueError, KeyError, TypeError):
             valid = False
-        if self.path != "/build" or not valid:
-            self.send_error(400 if self.path == "/build" else 404)
+        if self.path != "/build":
+            if "takes-all" in self.server.ways:
+                self.send_response(200)
+                self.end_headers()
+            else:
+                self.send_error(400 if "refuses-400" in self.server.ways else 404)
+            return
+        if not valid:
+            self.send_error(400)
             return
         if not self.server.free.acquire(blocking=False):
             self.send_error(409)
             return
-        threading.Thread(target=self.server.build, args=[job], daemon=True).start()
+        if "answers-late" in self.server.ways:
+            self.server.build(job)
+        else:
+            threading.Thread(target=self.server.build, args=[job], daemon=True).start()
         self.send_response(200)
         self.end_headers()
 
