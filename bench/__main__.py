@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import burst, one
+from bench import browsers, burst, checkout, idle, line_to_screen, log, one, startup
+from bench import list as lists
 from bench.figures import Figures
 from bench.machine import facts, load
 from bench.stage import Size, Stage, open_stage
@@ -27,6 +29,13 @@ from bench.stage import Size, Stage, open_stage
 MEASURES: Final[dict[str, Callable[[Stage], Figures]]] = {
     "one": one.measure,
     "burst": burst.measure,
+    "checkout": checkout.measure,
+    "log": log.measure,
+    "line_to_screen": line_to_screen.measure,
+    "list": lists.measure,
+    "browsers": browsers.measure,
+    "idle": idle.measure,
+    "startup": startup.measure,
 }
 
 
@@ -55,6 +64,11 @@ def run(name: str, size: Size, sandbox: str) -> dict[str, Any]:
     return {"measure": name, "size": size.value, "figures": shown, "machine": machine}
 
 
+def _leave(number: int, _frame: object) -> None:
+    """End as by Ctrl-C: nothing that was started lives on when a run is cut short."""
+    sys.exit(128 + number)
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=(__doc__ or "").partition("\n")[0]
@@ -75,4 +89,5 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _leave)
     sys.exit(main())

@@ -29,8 +29,13 @@ class Cost:
         self._own_s, self._children_s = self._processor()
 
     @property
+    def whole_ms(self) -> float:
+        """Milliseconds of a core that the program itself has used since its start."""
+        return self._processor()[0] * 1000
+
+    @property
     def own_ms(self) -> float:
-        """Milliseconds of a core that the program itself has used."""
+        """Milliseconds of a core that the program itself has used from then on."""
         return (self._processor()[0] - self._own_s) * 1000
 
     @property

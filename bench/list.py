@@ -1,139 +1,98 @@
-"""Measure how quick the list is, whatever the history.
+"""How quick pages and API are, whatever the history: 100, 10,000 and a million builds.
 
-    python bench/list.py --builds 100 10000 1000000
-
-For each number a store is written, a server is started on it, and pages of the list are asked for,
-one after the other, on one connection. Prints one line of JSON for each: start-up in seconds,
-memory in MB, the load of the machine, and for each page the median and the 95th percentile in
-milliseconds, what it took of the server's processor, and the bytes of its body. `made_anew` are the
-same pages, each time under an address that nobody has asked for.
+For each number a store is written and a server started on it. `anew` are pages under an address
+that nobody has asked for, each time; the others are met as they are kept. `poll` is what an open
+list asks when nothing is new.
 """
 
 from __future__ import annotations
 
-import argparse
-import http.client
 import json
-import os
 import re
-import sys
-import tempfile
 import time
+from collections.abc import Iterator
 from html import unescape
-from pathlib import Path
-from statistics import quantiles
-from typing import Any, Final
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-import psutil
+from typing import Final
 
 from bench.big_store import REPOSITORIES, fill
-from tests.real.harness import Server, Site
+from bench.cost import Cost
+from bench.figures import Figures, figure
+from bench.stage import BROWSER, Size, Stage
 
-SIZES: Final = (100, 10_000, 1_000_000)
-TIMES: Final = 100
+SIZES: Final = {
+    Size.TINY: (100,),
+    Size.USUAL: (100, 10_000, 1_000_000),
+    Size.WHOLE: (100, 1000, 10_000, 100_000, 1_000_000),
+}
+ROUNDS: Final = 5  # in each of which the processor's time is counted
 WARMING: Final = 5  # requests that are not counted
 PAGE: Final = 50  # builds
-HTMX: Final = {"HX-Request": "true"}
-BROWSER: Final = {"Accept": "text/html"}
+HTMX: Final = {"HX-Request": "true", "Accept": "text/html"}
+_POLL: Final = re.compile(r'hx-get="([^"]*part=builds[^"]*)"')
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--builds", type=int, nargs="+", default=list(SIZES))
-    for builds in parser.parse_args().builds:
-        with tempfile.TemporaryDirectory(prefix="nursery-ci-list-") as folder:
-            site = Site(Path(folder))
-            try:
-                print(json.dumps(run(site, builds)), flush=True)  # noqa: T201 - the result
-            finally:
-                site.close()
+def measure(stage: Stage) -> Figures:
+    """Ask for the same with each length of history."""
+    found: Figures = {}
+    for builds in SIZES[stage.size]:
+        _start(stage, builds)
+        for name, figures in _ask_all(stage, builds).items():
+            found |= {f"of_{builds}_{name}_{unit}": each for unit, each in figures.items()}
+        found[f"of_{builds}_server_mb"] = figure([Cost(stage.server).memory_mb])
+        stage.server.stop()
+        stage.close()
+    return found
 
 
-def run(site: Site, builds: int) -> dict[str, Any]:
-    """Make the store, start the server, ask."""
+def _start(stage: Stage, builds: int) -> None:
     urls = {name: f"https://git.example.org/{name}.git" for name in REPOSITORIES}
-    server = site.server("", repositories=json.dumps(urls))
-    del server.flags["repository"]
+    server = stage.site.one_server(f"server-{builds}", {"repositories": json.dumps(urls)})
     server.data.mkdir(parents=True)
     fill(server.data, builds)
-    began = time.monotonic()
-    server.start()
-    start_s = time.monotonic() - began
-    asker = Asker(server)
+    stage.start_server(server)
+
+
+def _ask_all(stage: Stage, builds: int) -> dict[str, Figures]:
     far = max(PAGE + 1, builds // 2)
-    pages = {
+    anew = {
+        "list_anew": "/?nth={nth}",
+        "filtered_anew": "/?repository=web&status=failure&nth={nth}",
+        "far_back_anew": f"/?before={far}&nth={{nth}}",
+        "build_anew": f"/build/{far}?nth={{nth}}",
+    }
+    kept = {
         "list": "/",
-        "filtered": "/?repository=web&status=failure",
-        "repository": "/?repository=web",
-        "agent": "/?agent=agent-3",
-        "far_back": f"/?before={far}",
-        "far_back_filtered": f"/?repository=web&status=failure&before={far}",
+        "build": f"/build/{far}",
+        "api": "/api/builds",
+        "api_far_back": f"/api/builds?before={far}",
     }
-    anew = {name: path + ("&" if "?" in path else "?") + "nth=" for name, path in pages.items()}
-    found = {
-        "builds": builds,
-        "start_s": round(start_s, 2),
-        "made_anew": {name: asker.measure(path, counted=True) for name, path in anew.items()},
-        "repeated": {name: asker.measure(path) for name, path in pages.items()},
-        "api": asker.measure("/api/builds"),
-        "api_far_back": asker.measure(f"/api/builds?before={far}"),
-    }
-    news = unescape(asker.find(r'hx-get="([^"]*part=builds[^"]*)"', "/"))
-    found["nothing_new"] = asker.measure(news, HTMX)
-    found["memory_mb"] = round(asker.process.memory_info().rss / 1e6)
-    return found | {"load": round(os.getloadavg()[0], 1)}
+    found = {name: _ask(stage, path, BROWSER) for name, path in (anew | kept).items()}
+    match = _POLL.search(stage.ask("/", headers=BROWSER).decode())
+    assert match is not None, "the list asks for no news"
+    return found | {"poll": _ask(stage, unescape(match[1]), HTMX)}
 
 
-class Asker:
-    """One client of a server, on one connection."""
-
-    def __init__(self, server: Server) -> None:
-        assert server.process is not None
-        self.process = psutil.Process(server.process.pid)
-        self._connection = http.client.HTTPConnection("127.0.0.1", server.port)
-
-    def ask(self, path: str, headers: dict[str, str]) -> bytes:
-        """Return the body of an answer that is no failure."""
-        self._connection.request("GET", path, headers=headers)
-        answer = self._connection.getresponse()
-        body = answer.read()
-        assert answer.status < http.client.BAD_REQUEST, (path, answer.status)
-        return body
-
-    def find(self, pattern: str, path: str) -> str:
-        """Return what a page has that fits."""
-        match = re.search(pattern, self.ask(path, BROWSER).decode())
-        assert match is not None, pattern
-        return match[1]
-
-    def measure(
-        self, path: str, headers: dict[str, str] = BROWSER, *, counted: bool = False
-    ) -> dict[str, float]:
-        """Ask again and again, under an address of its own each time if they are counted."""
-        paths = [f"{path}{nth}" if counted else path for nth in range(WARMING + TIMES)]
-        for each in paths[:WARMING]:
-            self.ask(each, headers)
-        times, size, before_s = [], 0, self._cpu_s()
-        for each in paths[WARMING:]:
+def _ask(stage: Stage, path: str, headers: dict[str, str]) -> Figures:
+    """Ask again and again; where `path` has a place for a number, it is another one each time."""
+    count = stage.pick(2, 20, 60)
+    times: list[float] = []
+    costs: list[float] = []
+    paths = _numbered(path)
+    for _ in range(WARMING):
+        stage.ask(next(paths), headers=headers)
+    server = Cost(stage.server)
+    for _ in range(ROUNDS):
+        server.restart()
+        for _ in range(count):
             began = time.perf_counter()
-            size = len(self.ask(each, headers))
+            stage.ask(next(paths), headers=headers)
             times.append((time.perf_counter() - began) * 1000)
-        cpu_ms = (self._cpu_s() - before_s) / TIMES * 1000
-        points = quantiles(times, n=100)
-        return {
-            "p50_ms": round(points[49], 2),
-            "p95_ms": round(points[94], 2),
-            "cpu_ms": round(cpu_ms, 2),
-            "bytes": size,
-        }
-
-    def _cpu_s(self) -> float:
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
+        costs.append(server.own_ms / count)
+    return {"ms": figure(times), "cpu_ms": figure(costs)}
 
 
-if __name__ == "__main__":
-    main()
+def _numbered(path: str) -> Iterator[str]:
+    nth = 0
+    while True:
+        nth += 1
+        yield path.replace("{nth}", str(nth))

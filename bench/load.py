@@ -25,7 +25,7 @@ import trio
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.browsers import PAGE, browse
+from bench.browser import PAGE, browse
 from bench.measure import Counts, Times, Usage
 from bench.sim_agents import Plan, SimAgent
 from bench.tiny_http import Client, open_client

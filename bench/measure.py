@@ -28,6 +28,14 @@ class Times:
         yield
         self._times[name].append((time.perf_counter() - began) * 1000)
 
+    def names(self) -> list[str]:
+        """Return the names of all that was measured."""
+        return sorted(self._times)
+
+    def of(self, name: str) -> list[float]:
+        """Return all times of a name, in their order."""
+        return self._times[name]
+
     def restart(self) -> None:
         """Forget what was measured so far."""
         self._times.clear()

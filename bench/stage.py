@@ -51,18 +51,23 @@ class Stage:
 
     def start(self, *, agents: int = 1, slots: int = 1, **settings: object) -> None:
         """Start a server with its agents; `settings` are flags of the server."""
-        self.start_server(self.site.server(self.repository.path, **settings))
-        for nth in range(agents):
-            agent = self.site.agent(self.server, f"agent-{nth}", slots=slots)
-            agent.start()
-            self.agents.append(agent)
-        self.server.wait_agents(agents)
+        repository = {} if "repositories" in settings else {"repository": self.repository.path}
+        self.start_server(self.site.one_server("server", repository | settings))
+        self.start_agents(agents, slots)
 
     def start_server(self, server: Server) -> None:
         """Start a server that a measure has made."""
         self.server = server
         server.start()
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port)
+
+    def start_agents(self, count: int, slots: int) -> None:
+        """Start the agents and wait until all are online."""
+        for nth in range(count):
+            agent = self.site.agent(self.server, f"agent-{nth}", slots=slots)
+            agent.start()
+            self.agents.append(agent)
+        self.server.wait_agents(count)
 
     def costs(self) -> tuple[Cost, Cost]:
         """Count from now on what the server and the first agent cost."""
@@ -79,6 +84,14 @@ class Stage:
         found = answer.read()
         assert answer.status < http.client.BAD_REQUEST, (path, answer.status, found[:500])
         return found
+
+    def pieces(self, path: str, size: int) -> Iterator[bytes]:
+        """Ask for `path` and yield the body of a good answer in pieces of at most `size` bytes."""
+        self._connection.request("GET", path)
+        answer = self._connection.getresponse()
+        assert answer.status < http.client.BAD_REQUEST, (path, answer.status)
+        while piece := answer.read(size):
+            yield piece
 
     def json(self, path: str, body: object = None) -> Any:
         """Do the same with an answer in JSON."""
