@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import click
 
 from ci.cli import codes, words
-from ci.cli.following import How, follow_build, log_event
+from ci.cli.events import LogEvents
+from ci.cli.following import How, follow_build
 from ci.cli.options import Way, asks, read_number, run
 from ci.client import LogPiece, Wanted
 from ci.model import Status
@@ -86,13 +87,15 @@ def show_log(way: Way, *, number: int, follow: bool, exit_code: bool) -> int:
             if follow:
                 code = await follow_build(way, client, number, How(news=False))
                 return code if exit_code or code == codes.INTERRUPTED else 0
+            events = LogEvents(way.screen)
             at, attempt = 0, build.attempts[-1].id if build.attempts else ""
             while attempt and (data := await client.read_log(number, attempt, at)):
                 if way.screen.as_json:
-                    way.screen.json(log_event(LogPiece(attempt, at, data)))
+                    events.tell(LogPiece(attempt, at, data))
                 else:
                     way.screen.log(data)
                 at += len(data)
+            events.end()
             way.screen.end_log()
         return 0
 

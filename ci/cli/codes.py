@@ -15,6 +15,7 @@ NO_VERDICT: Final = 125  # as `docker run` and `git bisect run` say it
 INTERRUPTED: Final = 130  # by Ctrl-C, as shells say it
 BROKEN_PIPE: Final = 141  # who reads has gone, as shells say it
 BROKEN: Final = 70  # a bug of ours: EX_SOFTWARE
+NOT_WRITTEN: Final = 74  # the output: EX_IOERR
 _MOST: Final = 255  # of a larger one the system keeps the last eight bits: 256 would be 0
 _BY_SIGNAL: Final = 128  # and the signal's number, as shells say it
 

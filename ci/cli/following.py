@@ -16,6 +16,7 @@ import trio
 
 from ci.answers.builds import Build
 from ci.cli import codes, words
+from ci.cli.events import LogEvents
 from ci.cli.options import Way
 from ci.cli.screen import Screen
 from ci.client import ApiRefused, Client, LogPiece
@@ -66,6 +67,7 @@ class _Follower:
         self._since = 0.0  # when its status was first seen, in trio's seconds
         self._is_away = False  # and it was said
         self._attempt = ""
+        self._events = LogEvents(way.screen)
 
     async def follow(self, client: Client) -> None:
         """Tell it all."""
@@ -114,6 +116,8 @@ class _Follower:
         if before is None or before.status is not build.status:
             self._since = trio.current_time()
         if self._screen.as_json:
+            if build.status.ended:
+                self._events.end()
             self._screen.json({"event": "build", "build": build})
         elif self._how.news and not build.status.ended and _summary(before) != _summary(build):
             if self._screen.is_live:
@@ -123,7 +127,7 @@ class _Follower:
 
     def _tell_log(self, piece: LogPiece) -> None:
         if self._screen.as_json:
-            self._screen.json(log_event(piece))
+            self._events.tell(piece)
             return
         if self._attempt not in ("", piece.attempt):
             self._say(f"attempt {self._attempt} was lost; this is {piece.attempt}")
@@ -146,17 +150,6 @@ class _Follower:
     def _say(self, text: str) -> None:
         if not self._screen.as_json:
             self._screen.note(text)
-
-
-def log_event(piece: LogPiece) -> dict[str, str | int]:
-    """Make of a piece of a log what JSON can hold; the bytes themselves it can't."""
-    return {
-        "event": "log",
-        "attempt": piece.attempt,
-        "offset": piece.offset,
-        "size": len(piece.data),
-        "text": piece.data.decode("utf-8", "replace"),
-    }
 
 
 def _summary(build: Build | None) -> object:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import click
@@ -11,6 +13,8 @@ from click.shell_completion import get_completion_class
 
 from ci.cli import builds, codes, login, running
 from ci.cli.options import ReaderGone
+from ci.cli.screen import OutputLost
+from ci.cli.words import plain
 from ci.client import ApiRefused
 from ci.errors import CIError, ConfigError, Unreachable
 from ci.version import program_version
@@ -19,6 +23,7 @@ PROGRAM: Final = "ci"
 DEBUG: Final = "CI_DEBUG"  # set it to see the traceback of a bug
 _COMPLETION: Final = "_CI_COMPLETE"  # by which the shell asks us
 _SHELLS: Final = ("bash", "zsh", "fish")
+_SILENT: Final = (codes.BROKEN_PIPE, codes.NOT_WRITTEN)  # nothing more can be written after these
 _NO_TOKEN: Final = (401, 403)
 _ADDRESS: Final = "--server, CI_SERVER, ci login"
 
@@ -63,13 +68,18 @@ def completion(shell: str) -> None:
 
 def main() -> int:
     """Run the command that was given; return the exit code. No traceback reaches a person."""
-    code = _run()
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = codes.BROKEN_PIPE
-    if code == codes.BROKEN_PIPE:  # who read has gone: nothing may be written at the end either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with Path(os.devnull).open("w") as nowhere:
+        # A shell can close them (`>&-`): what is written is for nobody then.
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+        code = _run()
+        try:
+            if code not in _SILENT:
+                sys.stdout.flush()
+        except OSError as error:
+            code = _lost(error)
+        if code in _SILENT:  # nor may Python try again at the very end
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(nowhere.fileno(), stream.fileno())
     return code
 
 
@@ -90,13 +100,23 @@ def _run() -> int:
         code = codes.NOT_ASKED
     except* (KeyboardInterrupt, click.Abort):
         code = codes.INTERRUPTED
-    except* ReaderGone:
+    except* (ReaderGone, SystemExit):  # click ends itself so when its own words find no reader
         code = codes.BROKEN_PIPE
+    except* OSError as group:
+        code = _lost(_first(group))
     except* Exception as group:
         if os.environ.get(DEBUG):
             raise
         _say(f"this is a mistake of ci itself: {_first(group)!r}; {DEBUG}=1 shows where it is")
     return code
+
+
+def _lost(error: BaseException) -> int:
+    """Say what can't be written, or read; return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        return codes.BROKEN_PIPE
+    _say(error if isinstance(error, OutputLost) else f"the system says no: {error}")
+    return codes.NOT_WRITTEN
 
 
 def _first(group: BaseExceptionGroup) -> BaseException:
@@ -119,4 +139,5 @@ def _advice(error: BaseException) -> str:
 
 
 def _say(text: object) -> None:
-    sys.stderr.write(f"{PROGRAM}: {text}\n")
+    with suppress(OSError):  # then nobody is there to read it
+        sys.stderr.write(f"{PROGRAM}: {plain(text)}\n")

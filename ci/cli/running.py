@@ -51,7 +51,7 @@ def run_build(
     ci run --wait -- make test
     ci run -c main -l gpu 'make && make bench'
     """  # noqa: D301 - the mark by which click leaves the lines as they are
-    tree = None if repository else find_work_tree(Path.cwd())
+    tree = None if repository else find_work_tree(_here())
     if tree is not None and commit is None:
         for warning in tree.warnings(to_server=True):
             way.screen.note(f"ci: {warning}")
@@ -83,9 +83,15 @@ def run_build(
 @click.option(
     "--sandbox", type=click.Choice(["auto", "bubblewrap", "none"]), help="What holds it in."
 )
+@click.option("--json", "as_json", is_flag=True, help="Tell it in JSON, one object a line.")
 @click.argument("command", nargs=-1, required=True)
 def run_here(
-    *, commit: str | None, config: str | None, sandbox: str | None, command: tuple[str, ...]
+    *,
+    commit: str | None,
+    config: str | None,
+    sandbox: str | None,
+    as_json: bool,
+    command: tuple[str, ...],
 ) -> int:
     """Run COMMAND here as an agent would, without any server.
 
@@ -96,7 +102,7 @@ def run_here(
     from ci.cli.local import run_local_build  # noqa: PLC0415
 
     tree = _needed_tree()
-    screen = the_screen()
+    screen = the_screen(as_json=as_json)
     if commit is None:
         for warning in tree.warnings(to_server=False):
             screen.note(f"ci: {warning}")
@@ -116,10 +122,18 @@ def run_here(
 
 
 def _needed_tree() -> WorkTree:
-    tree = find_work_tree(Path.cwd())
+    here = _here()
+    tree = find_work_tree(here)
     if tree is None:
-        raise ConfigError(f"{Path.cwd()} is in no git work tree with a commit: go into one")
+        raise ConfigError(f"{here} is in no git work tree with a commit: go into one")
     return tree
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigError(f"this folder is no more ({error.strerror}): go into another") from error
 
 
 def joined(command: tuple[str, ...]) -> str:

@@ -26,8 +26,12 @@ _COLOURS: Final = {
 }
 
 
+class OutputLost(OSError):
+    """What was asked for can't be written: a full disk, a terminal that has gone."""
+
+
 class Screen:
-    """Where `ci` writes."""
+    """Where `ci` writes. Raises BrokenPipeError when who reads has gone, and OutputLost."""
 
     def __init__(self, out: BinaryIO, err: BinaryIO, *, as_json: bool = False) -> None:
         self.as_json = as_json
@@ -101,9 +105,17 @@ class Screen:
             self._tell(_ERASE)
 
     def _write(self, data: bytes) -> None:
-        self._out.write(data)
-        self._out.flush()
+        _write(self._out, data)
 
     def _tell(self, data: bytes) -> None:
-        self._err.write(data)
-        self._err.flush()
+        _write(self._err, data)
+
+
+def _write(stream: BinaryIO, data: bytes) -> None:
+    try:
+        stream.write(data)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(f"the output can't be written: {error.strerror}") from error

@@ -5,8 +5,12 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ci.repository import split_login
+
+_UNKNOWN: Final = "?? "  # so git begins a line of its status
+_NAMED: Final = 3  # of what it does not know; git status has them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,7 @@ class WorkTree:
     origin: str | None
     commit: str
     changed: int  # files that git knows and that differ from the commit
+    unknown: tuple[str, ...]  # files and folders that git does not know, and does not ignore
     is_pushed: bool  # whether a branch of a remote has the commit, as far as is known here
 
     @property
@@ -30,6 +35,9 @@ class WorkTree:
         if self.changed:
             files = "1 file is" if self.changed == 1 else f"{self.changed} files are"
             found.append(f"{files} changed and not committed: the build does not have that")
+        if self.unknown:
+            named = ", ".join(self.unknown[:_NAMED]) + (", …" if len(self.unknown) > _NAMED else "")
+            found.append(f"git does not know {named}: the build does not have that; git add")
         if to_server and self.origin and not self.is_pushed:
             found.append(
                 f"{self.commit[:10]} is on no branch of a remote, as far as is known here: the "
@@ -44,12 +52,14 @@ def find_work_tree(folder: Path) -> WorkTree | None:
     commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
     if not top or not commit:
         return None
-    changed = _git(folder, "status", "--porcelain", "--untracked-files=no") or ""
+    lines = (_git(folder, "status", "--porcelain", "--untracked-files=normal") or "").splitlines()
+    unknown = tuple(line.removeprefix(_UNKNOWN) for line in lines if line.startswith(_UNKNOWN))
     return WorkTree(
         top=Path(top),
         origin=_git(folder, "remote", "get-url", "origin") or None,
         commit=commit,
-        changed=len(changed.splitlines()),
+        changed=len(lines) - len(unknown),
+        unknown=unknown,
         is_pushed=bool(_git(folder, "branch", "--remotes", "--contains", commit)),
     )
 

@@ -86,6 +86,10 @@ class Terminal:
         """Wait until it has shown that."""
         wait_until(self.look, f"{text!r} on the terminal", until=lambda shown: text in shown)
 
+    def hang_up(self) -> None:
+        """Close it, as one closes a window."""
+        os.close(self._ours)
+
     def wait_end(self) -> int:
         """Wait for its end and return the exit code; a terminal that nobody reads gets full."""
         wait_until(lambda: self.look() is not None and self.process.poll() is not None, "its end")

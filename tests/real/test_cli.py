@@ -236,6 +236,24 @@ def test_who_reads_no_more_is_no_trouble(ci: Cli) -> None:
         assert process.wait() == 141
 
 
+@pytest.mark.parametrize("command", [["list"], ["log", "1"], ["show", "--json", "1"], ["--help"]])
+def test_a_full_disk_is_told_as_that(ci: Cli, command: list[str]) -> None:
+    """It is no mistake of the program."""
+    assert ci("run", "--wait", "--quiet", "--", "echo something").code == 0
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            words_of(command),
+            cwd=ci.folder,
+            env=ci.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 74
+    assert b"No space left on device" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_can_complete(ci: Cli, shell: str) -> None:
     """By what is printed for it, which asks the program itself."""

@@ -179,8 +179,10 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "ci.agent.removal",
         "ci.blocking",
         "ci.cli",
+        "ci.client",
         "ci.config",
         "ci.model",
+        "ci.wire.job",
     ),
     # The two programs, which never meet but on the wire, and the pages.
     "ci.agent": (*BASE, "ci.agent"),
