@@ -147,7 +147,7 @@ class Agent:
             "no_secrets": self.admission.no_secrets,
             "isBusy": attempts.busy >= attempts.slots,
             "buildId": first,
-            "task": {"id": first, "buildId": first} if first else None,
+            "task": None if first is None else {"id": first, "buildId": first},
         }
 
     async def metrics(self) -> bytes:

@@ -49,7 +49,7 @@ def create_app(agent: Agent) -> QuartTrio:
         job = read_job(open_secrets(await read_body(), agent.secret.own))
         job = with_prefix(job, agent.config.repository_prefix)
         await agent.attempts.accept(job)
-        return jsonify({"id": job.id, "status": "accepted"}), 202
+        return jsonify({"id": job.said_id, "status": "accepted"}), 202
 
     @app.post(CANCEL_PATH)
     async def cancel() -> tuple[Response, int]:

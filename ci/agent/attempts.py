@@ -62,9 +62,10 @@ class Attempts:
         return [attempt.state() for attempt in self._attempts.values() if not attempt.refused]
 
     @property
-    def first_running(self) -> str | None:
+    def first_running(self) -> int | str | None:
         """The id of the attempt that has had a slot for longest, None if all are free."""
-        return next((id for id, each in self._attempts.items() if not each.over.is_set()), None)
+        running = (each for each in self._attempts.values() if not each.over.is_set())
+        return next((each.job.said_id for each in running), None)
 
     def names(self) -> set[str]:
         """Name the folders of the attempts that there are."""

@@ -15,10 +15,9 @@ import trio
 
 from ci import blocking
 from ci.certificates import connect_words
-from ci.errors import GivenUp, LogFull, LogGap, PeerRefused, Rejected, Unreachable
-from ci.wire.fields import read
+from ci.errors import GivenUp, LogFull, LogGap, PeerRefused, Unreachable
 from ci.wire.refusal import read_json, refusal_words
-from ci.wire.registration import PATHS, Welcome
+from ci.wire.registration import PATHS, Welcome, read_welcome
 from ci.wire.result import LOG_PATHS, RESULT_PATHS
 from ci.wire.token import token_headers
 
@@ -59,10 +58,7 @@ class ServerClient:
     async def register(self, registration: Mapping[str, Any]) -> Welcome:
         """Say where this agent is. A server that others wrote answers anything."""
         answer = await self._post(PATHS, json.dumps(registration).encode(), "application/json")
-        try:
-            return read(Welcome, answer.content)
-        except Rejected:
-            return Welcome()
+        return read_welcome(answer.content)
 
     async def send_log(
         self,

@@ -79,6 +79,7 @@ class Delivery:
     ) -> None:
         self._dialect = dialect
         self._id = job.id
+        self._said_id = job.said_id
         self._lease_mark = job.lease_mark
         self._output = output
         self._line = line
@@ -268,12 +269,12 @@ class Delivery:
             words = f"The server took no more than the first {log.size:,} bytes of the log."
             outcome = replace(outcome, message=f"{outcome.message} {words}".lstrip())
         body = write_result(
-            self._id, outcome, text, log.sha256(), native=self._native, dialect=self._dialect
+            self._said_id, outcome, text, log.sha256(), native=self._native, dialect=self._dialect
         )
         if self._lease_mark:
             body["lease_mark"] = self._lease_mark
         if not self._native:
             body |= self._address
-            if self._line.welcome is not None and self._line.welcome.agent_id:
+            if self._line.welcome is not None and self._line.welcome.agent_id != "":
                 body["agentId"] = self._line.welcome.agent_id
         return body

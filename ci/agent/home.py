@@ -41,7 +41,9 @@ class Home:
         self._describe = describe
         self._called = trio.Event()
         self._named: dict[str, str] = {}  # the lease marks of the attempts that it was told of
-        self._told: tuple[str, bool] | None = None  # what the log says of the server, since when:
+        self._told: tuple[int | str, bool] | None = (
+            None  # what the log says of the server, since when:
+        )
         self._told_at = 0.0
 
     def call(self) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from ci.errors import Rejected
 from ci.model import MIN_LOG_LIMIT, Lease, commit_problem
@@ -30,6 +30,10 @@ def _value(value: SecretStr) -> SecretStr:
     return value
 
 
+def _number_alone(value: object) -> object:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 class JobSecret(Message):
     """A variable that a build gets if its commit is on one of some branches. Never shown."""
 
@@ -43,6 +47,10 @@ class Job(Message):
 
     id: Annotated[Id, Field(min_length=1)] = Field(
         validation_alias=spelled("id", "buildId", nested=_NESTED)
+    )
+    # The same if it came as a number: servers of others may compare by type as well.
+    numeric_id: Annotated[int | None, BeforeValidator(_number_alone)] = Field(
+        None, validation_alias=spelled("numeric_id", "id", "buildId", nested=_NESTED)
     )
     repository: Line = Field(
         validation_alias=spelled(
@@ -66,6 +74,11 @@ class Job(Message):
     boot_id: Annotated[str, Field(max_length=100)] = ""  # the life of the agent that is meant
     lease_mark: LeaseMark = ""
     protocol: int = 0
+
+    @property
+    def said_id(self) -> int | str:
+        """The id as it was said."""
+        return self.id if self.numeric_id is None else self.numeric_id
 
     def asks_same(self, other: Job) -> bool:
         """Whether both ask for the same work."""

@@ -14,6 +14,7 @@ from ci.certificates import MAX_PEM_CHARS, certificate_problem
 from ci.errors import Rejected
 from ci.model import MAX_LABEL_CHARS, MAX_LABELS
 from ci.wire.fields import (
+    OURS_ALONE,
     PROTOCOL,
     Hash,
     Id,
@@ -24,9 +25,11 @@ from ci.wire.fields import (
     Protocol,
     ShownLine,
     Size,
+    read,
     read_forgiving,
     spelled,
 )
+from ci.wire.refusal import read_json
 
 PATHS = ("/notify_agent", "/notify-agent")
 
@@ -36,6 +39,10 @@ MAX_NAME_CHARS = 100  # a name stands in a line of the list, in a log line and i
 _NOWHERE = ("", "0.0.0.0", "::", "[::]")  # noqa: S104 - to be told from an address
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?")
+
+
+_AGENT_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:@+=-]{0,99}")  # told by a server of others
+_NO_ID = ("ok", "success", "accepted", "registered", "created", "done", "null")
 
 
 def name_problem(name: str) -> str | None:
@@ -177,15 +184,34 @@ def _no_host(host: str) -> Rejected:
     return Rejected(f"host: {host[:100]!r} is no host name or address", field="host")
 
 
+def _id(said: object) -> object:
+    """Take a number or a word, as it came; servers of others may compare by type as well."""
+    is_id = isinstance(said, int | str) and not isinstance(said, bool)
+    return said if is_id and _AGENT_ID.fullmatch(str(said)) else ""
+
+
 class Welcome(Message):
     """The server's answer: how often it will ask, and what to do with each attempt named."""
 
-    agent: str = ""
-    heartbeat_s: float = 5.0
-    attempts: dict[str, Literal["keep", "drop"]] = {}
     protocol: Protocol = 0  # 0: a server that others wrote
+    agent: Annotated[str, OURS_ALONE] = ""
+    heartbeat_s: Annotated[float, OURS_ALONE] = 5.0
+    attempts: Annotated[dict[str, Literal["keep", "drop"]], OURS_ALONE] = {}
     credential: Secret = ""  # to show from now on, in the place of the token
-    agent_id: str = Field("", validation_alias=spelled("agentId", "id"))
+    agent_id: Annotated[int | str, BeforeValidator(_id)] = Field(
+        "", validation_alias=spelled("agentId", "id")
+    )
+
+
+def read_welcome(body: bytes) -> Welcome:
+    """Read the answer to a registration. Servers of others say anything; a word alone is an id."""
+    try:
+        return read(Welcome, body)
+    except Rejected:
+        text = body.decode("utf-8", "replace").strip()
+        said = read_json(text)
+        word = text if said is None else said
+        return Welcome.model_validate({} if str(word).lower() in _NO_ID else {"id": word})
 
 
 def write_welcome(

@@ -182,7 +182,7 @@ def is_result(body: bytes) -> bool:
 
 
 def write_result(
-    id: str,
+    id: int | str,
     outcome: Outcome,
     log: str | None,
     log_sha256: str,

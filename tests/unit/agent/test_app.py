@@ -44,7 +44,7 @@ async def test_every_spelling_of_a_job_is_taken(stage: Stage) -> None:
     }
     async with stage.agent() as (_, http):
         assert (await http.post("/build", json=body)).status_code == 202
-        assert (await stage.server.wait_result())["id"] == "7"
+        assert (await stage.server.wait_result())["id"] == 7
 
 
 @pytest.mark.parametrize(
