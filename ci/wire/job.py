@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_serializer
 
 from ci.errors import Rejected
 from ci.model import MIN_LOG_LIMIT, Lease, commit_problem
@@ -50,7 +50,7 @@ class Job(Message):
     )
     # The same if it came as a number: servers of others may compare by type as well.
     numeric_id: Annotated[int | None, BeforeValidator(_number_alone)] = Field(
-        None, validation_alias=spelled("numeric_id", "id", "buildId", nested=_NESTED)
+        None, validation_alias=spelled("id", "buildId", nested=_NESTED), exclude=True
     )
     repository: Line = Field(
         validation_alias=spelled(
@@ -74,6 +74,10 @@ class Job(Message):
     boot_id: Annotated[str, Field(max_length=100)] = ""  # the life of the agent that is meant
     lease_mark: LeaseMark = ""
     protocol: int = 0
+
+    @field_serializer("id")
+    def _write_id(self, _: str) -> int | str:
+        return self.said_id
 
     @property
     def said_id(self) -> int | str:
