@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from bench.figures import Figures, figure
@@ -41,7 +42,7 @@ def measure(stage: Stage) -> Figures:
     times = {few: stage.pick(1, 20, 50), many: stage.pick(1, 3, 10)}
     fresh = stage.pick(1, 2, 5)
     folder = stage.site.folder / "bare"
-    works = {count: _make(stage, count, fresh) for count in times}
+    works = {count: make(stage.site.folder, count, fresh) for count in times}
     with open_git_server(folder) as base:
         urls = {"file": str(folder), "http": base}
         names = [path.name for path in sorted(folder.iterdir())]
@@ -56,13 +57,13 @@ def measure(stage: Stage) -> Figures:
     return found
 
 
-def _make(stage: Stage, count: int, fresh: int) -> Repository:
+def make(folder: Path, count: int, copies: int) -> Repository:
     """Make a repository of so many files, and bare copies of it that nobody has seen."""
     dice = random.Random(count)
-    work = Repository(stage.site.folder / f"work-{count}")
+    work = Repository(folder / f"work-{count}")
     work.commit({f"src/part_{n // PER_FOLDER}/file_{n}.py": _text(dice) for n in range(count)})
-    for nth in range(fresh):
-        work.bare(stage.site.folder / "bare" / f"{count}-{nth}.git")
+    for nth in range(copies):
+        work.bare(folder / "bare" / f"{count}-{nth}.git")
     return work
 
 

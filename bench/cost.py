@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import psutil
-
-from tests.real.harness import Program
 
 MEGABYTE: Final = 1e6
 _FORGET_PEAK: Final = "5"  # proc(5): to `clear_refs`, sets the peak of memory to what there is now
 
 
+class Started(Protocol):
+    """Whatever has a process."""
+
+    process: subprocess.Popen[bytes] | None
+
+
 class Cost:
     """The cost of one running program from now on."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Started) -> None:
         assert program.process is not None
         self._process = psutil.Process(program.process.pid)
         self._folder = Path(f"/proc/{program.process.pid}")
