@@ -9,6 +9,8 @@ from urllib.parse import unquote
 
 SCHEMES: Final = ("http", "https", "ssh", "git", "file")
 _WITH_PASSWORDS: Final = ("http", "https")  # ssh takes none from an URL, and needs the user name
+# Of ssh the user is kept. Whatever has a further @ or : in it may be a password.
+_LOGIN: Final = re.compile(r"(?<=ssh://)([^/\s:@]+@)(?![^/\s]*@)|(?<=://)[^/\s]*@", re.IGNORECASE)
 _SCP_LIKE: Final = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9._][A-Za-z0-9._-]*:[^-].*")
 # A password with a slash or a space in it would be taken for a port and a path, and be shown.
 _PLACE: Final = re.compile(r"(?:\S*@)?(?:\w[\w.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
@@ -84,7 +86,16 @@ def local_path(url: str) -> Path | None:
 
 
 def shown_url(url: str) -> str:
-    """Return a text without user names and passwords in its URLs: they are nobody's business."""
+    """Return a text without log-ins in its URLs: they are nobody's business.
+
+    The user of ssh stays: `ssh://ada@host/~/x` is another repository than Bob's, and has builds and
+    secrets of its own. With a password it goes.
+    """
+    return _LOGIN.sub(r"\1", url)
+
+
+def without_user(url: str) -> str:
+    """Return a text with no users in its URLs at all."""
     return re.sub(r"(?<=://)[^/\s]*@", "", url)
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Final
 
 from ci.policy import MAX_RULE_CHARS
-from ci.repository import shown_url
+from ci.repository import without_user
 
 _LETTERS: Final = r"[\w.~+,=-]"  # of one step; a host ends at the others
 _BELOW: Final = rf"{_LETTERS}+(?:/{_LETTERS}+)*/?"
@@ -31,7 +31,7 @@ class RepositoryPolicy:
         """Say why nothing may be built of `url`, or None when it may."""
         if self.rules is None:
             return None
-        url = shown_url(url)
+        url = without_user(url)
         if any(rule == url for rule in self.rules):
             return None
         if not _UPWARDS.search(url) and any(each.fullmatch(url) for each in self._patterns):
@@ -56,10 +56,9 @@ def repository_rule_problem(rule: str) -> str | None:
         return f"{rule!r} has characters that can't be printed"
     if not rule.startswith("/") and ":" not in rule:
         return f"{rule!r} is no URL and no absolute path, such as https://git.example.org/team/*"
-    if shown_url(rule) != rule:
-        return (
-            f"{shown_url(rule)!r} has a user name or password, which is not compared; leave it out"
-        )
+    if without_user(rule) != rule:
+        problem = "has a user name or password, which is not compared; leave it out"
+        return f"{without_user(rule)!r} {problem}"
     return None
 
 

@@ -200,6 +200,30 @@ async def test_it_is_for_its_repository_and_its_commands(
     assert await note(world, build.number) == ""
 
 
+async def test_of_one_host_each_user_of_ssh_has_secrets_of_his_own(
+    world: World, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The same path of another user may be another repository; by HTTPS it is the same one."""
+    urls = {
+        "ada": "ssh://ada@host.example/~/app",
+        "bob": "ssh://bob@host.example/~/app",
+        "web": "https://ada:key@host.example/app",
+        "web2": "https://bob@host.example/app",
+    }
+    await world.start_server(**OPEN, repositories=urls)
+    agent = await enrol(world, takes_secrets=True, slots=4)
+    await set_secret(world, repository="ada")
+    await set_secret(world, repository="web")
+    await trust(world, "agent-9001")
+    numbers = {}
+    for name in urls:
+        build = await world.server.submit(repository=name, commit="main", command="make")
+        numbers[build.number] = name
+    await world.wait_count(agent.taken, 4)
+    had = {numbers[int(id.split(".")[0])] for id, job in agent.jobs.items() if "secrets" in job}
+    assert had == {"ada", "web", "web2"}
+
+
 async def test_with_another_key_file_it_is_lost_and_the_rest_goes_on(
     world: World, autojump_clock: trio.testing.MockClock
 ) -> None:
