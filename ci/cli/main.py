@@ -25,6 +25,7 @@ _COMPLETION: Final = "_CI_COMPLETE"  # by which the shell asks us
 _SHELLS: Final = ("bash", "zsh", "fish")
 _SILENT: Final = (codes.BROKEN_PIPE, codes.NOT_WRITTEN)  # nothing more can be written after these
 _NO_TOKEN: Final = (401, 403)
+_KNOWN: Final = "; known: "  # before the names of a server's repositories, if it has any
 _ADDRESS: Final = "--server, CI_SERVER, ci login"
 
 
@@ -133,7 +134,7 @@ def _advice(error: BaseException) -> str:
             return f"can't reach the server at {error}; is the address right? {_ADDRESS}"
         case ApiRefused() if error.status in _NO_TOKEN:
             return f"{error}. Give a token by ci login, CI_TOKEN or --token"
-        case ApiRefused(field="repository"):
+        case ApiRefused(field="repository") if _KNOWN in error.message:
             return f"{error}; say which by --repository"
     return str(error)
 

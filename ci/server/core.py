@@ -494,17 +494,17 @@ class Server:
     def _find_repository(self, wanted: str | None) -> tuple[str, str]:
         """Return name and URL of a configured repository."""
         known = self.repositories
+        if not known:
+            message = "this server has none; its settings repository and repositories name them"
+            raise Rejected(f"repository: {message}", field="repository")
         if wanted is None:
-            if not known:
-                raise Rejected("repository: none is configured", field="repository")
             return next(iter(known.items()))
         if wanted in known:
             return wanted, known[wanted]
         for name, url in known.items():
             if url == wanted:
                 return name, url
-        names = ", ".join(known) or "none"
-        message = f"repository: {wanted[:200]!r} is not configured; known: {names}"
+        message = f"repository: {wanted[:200]!r} is not configured; known: {', '.join(known)}"
         raise Rejected(message, field="repository")
 
 

@@ -76,6 +76,7 @@ async def api() -> Response:
         "api.html",
         about=document["info"]["description"],
         calls=tuple(_calls(document)),
+        anywhere=tuple(_replies(_anywhere(document))),
         kinds=tuple(_kinds(document)),
     )
 
@@ -95,7 +96,7 @@ def _calls(document: Mapping[str, Any]) -> Iterator[Call]:
                 more=said.get("description", ""),
                 role=security[0]["token"][0] if security else "",
                 fields=(*_parameters(said), *_fields(content.get("schema", {}), schemas)),
-                replies=tuple(_replies(said)),
+                replies=tuple(_replies(said["responses"])),
                 request=_example(content),
                 answer=_example(good),
             )
@@ -123,8 +124,21 @@ def _all_fields(schema: Mapping[str, Any]) -> Iterator[Field]:
         yield Field(name, _kind(field), field.get("description", ""))
 
 
-def _replies(said: Mapping[str, Any]) -> Iterator[Reply]:
-    for status, reply in said["responses"].items():
+def _anywhere(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what any call may be answered, by its status; each call refers to all of that."""
+    call = next(iter(next(iter(document["paths"].values())).values()))
+    shared = document["components"]["responses"]
+    return {
+        status: shared[_name(reply)]
+        for status, reply in call["responses"].items()
+        if "$ref" in reply
+    }
+
+
+def _replies(responses: Mapping[str, Any]) -> Iterator[Reply]:
+    for status, reply in responses.items():
+        if "$ref" in reply:
+            continue
         media, content = next(iter(reply["content"].items()))
         is_told = "schema" in content
         kind = _name(content["schema"]) if is_told else media

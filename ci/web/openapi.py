@@ -31,6 +31,7 @@ JSON: Final = "application/json"
 _AREA: Final = "api."  # how the endpoints begin that the document tells of
 _SCHEME: Final = "token"
 _REFS: Final = "#/components/schemas/{model}"
+_RESPONSES: Final = "#/components/responses/{name}"
 _DYNAMIC: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 _METHODS: Final = ("GET", "POST")
 
@@ -51,7 +52,15 @@ _WHEN: Final = {
     409: "Right in itself, but not now.",
     413: "The body is too large.",
     422: "A field is missing, wrong, unknown or too long.",
-    503: "Nothing was stored; `Retry-After` says in how many seconds to ask again.",
+    503: "Not now, and nothing was changed; `Retry-After` says in how many seconds to ask again.",
+}
+# Whatever is asked: these are answered in front of every call, or by none.
+_ANYWHERE: Final = {
+    400: "It is no plain HTTP, or its `Host` is missing or no name at all. The body may be empty.",
+    421: "Its `Host` is no name of this server.",
+    431: "Its head is too long. The body is empty.",
+    500: "A fault of the server; its log says which.",
+    501: "Its `Transfer-Encoding` is another than `chunked`. The body is empty.",
 }
 
 
@@ -71,6 +80,10 @@ def the_document() -> dict[str, Any]:
 def document_of(app: Quart) -> dict[str, Any]:
     """Describe the API of an app."""
     schemas: dict[str, Any] = {}
+    anywhere = {
+        _word(status): {"description": words, "content": _json(Error, schemas)}
+        for status, words in _ANYWHERE.items()
+    }
     paths: dict[str, dict[str, Any]] = {}
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith(_AREA):
@@ -90,6 +103,7 @@ def document_of(app: Quart) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {name: schemas[name] for name in sorted(schemas)},
+            "responses": anywhere,
             "securitySchemes": {
                 _SCHEME: {
                     "type": "http",
@@ -164,6 +178,8 @@ def _responses(
         found[status] = {"description": _WHEN[status], "content": _json(Error, schemas)}
         if status == StoreFailed.http_status:
             found[status]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
+    for status in _ANYWHERE:
+        found.setdefault(status, {"$ref": _RESPONSES.format(name=_word(status))})
     return {str(status): found[status] for status in sorted(found)}
 
 
@@ -184,7 +200,7 @@ def _refusals(rule: Rule, said: Operation, role: Role | None) -> set[int]:
     found = {one.http_status for one in said.refusals}
     found |= set(_shared_refusals(rule, said))
     if role is not None:
-        found |= {Unauthorized.http_status, Forbidden.http_status}
+        found |= {Unauthorized.http_status, Forbidden.http_status, StoreFailed.http_status}
     return found
 
 
@@ -198,7 +214,11 @@ def _shared_refusals(rule: Rule, said: Operation) -> Iterator[int]:
         yield HTTPStatus.REQUEST_TIMEOUT
     if "POST" in (rule.methods or ()):
         yield Forbidden.http_status
-        yield StoreFailed.http_status
+
+
+def _word(status: int) -> str:
+    """`MisdirectedRequest`: the name of a status as one word."""
+    return HTTPStatus(status).phrase.title().replace(" ", "")
 
 
 def _json(kind: type[Answer], schemas: dict[str, Any]) -> dict[str, Any]:

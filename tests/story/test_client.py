@@ -110,3 +110,15 @@ async def test_following_goes_on_over_a_restart(world: World, autojump_clock: ob
     assert log == b"one\ntwo\n"
     assert ends == [Status.SUCCESS]
     assert told
+
+
+@pytest.mark.parametrize("repository", [None, "https://git.example.org/x"])
+async def test_a_server_without_repositories_says_so(
+    world: World, autojump_clock: object, repository: str | None
+) -> None:
+    """One that builds what a storage asks for alone: no name that one could say would help."""
+    await world.start_server(repository=None)
+    async with client_of(world) as client:
+        with pytest.raises(ApiRefused, match="this server has none; its settings") as caught:
+            await client.submit(**WANTED, repository=repository)
+    assert (caught.value.status, caught.value.field) == (422, "repository")

@@ -41,3 +41,10 @@ def test_the_installed_command_is_this_one() -> None:
     """Under its own name."""
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["scripts"] == {"ci": f"{main.__module__}:{main.__name__}"}
+
+
+def test_programs_get_the_types() -> None:
+    """Without that file a checker takes nothing of `ci.client` for granted (PEP 561)."""
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "py.typed" in project["tool"]["setuptools"]["package-data"]["ci"]
+    assert (TOP / "ci" / "py.typed").exists()

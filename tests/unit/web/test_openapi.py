@@ -11,11 +11,13 @@ import jsonschema_rs
 import pytest
 
 from ci.config import ServerConfig
+from ci.gate import Gate
 from ci.model import AgentState, Reason, Status
 from ci.people import Role
 from ci.web.access import NEEDS
 from ci.web.app import create_app
 from ci.web.openapi import document_of
+from tests.fakes.asgi import AppTransport
 from tests.fakes.core import FakeCore
 
 APP = create_app(FakeCore(ServerConfig.check({})), 4 << 20)
@@ -34,9 +36,16 @@ def check(schema: dict[str, Any], value: Any) -> None:
     jsonschema_rs.Draft202012Validator(whole, validate_formats=True).validate(value)
 
 
+def whole_reply(said: dict[str, Any], status: int) -> dict[str, Any]:
+    """Return what the document says of an answer, there or where that refers to."""
+    reply: dict[str, Any] = said["responses"][str(status)]
+    shared = DOCUMENT["components"]["responses"]
+    return shared[reply["$ref"].rpartition("/")[2]] if "$ref" in reply else reply
+
+
 def check_answer(said: dict[str, Any], answer: httpx.Response) -> None:
     """Fail unless an answer is one that the document tells of."""
-    reply = said["responses"][str(answer.status_code)]
+    reply = whole_reply(said, answer.status_code)
     [(media, content)] = reply["content"].items()
     assert answer.headers["Content-Type"].partition(";")[0] == media
     if "schema" in content:
@@ -76,11 +85,13 @@ def test_a_call_is_told_whole(call: tuple[str, str]) -> None:
             Role.ADMIN: [{"token": ["admin"]}],
         }[role]
     )
-    assert {"401", "403"} <= set(said["responses"]) or role is None
+    assert {"401", "403", "503"} <= set(said["responses"]) or role is None
+    assert {"400", "421", "431", "500", "501"} <= set(said["responses"])
 
 
 def _contents() -> list[tuple[str, dict[str, Any]]]:
-    found = []
+    shared = DOCUMENT["components"]["responses"]
+    found = [(name, one["content"]["application/json"]) for name, one in shared.items()]
     for (method, path), said in CALLS.items():
         replies = [*said["responses"].values(), said.get("requestBody", {})]
         contents = (each for reply in replies for each in reply.get("content", {}).values())
@@ -226,6 +237,18 @@ async def test_the_bounds_are_those_of_the_server(
     assert taken.text != refused.text
 
 
+@pytest.mark.parametrize("call", CALLS, ids=" ".join)
+async def test_a_wrong_host_is_answered_as_the_document_says(call: tuple[str, str]) -> None:
+    """Whatever is asked: the gate in front knows no calls."""
+    gate: Any = Gate(APP, frozenset())
+    transport = AppTransport(gate)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        for host, status in (("elsewhere.example.org", 421), ("a b", 400)):
+            answer = await client.request(call[0], "/", headers={"Host": host})
+            assert answer.status_code == status
+            check_answer(CALLS[call], answer)
+
+
 async def test_the_page_tells_each_call(client: httpx.AsyncClient) -> None:
     """With all that the document has, for people."""
     answer = await client.get("/api", headers={"Accept": "text/html"})
@@ -236,3 +259,4 @@ async def test_the_page_tells_each_call(client: httpx.AsyncClient) -> None:
     for name in DOCUMENT["components"]["schemas"]:
         assert f'id="type-{name}"' in answer.text
     assert "integer, from 1, to 500, 50 if absent" in answer.text
+    assert answer.text.count("421 Misdirected Request") == 1
