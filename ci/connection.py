@@ -37,6 +37,7 @@ from hypercorn.typing import (
 from hypercorn.utils import parse_socket_addr
 
 from ci.crowd import Crowd
+from ci.gate import NO_PAGE
 from ci.http1 import HTTP1, INVITE
 from ci.tls import PlainPeer, TlsStream
 
@@ -51,7 +52,8 @@ READ_BYTES: Final = 1 << 16
 # What a browser shows that was led here by `http://`.
 PLAIN_ANSWER: Final = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 45\r\n"
-    b"Connection: close\r\n\r\nThis port speaks TLS only: write https:// ...\n"
+    + "".join(f"{name}: {value}\r\n" for name, value in NO_PAGE.items()).encode()
+    + b"Connection: close\r\n\r\nThis port speaks TLS only: write https:// ...\n"
 )
 _RESET: Final = struct.pack("ii", 1, 0)  # linger for 0 s
 _GONE: Final = frozenset({"http.disconnect", "websocket.disconnect"})

@@ -8,7 +8,12 @@ from typing import Final
 import h11
 from hypercorn.events import Closed
 from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.typing import H11SendableEvent
 
+from ci.gate import NO_PAGE
+
+_NO_PAGE: Final = [(name.lower().encode(), value.encode()) for name, value in NO_PAGE.items()]
+_POLICY: Final = b"content-security-policy"
 VERSIONS: Final = frozenset({b"1.0", b"1.1"})
 INVITE: Final = "ci.invite"  # the extension of ASGI by which an app asks for a body
 
@@ -33,6 +38,13 @@ class HTTP1(H11Protocol):
         There a client can hold an answer up without holding the connection up, where no limit of
         ours would see it.
         """
+
+    async def _send_h11_event(self, event: H11SendableEvent) -> None:
+        """Send it; an answer that neither app nor gate has made is no page either."""
+        if isinstance(event, h11.Response) and _POLICY not in {name for name, _ in event.headers}:
+            headers = [*event.headers, *_NO_PAGE]
+            event = h11.Response(status_code=event.status_code, headers=headers)
+        await super()._send_h11_event(event)
 
     async def _create_stream(self, request: h11.Request) -> None:
         """Begin a request, or refuse it where h11 is not as strict as we are."""

@@ -6,6 +6,7 @@ By TLS as well, where the bytes come in other pieces and another part of ours en
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,7 +18,7 @@ from quart import request
 from quart_trio import QuartTrio
 from structlog.testing import capture_logs
 
-from ci.gate import Gate
+from ci.gate import NO_PAGE, Gate
 from ci.limits import Limits
 from ci.listen import open_listener
 from ci.serve import finish_body, serve_app
@@ -105,7 +106,7 @@ HARMLESS: Final = {
 class Place:
     """An app on a port, and what it was asked for."""
 
-    def __init__(self, secure: Secure | None) -> None:
+    def __init__(self, secure: Secure | None, hosts: frozenset[str] | None) -> None:
         self.trusting = secure.trusting if secure else None
         self.asked: list[str] = []
         self.port = 0
@@ -113,7 +114,7 @@ class Place:
         self.app.config["MAX_CONTENT_LENGTH"] = MB
         self.app.add_url_rule("/<path:name>", "all", self._all, methods=["GET", "POST"])
         self.app.after_request(finish_body)
-        self.app.asgi_app = Gate(self.app.asgi_app, None)  # type: ignore[method-assign] # Quart's way
+        self.app.asgi_app = Gate(self.app.asgi_app, hosts)  # type: ignore[method-assign] # Quart's way
 
     async def _all(self, name: str) -> str:
         await request.get_data()
@@ -122,14 +123,19 @@ class Place:
 
     async def say(self, words: bytes) -> list[int]:
         """Say this on a connection of its own; return the statuses of all that is answered."""
+        answer = await self.answer(words, self.trusting)
+        return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", answer)]
+
+    async def answer(self, words: bytes, trusting: ssl.SSLContext | None) -> bytes:
+        """Say this on a connection of its own; return all that comes back."""
         answer = b""
         with trio.fail_after(LIMIT_S):
-            client = await connect(self.port, self.trusting)
+            client = await connect(self.port, trusting)
             async with client, trio.open_nursery() as nursery:
                 nursery.start_soon(self._send, client, words)
                 while piece := await client.receive_some():
                     answer += piece
-        return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", answer)]
+        return answer
 
     async def _send(self, client: trio.abc.SendStream, words: bytes) -> None:
         try:
@@ -151,9 +157,11 @@ def secure(request: pytest.FixtureRequest, certificate: Secure) -> Secure | None
 
 
 @asynccontextmanager
-async def open_place(secure: Secure | None) -> AsyncIterator[Place]:
+async def open_place(
+    secure: Secure | None, hosts: frozenset[str] | None = None
+) -> AsyncIterator[Place]:
     """Serve until the test is over."""
-    place, listener, stop = Place(secure), open_listener("127.0.0.1", 0), trio.Event()
+    place, listener, stop = Place(secure, hosts), open_listener("127.0.0.1", 0), trio.Event()
     place.port = listener.getsockname()[1]
     serve = partial(serve_app, tls=secure.serving if secure else None)
     async with trio.open_nursery() as nursery:
@@ -189,6 +197,45 @@ async def test_what_nobody_needs_is_no_failure(words: bytes, secure: Secure | No
         assert statuses
         assert max(statuses) < 500
         assert lines == []
+
+
+REFUSALS: Final = {
+    400: GET + b"no colon\r\n\r\n",
+    431: GET + b"X: " + b"y" * 200_000,
+    501: POST + b"Transfer-Encoding: xchunked\r\n\r\n",
+    421: b"GET /a HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    200: LAST,
+}
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+async def test_no_answer_may_be_taken_for_a_page(status: int, secure: Secure | None) -> None:
+    """Also one that no app has made: nothing in it runs, and nobody guesses what it is."""
+    async with open_place(secure, frozenset({"x"})) as place:
+        await check_headers(place, status, REFUSALS[status], place.trusting)
+
+
+async def test_nor_that_of_an_app_that_fails(secure: Secure | None) -> None:
+    """And that to a browser which speaks without TLS to a port that wants it."""
+
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with open_place(secure) as place:
+        if secure:
+            await check_headers(place, 400, LAST, None)
+        place.app.asgi_app = fail  # type: ignore[method-assign,assignment]
+        await check_headers(place, 500, LAST, place.trusting)
+
+
+async def check_headers(
+    place: Place, status: int, words: bytes, trusting: ssl.SSLContext | None
+) -> None:
+    """The one answer to this has this status, and each of the headers once."""
+    head = (await place.answer(words, trusting)).split(b"\r\n\r\n")[0].decode()
+    assert head.startswith(f"HTTP/1.1 {status} ")
+    for name, value in NO_PAGE.items():
+        assert head.lower().split("\r\n").count(f"{name}: {value}".lower()) == 1
 
 
 async def test_a_failure_that_comes_again_fills_no_log(secure: Secure | None) -> None:
