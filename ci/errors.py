@@ -8,7 +8,8 @@ CIError
 │  │  └─ TooLarge       413  more than the limit allows
 │  │     └─ LogFull     413  the log is as long as a log may be
 │  ├─ Unauthorized      401  the token is missing or wrong
-│  │  └─ AgentRevoked   401  it is right, or was, but nothing is taken under that name
+│  │  ├─ AgentRevoked   401  it is right, or was, but nothing is taken under that name
+│  │  └─ StaleNonce     401  it was signed before the server said what to sign now
 │  ├─ Forbidden         403  not from there, or not by that person
 │  ├─ TooManyTries      429  too many wrong passwords lately
 │  ├─ Conflict          409  right in itself, but not now
@@ -20,6 +21,7 @@ CIError
 │  └─ Busy              503  more is asked than can be taken just now; nothing was changed
 ├─ PeerError            the other end of the wire
 │  ├─ Unreachable       no answer, a 5xx or an unreadable one: try again
+│  │  └─ Unproved       somebody has answered who is not our server
 │  └─ PeerRefused       it answered no
 ├─ AgentLost            an agent stopped answering; ends its link
 ├─ CheckoutFailed       git could not bring the commit
@@ -96,6 +98,16 @@ class AgentRevoked(Unauthorized):
             field="Authorization",
         )
         self.agent = agent
+
+
+class StaleNonce(Unauthorized):
+    """A request was signed with a nonce that counts no more: it is old, or heard and repeated."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nonce: is not the one that counts now; sign with the one that this answer names",
+            field="Signature-Input",
+        )
 
 
 class Forbidden(RequestError):
@@ -199,6 +211,19 @@ class Unreachable(PeerError):
         self.sent = sent
         self.nobody = nobody
         self.broken = broken
+
+
+class Unproved(Unreachable):
+    """An answer to a signed request that is not proved: whoever it is from, it counts for nothing.
+
+    `status` is its HTTP status.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"answered {status}, without the proof that it is the server that this agent knows"
+        )
+        self.status = status
 
 
 class PeerRefused(PeerError):

@@ -199,7 +199,7 @@ async def open_agent(
             runner=runner,
             checkout=checkout,
             certificate=certificate,
-            line=Line(ServerClient(http, secret.shown), Metrics()),
+            line=Line(ServerClient(http, secret), Metrics()),
             secret=secret,
             nursery=nursery,
         )

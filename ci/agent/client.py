@@ -14,19 +14,20 @@ import httpx
 import trio
 
 from ci import blocking
+from ci.agent.badge import WRONG_SECRET, Badge
+from ci.agent.secret import Secret
 from ci.certificates import connect_words
 from ci.errors import GivenUp, LogFull, LogGap, PeerRefused, Unreachable
 from ci.wire.refusal import read_json, refusal_words
 from ci.wire.registration import PATHS, Welcome, read_welcome
 from ci.wire.result import LOG_PATHS, RESULT_PATHS
-from ci.wire.token import token_headers
 
 Dial = Callable[[str], httpx.AsyncClient]
 
 # Where servers of others may have all their calls.
 _PREFIXES: Final = ("", "/api")
 UNKNOWN_PATH: Final = (404, 405, 501)  # what servers answer that have no such call
-_WRONG_SECRET: Final = (401, 403)
+MOST_PASSES: Final = 4  # of one call: with the nonce before, with the one that counts, two to spare
 _PASSING: Final = (408, 425, 429)  # and every 5xx
 _MAX_RETRY_AFTER_S: Final = 300.0  # a server that asks for more would look dead
 
@@ -44,20 +45,17 @@ def dial(url: str, trusted: ssl.SSLContext) -> httpx.AsyncClient:
 class ServerClient:
     """The server as an agent sees it. Every call raises Unreachable and PeerRefused."""
 
-    def __init__(self, http: httpx.AsyncClient, secret: str | None) -> None:
+    def __init__(self, http: httpx.AsyncClient, secret: Secret) -> None:
         self._http = http
-        self._headers = token_headers(secret)
+        self._secret = secret
         self._known: dict[tuple[str, ...], int] = {}  # which spelling of a call was answered
         self._next: dict[tuple[str, ...], int] = {}  # which one to begin with as long as none was
         self._habit = 0  # which one was answered last, of any call
 
-    def show(self, secret: str | None) -> None:
-        """Show this from now on; what was refused just now because of the old one is said anew."""
-        self._headers = token_headers(secret)
-
-    async def register(self, registration: Mapping[str, Any]) -> Welcome:
+    async def register(self, registration: Mapping[str, Any], badge: Badge) -> Welcome:
         """Say where this agent is. A server that others wrote answers anything."""
-        answer = await self._post(PATHS, json.dumps(registration).encode(), "application/json")
+        body = json.dumps(registration).encode()
+        answer = await self._post(PATHS, body, "application/json", badge=badge)
         return read_welcome(answer.content)
 
     async def send_log(
@@ -99,6 +97,8 @@ class ServerClient:
         body: bytes,
         kind: str,
         parameters: Mapping[str, str] | None = None,
+        *,
+        badge: Badge | None = None,
     ) -> httpx.Response:
         """Post to the first spelling of a path that the server knows.
 
@@ -108,7 +108,7 @@ class ServerClient:
         first = self._known.get(spellings, self._next.get(spellings, self._habit))
         for index in (first, *(other for other in range(len(paths)) if other != first)):
             try:
-                answer = await self._try(paths[index], body, kind, parameters)
+                answer = await self._try(paths[index], body, kind, parameters, badge)
             except trio.Cancelled:
                 self._next[spellings] = (index + 1) % len(paths)
                 raise
@@ -118,17 +118,33 @@ class ServerClient:
         return _checked(answer)
 
     async def _try(
-        self, path: str, body: bytes, kind: str, parameters: Mapping[str, str] | None
+        self,
+        path: str,
+        body: bytes,
+        kind: str,
+        parameters: Mapping[str, str] | None,
+        badge: Badge | None,
     ) -> httpx.Response:
-        shown = self._headers
-        headers = {**shown, "Content-Type": kind}
+        """Send it by this badge, or the one that counts, until there is an answer to it."""
+        used = badge or self._secret.badge
+        for _ in range(MOST_PASSES):
+            request = self._http.build_request(
+                "POST", path, content=body, headers={"Content-Type": kind}, params=parameters
+            )
+            sent = used.make_pass("POST", request.url.raw_path.decode("ascii"), body)
+            request.headers.update(sent.headers)
+            answer = await self._send(request)
+            status = answer.status_code
+            if used.is_answer(sent, status, answer.headers, answer.content):
+                counts = badge or self._secret.badge
+                if status not in WRONG_SECRET or used is counts:
+                    return answer
+                used = counts  # it was refused because of the one before
+        raise Unreachable("it wants another proof each time")
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
-            answer = await self._http.post(path, content=body, headers=headers, params=parameters)
-            if answer.status_code in _WRONG_SECRET and shown != self._headers:
-                headers |= self._headers
-                answer = await self._http.post(
-                    path, content=body, headers=headers, params=parameters
-                )
+            return await self._http.send(request)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unreachable(connect_words(error), sent=False) from error
         except RuntimeError as error:
@@ -139,7 +155,6 @@ class ServerClient:
             raise Unreachable(connect_words(error), broken=True) from error
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise Unreachable(connect_words(error)) from error
-        return answer
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

@@ -13,8 +13,9 @@ from ci.agent.attempts import Attempts
 from ci.agent.line import Line
 from ci.agent.metrics import REGISTRATION
 from ci.agent.secret import Secret
-from ci.errors import PeerRefused
+from ci.errors import PeerRefused, Rejected, Unproved
 from ci.wire.registration import Welcome
+from ci.wire.sealed import open_credential
 
 ANSWER_LIMIT_S: Final = 10.0  # a server that is only slow has written one line by then
 UNHEARD_BEATS: Final = 3  # heartbeats that the server may miss before it counts as forgetful
@@ -77,47 +78,53 @@ class Home:
                 self._named = {each["id"]: each["lease_mark"] for each in said["attempts"]}
                 return await self._ask(said)
         except trio.TooSlowError:
-            if self._line.heard_at < began:
+            if self._line.heard_at < began or self._secret.trust.proves:
                 raise
             return Welcome()  # it does not answer, but it came: some servers never answer
 
     async def _ask(self, said: Mapping[str, Any]) -> Welcome:
         """Register by what we have; enrol by the token if the server does not know that any more.
 
-        A new credential is shown at once, so that the server knows that it is kept.
+        A new credential is used at once, so that the server knows that it is kept.
         """
         secret, client = self._secret, self._line.client
+        for badge in (secret.badge, secret.token_badge):
+            badge.forget_shown()
         if secret.own is not None:
             try:
-                welcome = await client.register(said)
-            except PeerRefused as error:
+                return await self._use(said)
+            except (PeerRefused, Unproved) as error:
                 if error.status != HTTPStatus.UNAUTHORIZED or secret.token is None:
                     raise
-            else:
-                secret.note_used()
-                return welcome
-        client.show(secret.token)
+        welcome = await client.register(said, secret.token_badge)
+        return await self._use(said) if await self._keep(welcome) else welcome
+
+    async def _use(self, said: Mapping[str, Any]) -> Welcome:
+        """Register by the credential."""
+        welcome = await self._line.client.register(said, self._secret.badge)
         try:
-            welcome = await client.register(said)
-            is_kept = secret.token is not None and await self._keep(welcome.credential)
-        finally:
-            client.show(secret.shown)
-        if is_kept:
-            welcome = await client.register(said)
-            secret.note_used()
+            await self._secret.note_used()
+        except OSError as error:
+            next_ = "that it proves itself is not known to this agent's next life"
+            log.error("proof not noted", error=str(error), next=next_)
         return welcome
 
-    async def _keep(self, credential: str) -> bool:
+    async def _keep(self, welcome: Welcome) -> bool:
         """Keep a credential that was given to us, if one was; say if it is on disk."""
-        if not credential:
+        token, credential = self._secret.token, welcome.credential
+        if token is None:
             return False
         try:
+            if welcome.sealed_credential:
+                credential = open_credential(welcome.sealed_credential, token, welcome.agent)
+            if not credential:
+                return False
             await self._secret.keep(credential)
-        except OSError as error:
-            next_ = "the token is shown until the next registration, which brings it again"
+        except (OSError, Rejected) as error:
+            next_ = "the token counts until the next registration, which brings it again"
             log.error("credential not kept", error=str(error), next=next_)
             return False
-        log.info("enrolled", next="a credential of our own is shown, no token")
+        log.info("enrolled", next="a credential of our own counts, no token")
         return True
 
     async def _wait_unheard(self, welcome: Welcome) -> bool:

@@ -1,22 +1,37 @@
-"""What this agent shows to its server, a credential of its own or the token, and takes from it.
+"""By what this agent is known to its server, a credential of its own or the token, and it to us.
 
-The server shows what is made of the credential, never the credential itself.
+The server shows what is made of the credential, never the credential itself. We show nothing to a
+server that has once proved that it has what we have.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from ci import blocking
+from ci.agent.badge import Badge, Trust
 from ci.errors import ConfigError
 from ci.logfile import sync_folder
+from ci.wire.signature import TOKEN_KEY, Key, credential_key
 from ci.wire.token import check_token, is_shown, server_secret
 
 FILE: Final = "credential.json"
 ONLY_OURS: Final = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What stands in the file. `proves`: by this credential the server has proved itself."""
+
+    credential: str | None = None
+    proves: bool = False
+
+
+NOTHING: Final = Kept()
 
 
 class Secret:
@@ -26,53 +41,80 @@ class Secret:
     answered to it, or from the file in which it is kept.
     """
 
-    def __init__(self, data_dir: Path, name: str, token: str | None, own: str | None) -> None:
+    def __init__(self, data_dir: Path, name: str, token: str | None, kept: Kept = NOTHING) -> None:
         self._data_dir = data_dir
         self._name = name
         self.token = token
-        self.own = own
-        self._is_used = own is not None
+        self._kept = kept
+        self._is_used = kept.credential is not None
+        self.trust = Trust(proves=kept.proves)
+        self.token_badge = Badge(None if token is None else Key(TOKEN_KEY, token), self.trust)
+        self._own_badge = self._badge_of(kept)
 
     @property
-    def shown(self) -> str | None:
-        """What to show to the server."""
-        return self.own or self.token
+    def own(self) -> str | None:
+        """The credential."""
+        return self._kept.credential
+
+    @property
+    def badge(self) -> Badge:
+        """By what to make ourselves known to the server."""
+        return self._own_badge or self.token_badge
 
     async def keep(self, credential: str) -> None:
         """Keep a new credential; when this returns it is on disk."""
-        text = json.dumps({"agent": self._name, "credential": credential})
-        await blocking.run(_write, self._data_dir / FILE, text)
-        self.own = credential
+        await self._write(Kept(credential, self.trust.proves))
+        self._own_badge = self._badge_of(self._kept)
         self._is_used = False
 
-    def note_used(self) -> None:
-        """Note that the server has taken the credential: nothing else counts from now on."""
+    async def note_used(self) -> None:
+        """Note that the server has taken the credential: nothing else counts from now on.
+
+        That it has proved itself is on disk when this returns.
+        """
         self._is_used = self.own is not None
+        if self.trust.proves and not self._kept.proves:
+            await self._write(replace(self._kept, proves=True))
+
+    async def _write(self, kept: Kept) -> None:
+        words = {"agent": self._name, "credential": kept.credential, "proves": kept.proves}
+        await blocking.run(_write, self._data_dir / FILE, json.dumps(words))
+        self._kept = kept
+
+    def _badge_of(self, kept: Kept) -> Badge | None:
+        credential = kept.credential
+        return None if credential is None else Badge(credential_key(credential), self.trust)
 
     def check(self, header: str, *, to_look: bool = False) -> None:
         """Return if this header may ask something of us; the token is always enough `to_look`.
 
         Raises Unauthorized.
         """
-        takes_token = self.token is not None and (to_look or not self._is_used)
-        if not (takes_token and is_shown(header, self.token)):
-            check_token(header, self.token if self.own is None else server_secret(self.own))
+        if to_look and is_shown(header, self.token):
+            return
+        if self.token is not None and not self._is_used:
+            # A server to which we have proved that we have it shows what is made of it.
+            for secret in (self.token, server_secret(self.token)):
+                if is_shown(header, secret):
+                    return
+        check_token(header, self.token if self.own is None else server_secret(self.own))
 
 
 def open_secret(data_dir: Path, name: str, token: str | None) -> Secret:
     """Read the credential that this agent was given in an earlier life under this name. Blocks."""
     path = data_dir / FILE
-    own = None
+    known = NOTHING
     if path.exists():
         try:
             kept = json.loads(path.read_text("utf-8"))
-            own = str(kept["credential"]) if kept["agent"] == name else None
+            if kept["agent"] == name:
+                known = Kept(str(kept["credential"]), kept.get("proves") is True)
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{path}: is not what an agent has written; remove it, and let the agent enrol "
                 "again on its page"
             ) from error
-    return Secret(data_dir, name, token, own)
+    return Secret(data_dir, name, token, known)
 
 
 def _write(path: Path, text: str) -> None:

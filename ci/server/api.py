@@ -14,6 +14,7 @@ from ci.server.enrolments import Caller
 from ci.wire import registration, result
 from ci.wire.registration import read_registration
 from ci.wire.result import MAX_LOG_CHUNK, is_result, read_result
+from ci.wire.signature import read_signed
 from ci.wire.token import refuse_browser
 
 Handler = Callable[[], Awaitable[Response]]
@@ -31,25 +32,26 @@ def create_blueprint(server: Server) -> Blueprint:
                 blueprint.add_url_rule(prefix + path, view_func=handler, methods=["POST"])
 
     async def notify_agent() -> Response:
-        said = read_registration(await read_body(), request.remote_addr or "")
+        said = read_registration(await _read_body(), request.remote_addr or "")
+        server.proofs.renew(g.proof)
         return jsonify(await server.register(said, _caller()))
 
     async def notify_build_log() -> Response:
         id = request.args.get("id", "")
         offset = _offset("offset", request.args.get("offset", ""))
         cut = _offset("cut", request.args["cut"]) if "cut" in request.args else None
-        data = _unpack(await read_body(), request.headers.get("Content-Encoding", ""))
+        data = _unpack(await _read_body(), request.headers.get("Content-Encoding", ""))
         mark = request.args.get("lease_mark", "")
         caller = _caller()
         size = await server.append_log(id, offset, data, cut, lease_mark=mark, caller=caller)
         return jsonify({"size": size})
 
     async def notify_build_result() -> Response:
-        await server.finish(read_result(await read_body()), _caller())
+        await server.finish(read_result(await _read_body()), _caller())
         return jsonify({"ok": True})
 
     async def notify_agent_build() -> Response:
-        told_result = is_result(await read_body())
+        told_result = is_result(await _read_body())
         return await (notify_build_result() if told_result else notify_agent())
 
     route(registration.PATHS, notify_agent)
@@ -59,10 +61,25 @@ def create_blueprint(server: Server) -> Blueprint:
 
     @blueprint.before_request
     async def know_agent() -> None:
-        refuse_browser(dict(request.headers))
-        g.caller = server.enrolments.caller(
-            request.headers.get("Authorization", ""), request.remote_addr or ""
-        )
+        headers = dict(request.headers)
+        refuse_browser(headers)
+        g.proof = None
+        g.signed = read_signed(headers)
+        if g.signed is None:
+            header, address = headers.get("Authorization", ""), request.remote_addr or ""
+            g.caller = server.enrolments.caller(header, address)
+            return
+        # Before anything else can be refused, so that what is refused is proved as well.
+        g.proof = server.proofs.check(g.signed, request.method, _target())
+        g.caller = server.proofs.caller(g.proof)
+
+    @blueprint.after_request
+    async def prove(response: Response) -> Response:
+        if (proof := g.get("proof")) is not None:
+            body = await response.get_data(as_text=False)
+            assert isinstance(body, bytes)  # by `as_text`
+            response.headers.update(server.proofs.sign(proof, response.status_code, body))
+        return response
 
     @blueprint.errorhandler(RequestError)
     async def say_no(error: RequestError) -> tuple[Response, int]:
@@ -80,6 +97,21 @@ def create_blueprint(server: Server) -> Blueprint:
 def _caller() -> Caller:
     caller: Caller = g.caller
     return caller
+
+
+def _target() -> str:
+    """Return path and query as they came, for that is what is signed."""
+    path, query = request.scope["raw_path"], request.query_string
+    target: bytes = path + b"?" + query if query else path
+    return target.decode("latin-1")
+
+
+async def _read_body() -> bytes:
+    """Read the body; of a signed request it is the one that was signed. Raises Unauthorized."""
+    body = await read_body()
+    if g.signed is not None:
+        g.signed.check_body(body)
+    return body
 
 
 def _offset(name: str, text: str) -> int:

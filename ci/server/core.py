@@ -38,6 +38,7 @@ from ci.server.logsearch import PAGE_LOOK_S, SHORT_LOOK_S, SLICE_BYTES, LogSearc
 from ci.server.lookout import Lookout
 from ci.server.outlook import Outlook
 from ci.server.people.people import People
+from ci.server.proofs import Proofs
 from ci.server.room import Room
 from ci.server.showing import Showing
 from ci.server.store.store import Store
@@ -124,6 +125,7 @@ class Server:
             now=now,
         )
         self.enrolments = enrolments
+        self.proofs = Proofs(enrolments)
         self.turned_away = TurnedAway(store.book)
         self._lookout = Lookout(
             store,
@@ -459,8 +461,10 @@ class Server:
             for each in said.attempts
         }
         offer = None
-        if claim.wants and claim.shown is None:
-            offer = self.enrolments.credential(name, agent.generation)
+        if claim.shown is None:
+            self.enrolments.note_signs(name, signs=caller.signs)
+            if claim.wants:
+                offer = self.enrolments.offer(caller, name, agent.generation)
         return write_welcome(agent.name, self.config.heartbeat_seconds, keep, offer)
 
     async def append_log(

@@ -24,6 +24,8 @@ from ci.model import Standing
 from ci.server.people.keys import Keys
 from ci.server.store.enrolling import Claim, Enrolment
 from ci.wire.registration import Registration
+from ci.wire.sealed import seal_credential
+from ci.wire.signature import TOKEN_KEY, Key, credential_key
 from ci.wire.token import check_token, is_shown, server_secret, shown_secret
 
 PREFIX: Final = "nca_"  # tells people and scanners of leaked secrets what it is
@@ -32,10 +34,11 @@ PRINT_CHARS: Final = 16  # of a credential's hash: enough to see that the key is
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: an agent that has shown its credential, or anybody who has shown the token."""
+    """Who calls: an agent, by its credential, or anybody who has the token."""
 
     agent: str | None = None
     generation: int = 0
+    signs: bool = False  # it has proved that it has one or the other, and shown neither
     address: str | None = None  # of one that has shown nothing, and is believed for that
 
 
@@ -60,8 +63,14 @@ class Enrolments:
         self._key = keys.derive("agents")
         self._token = token
         self._known: dict[str, Enrolment] = {}
+        self._signers: set[str] = set()  # those that were let in by a proof of the token
         for enrolment in known:
             self.note(enrolment)
+
+    @property
+    def asks(self) -> bool:
+        """Whether anybody has to show or prove anything."""
+        return self._token is not None
 
     def note(self, enrolment: Enrolment) -> None:
         """Believe what the store has."""
@@ -83,15 +92,40 @@ class Enrolments:
         if not secret.startswith(PREFIX) or is_shown(header, self._token):
             check_token(header, self._token)
             return TOKEN_HOLDER
-        name = _name_in(secret)
-        known = self._known.get(name)
-        if known is None or not hmac.compare_digest(
-            secret.encode(), self.credential(name, known.generation).encode()
-        ):
+        key = self.key(credential_key(secret).id)
+        if key is None or not hmac.compare_digest(secret.encode(), key.secret.encode()):
             raise Unauthorized("this agent's credential counts no more", field="Authorization")
+        return replace(self.signer(key), signs=False)
+
+    def key(self, id: str) -> Key | None:
+        """Return the secret of that name, if there is one: the token, or an agent's credential."""
+        if id == TOKEN_KEY:
+            return None if self._token is None else Key(id, self._token)
+        known = self._known.get(_name_in(id))
+        key = None if known is None else self._key_of(known)
+        return key if key is not None and key.id == id else None  # base64 has many spellings
+
+    def signer(self, key: Key) -> Caller:
+        """Say who has proved that it has this key. Raises AgentRevoked."""
+        if self._token is None:
+            return TOKEN_HOLDER
+        if key.id == TOKEN_KEY:
+            return Caller(signs=True)
+        known = self._known[_name_in(key.id)]
         if known.standing is Standing.REVOKED:
-            raise AgentRevoked(name)
-        return Caller(name, known.generation)
+            raise AgentRevoked(known.name)
+        return Caller(known.name, known.generation, signs=True)
+
+    def offer(self, caller: Caller, name: str, generation: int) -> dict[str, str]:
+        """Return a credential as it goes to who has the token: sealed if he has not shown that."""
+        credential = self.credential(name, generation)
+        if not caller.signs or self._token is None:
+            return {"credential": credential}
+        return {"sealed_credential": seal_credential(credential, self._token, name)}
+
+    def note_signs(self, name: str, *, signs: bool) -> None:
+        """Note whether an agent that has registered by the token has proved it, or shown it."""
+        (self._signers.add if signs else self._signers.discard)(name)
 
     def secret(self, name: str) -> str | None:
         """Return what to show to an agent when it is called.
@@ -100,7 +134,9 @@ class Enrolments:
         """
         if (credential := self.own_credential(name)) is not None:
             return server_secret(credential)
-        return None if self._is_believed(_address_in(name)) else self._token
+        if self._token is None or self._is_believed(_address_in(name)):
+            return None
+        return server_secret(self._token) if name in self._signers else self._token
 
     def own_credential(self, name: str) -> str | None:
         """Return what only this agent has; None while it is not known to have one."""
@@ -170,6 +206,9 @@ class Enrolments:
         proof = hmac.digest(self._key, words, hashlib.sha256).hex()
         return f"{PREFIX}{urlsafe_b64encode(name.encode()).decode()}.{proof}"
 
+    def _key_of(self, known: Enrolment) -> Key:
+        return credential_key(self.credential(known.name, known.generation))
+
     def _print(self, enrolment: Enrolment) -> str:
         secret = self.credential(enrolment.name, enrolment.generation)
         return hashlib.sha256(secret.encode()).hexdigest()[:PRINT_CHARS]
@@ -190,9 +229,9 @@ def _address_in(name: str) -> str:
     return name.rpartition(":")[0]
 
 
-def _name_in(secret: str) -> str:
-    """Read the name out of a credential; of what is none, whatever it is."""
+def _name_in(id: str) -> str:
+    """Read the name out of what stands first in a credential; of what is none, whatever it is."""
     try:
-        return urlsafe_b64decode(secret.removeprefix(PREFIX).partition(".")[0]).decode()
+        return urlsafe_b64decode(id.removeprefix(PREFIX)).decode()
     except ValueError:
         return ""

@@ -98,6 +98,7 @@ def _certificate(said: str) -> str:
 Certificate = Annotated[str, Field(max_length=MAX_PEM_CHARS), AfterValidator(_certificate)]
 # It travels in a header.
 Secret = Annotated[str, Field(max_length=1000, pattern=r"^[\x21-\x7e]*$")]
+Sealed = Annotated[str, Field(max_length=2000)]
 Word = Annotated[str, Field(max_length=MAX_LABEL_CHARS), AfterValidator(_printable)]
 
 
@@ -197,7 +198,8 @@ class Welcome(Message):
     agent: Annotated[str, OURS_ALONE] = ""
     heartbeat_s: Annotated[float, OURS_ALONE] = 5.0
     attempts: Annotated[dict[str, Literal["keep", "drop"]], OURS_ALONE] = {}
-    credential: Secret = ""  # to show from now on, in the place of the token
+    credential: Secret = ""  # to use from now on, in the place of the token
+    sealed_credential: Sealed = ""  # the same, for who has proved the token
     agent_id: Annotated[int | str, BeforeValidator(_id)] = Field(
         "", validation_alias=spelled("agentId", "id")
     )
@@ -215,12 +217,14 @@ def read_welcome(body: bytes) -> Welcome:
 
 
 def write_welcome(
-    agent: str, heartbeat_s: float, keep: dict[str, bool], credential: str | None = None
+    agent: str, heartbeat_s: float, keep: dict[str, bool], offer: dict[str, str] | None = None
 ) -> dict[str, object]:
-    """Make the answer to a registration, with the fields that agents of others read."""
-    given = {} if credential is None else {"credential": credential}
+    """Make the answer to a registration, with the fields that agents of others read.
+
+    `offer` is a credential, in the field in which it goes.
+    """
     return {
-        **given,
+        **(offer or {}),
         "agent": agent,
         "heartbeat_s": heartbeat_s,
         "attempts": {id: "keep" if kept else "drop" for id, kept in keep.items()},

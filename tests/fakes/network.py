@@ -27,6 +27,8 @@ class Network(httpx.AsyncBaseTransport):
         self.delays: dict[str, float] = {}  # path, or address and path → seconds on the way
         self.on_the_way: dict[str, Callable[[], None]] = {}  # "before PATH", "after PATH" → do
         self.requests: list[tuple[str, str, bytes]] = []  # method, path, body
+        self.letters: list[httpx.Request] = []  # the same, whole
+        self.answers: list[httpx.Response] = []  # of those that came, also of lost ones
 
     def client(self, base_url: str = "") -> httpx.AsyncClient:
         """Make a client whose requests go through this network."""
@@ -38,6 +40,7 @@ class Network(httpx.AsyncBaseTransport):
         address = f"{request.url.host}:{request.url.port}"
         body = await request.aread()
         self.requests.append((request.method, request.url.path, body))
+        self.letters.append(request)
         if address in self.mute:
             await _take_connection(request)
             await self.mute[address].wait()
@@ -52,6 +55,8 @@ class Network(httpx.AsyncBaseTransport):
             refusal = ConnectionRefusedError()
             raise httpx.ConnectError("connection refused", request=request) from refusal
         response = await AppTransport(app).handle_async_request(request)
+        await response.aread()
+        self.answers.append(response)
         if self.lose_answers.get(request.url.path, 0) > 0:
             self.lose_answers[request.url.path] -= 1
             raise httpx.ReadError("connection reset", request=request)

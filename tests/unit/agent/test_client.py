@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import pytest
 import structlog
 import trio
 
 from ci.agent.client import ServerClient
+from ci.agent.secret import open_secret
 from ci.errors import Unreachable
 from tests.fakes.network import broken_client
 from tests.fakes.stage import Stage, job
@@ -69,10 +72,12 @@ async def test_an_answer_nested_without_end_ends_nothing(
     assert stage.server.logs["1.1.1"] == b"1\n"
 
 
-async def test_without_a_thread_to_look_its_name_up_it_is_unreachable() -> None:
+async def test_without_a_thread_to_look_its_name_up_it_is_unreachable(tmp_path: Path) -> None:
     """A build that has taken all processes of the user ends no agent; a bug would."""
+    secret = open_secret(tmp_path, "oak", None)
+    client = ServerClient(broken_client("can't start new thread"), secret)
     with pytest.raises(Unreachable) as caught:
-        await ServerClient(broken_client("can't start new thread"), None).register({})
+        await client.register({}, secret.badge)
     assert not caught.value.sent
     with pytest.raises(RuntimeError, match="a bug"):
-        await ServerClient(broken_client("a bug"), None).register({})
+        await ServerClient(broken_client("a bug"), secret).register({}, secret.badge)

@@ -20,16 +20,38 @@ async def test_it_counts_alone_once_the_server_uses_it(tmp_path: Path) -> None:
     """Until then the server may still show the token; a next life starts with the credential."""
     secret = open_secret(tmp_path, "oak", "token")
     await secret.keep("own")
-    assert secret.shown == "own"
+    assert secret.badge is not secret.token_badge
     for shown in (server_secret("own"), "token"):
         secret.check(bearer(shown))
-    secret.note_used()
+    await secret.note_used()
     for life in (secret, open_secret(tmp_path, "oak", "token"), open_secret(tmp_path, "oak", None)):
         life.check(bearer(server_secret("own")))
         for shown in ("token", "own", "", "None", "ncs_"):
             with pytest.raises(Unauthorized):
                 life.check(bearer(shown))
-    assert open_secret(tmp_path, "elm", "token").shown == "token"  # it has another name now
+    elm = open_secret(tmp_path, "elm", "token")
+    assert elm.badge is elm.token_badge  # it has another name now
+
+
+async def test_before_that_the_server_need_not_show_the_token(tmp_path: Path) -> None:
+    """If we have proved that we have it, the server shows what is made of it."""
+    secret = open_secret(tmp_path, "oak", "token")
+    secret.check(bearer(server_secret("token")))
+    with pytest.raises(Unauthorized):
+        secret.check(bearer(server_secret("other")))
+
+
+async def test_that_the_server_proves_itself_is_remembered(tmp_path: Path) -> None:
+    """By the next life too, which then shows nothing to anybody; a file of before tells nothing."""
+    (tmp_path / FILE).write_text('{"agent": "oak", "credential": "nca_b2Fr.1"}')
+    secret = open_secret(tmp_path, "oak", "token")
+    await secret.note_used()
+    assert not open_secret(tmp_path, "oak", "token").trust.proves
+    secret.trust.proves = True
+    await secret.note_used()
+    assert open_secret(tmp_path, "oak", "token").trust.proves
+    assert open_secret(tmp_path, "oak", "token").own == "nca_b2Fr.1"
+    assert not open_secret(tmp_path, "elm", "token").trust.proves
 
 
 async def test_nobody_else_may_read_it(tmp_path: Path) -> None:
