@@ -106,6 +106,9 @@ class Intake:
         self._fleet.heard(attempt.agent)
         if outcome.reason is Reason.CANCELED:
             outcome = replace(outcome, reason=Reason.AGENT_LOST, message=CANCELED_BY_AGENT)
+        if outcome.duration_s is None:  # agents of others do not say, or not in which unit
+            took_s = (self._now() - attempt.started_at).total_seconds()
+            outcome = replace(outcome, duration_s=max(0.0, took_s))  # the clock may be set back
         try:
             if attempt.log_open:
                 if result.inline_log:

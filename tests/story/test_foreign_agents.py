@@ -65,6 +65,20 @@ async def test_an_agent_that_answers_when_the_build_is_over(
     assert len((await world.wait_build(second)).attempts) == 1
 
 
+async def test_who_says_no_duration_is_measured(world: World, autojump_clock: MockClock) -> None:
+    """By the server, from hand-over to result: others say it in a unit that nobody knows."""
+    await world.start_server()
+    agent = _foreign(world)
+    await agent.register()
+    number = await world.submit()
+    await world.wait_count(agent.taken)
+    await trio.sleep(90)
+    assert await _deliver(agent, agent.taken[0], duration=7) == 200
+    view = await world.wait_build(number)
+    for took_s in (view.build.duration_s, view.attempts[0].duration_s):
+        assert took_s == pytest.approx(90, abs=1)
+
+
 @pytest.mark.parametrize("after_s", [6.0, BUILD_S])
 async def test_what_is_answered_late_says_nothing(
     world: World, autojump_clock: MockClock, after_s: float

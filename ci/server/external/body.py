@@ -25,12 +25,21 @@ async def make_finish(build: Build, attempt: str | None, logs: Logs, limit: int)
     pieces = [] if attempt is None else await _read(attempt, logs, limit)
     if build.status is not Status.SUCCESS and build.message:
         pieces.append(f"\n[nursery-ci] {build.status}: {build.message}\n")
-    return Finish(duration_ms(build.duration_s), build.status is Status.SUCCESS, "".join(pieces))
+    return Finish(duration_ms(_took_s(build)), build.status is Status.SUCCESS, "".join(pieces))
 
 
-def duration_ms(seconds: float | None) -> int:
-    """Write a duration as the storage takes it; one that nobody measured is 0."""
-    return min(max(0, round((seconds or 0) * 1000)), MAX_INT32)
+def duration_ms(seconds: float) -> int:
+    """Write a duration as the storage takes it."""
+    return min(max(0, round(seconds * 1000)), MAX_INT32)
+
+
+def _took_s(build: Build) -> float:
+    """How long it took, by the server's clock where its agent was lost; 0 if it never began."""
+    if build.duration_s is not None:
+        return build.duration_s
+    if build.started_at is None or build.finished_at is None:
+        return 0.0
+    return (build.finished_at - build.started_at).total_seconds()
 
 
 async def _read(attempt: str, logs: Logs, limit: int) -> list[str]:

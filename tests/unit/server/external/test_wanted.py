@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,7 @@ def test_the_word_bearer_is_no_part_of_a_token() -> None:
 
 def test_durations_fit_into_what_the_storage_takes() -> None:
     """Milliseconds in 32 bits."""
-    assert [duration_ms(s) for s in (None, 0.0014, 3, 10**9)] == [0, 1, 3000, MAX_INT32]
+    assert [duration_ms(s) for s in (-1, 0.0014, 3, 10**9)] == [0, 1, 3000, MAX_INT32]
 
 
 async def test_bytes_of_any_kind_are_sent_as_text(tmp_path: Path) -> None:
@@ -81,3 +83,12 @@ async def test_bytes_of_any_kind_are_sent_as_text(tmp_path: Path) -> None:
     finish = await make_finish(build, "1.1.1", logs, 1024)
     assert finish.log == "grün � �\n[nursery-ci] error: It took too long.\n"
     assert not finish.success
+
+
+async def test_a_build_whose_agent_was_lost_took_the_time_that_we_saw(tmp_path: Path) -> None:
+    """From its begin to its end; one that never began took none."""
+    build = Build(1, "", "", "main", "make", 0, Status.ERROR, START)
+    logs = Logs(tmp_path)
+    assert (await make_finish(build, None, logs, 1024)).duration_ms == 0
+    build = replace(build, started_at=START, finished_at=START + timedelta(seconds=90))
+    assert (await make_finish(build, None, logs, 1024)).duration_ms == 90_000
