@@ -161,8 +161,10 @@ def write_job(
     if native:
         return job
     others = plain_job(lease.attempt.id, build.number, url, build.commit, build.command)
-    others |= {"mainBranch": build.branch or "", "branchName": build.branch or ""}
-    if (origin := lease.origin) is not None:  # then also what an external storage says of it
+    origin = lease.origin
+    branch = build.branch or (origin.branch if origin else "")
+    others |= {"mainBranch": branch, "branchName": branch}
+    if origin is not None:  # then also what an external storage says of it
         others |= {
             "configurationId": origin.configuration,
             "buildNumber": origin.number,

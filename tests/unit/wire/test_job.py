@@ -38,6 +38,7 @@ def test_an_agent_of_others_gets_what_the_storage_says_of_a_build() -> None:
         assert (said["configurationId"], said["buildNumber"]) == ("conf", 17)
         assert (said["commitMessage"], said["branchName"]) == ("Fix it", "topic")
         assert (said["authorName"], said["buildId"]) == ("Ada", "7.1.2")
+        assert said["mainBranch"] == "topic", "some clone that, and nobody an empty name"
     assert "configurationId" not in write_job(lease, 60, 30, MIN_LOG_LIMIT, "", native=True)
 
 
