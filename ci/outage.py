@@ -22,6 +22,11 @@ class Outage:
         """Whether the last that was noted is a failure."""
         return self._since is not None
 
+    @property
+    def lasts_s(self) -> float:
+        """For how many seconds it has lasted; 0 when there is none."""
+        return 0.0 if self._since is None else trio.current_time() - self._since
+
     def failed(self) -> float | None:
         """Note a failure; return the seconds it has lasted if that is to be told now, else None.
 
@@ -38,5 +43,6 @@ class Outage:
 
     def over(self) -> float | None:
         """Note a success; return the seconds that the outage lasted, None when there was none."""
-        since, self._since = self._since, None
-        return None if since is None else trio.current_time() - since
+        lasted_s = self.lasts_s if self.lasts else None
+        self._since = None
+        return lasted_s

@@ -37,14 +37,15 @@ PAGE: Final = 25  # builds; the size that every storage knows, so that a short p
 MAX_RETRY_AFTER_S: Final = 3600.0
 _SHOWN_CHARS: Final = 200
 _OURS_TO_MEND: Final = frozenset({401, 403, 407})  # the token, or a proxy
-_BUSY: Final = frozenset({429, 502, 503, 504})  # all of it, not the one build that was asked about
+_BUSY: Final = frozenset({429, 503})  # with the time until when, all of it is
 _NOT_SENT: Final = (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError)
 
 
 class StorageFailed(CIError):
     """A call did not do what it should. The change may have been made unless `sent` is False.
 
-    `for_all` says that no other call would do better now; `status` is that of the answer, if any.
+    `status` is that of the answer, if there was one. `refused` says that whoever made the call is
+    not let in: of a call about one build, that may be for what stood in it.
     """
 
     def __init__(
@@ -52,15 +53,20 @@ class StorageFailed(CIError):
         message: str,
         *,
         sent: bool = True,
-        for_all: bool = True,
+        refused: bool = False,
         status: int | None = None,
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.sent = sent
-        self.for_all = for_all
+        self.refused = refused
         self.status = status
         self.retry_after_s = retry_after_s
+
+    @property
+    def for_all(self) -> bool:
+        """Whether no call would do better now, whatever it is about."""
+        return not self.sent or (self.status in _BUSY and self.retry_after_s is not None)
 
 
 def dial_storage(config: ServerConfig) -> httpx.AsyncClient:
@@ -133,9 +139,7 @@ class StorageClient:
                         if len(answer) > MAX_ANSWER_BYTES:
                             raise StorageFailed(f"{path} answers without end")
         except trio.TooSlowError as error:
-            # It may be for the size of one log alone.
-            message = f"{path} has not answered for {ANSWER_S:g} s"
-            raise StorageFailed(message, for_all=False) from error
+            raise StorageFailed(f"{path} has not answered for {ANSWER_S:g} s") from error
         except _NOT_SENT as error:
             raise StorageFailed(f"can't connect: {connect_words(error)}", sent=False) from error
         except RuntimeError as error:
@@ -147,7 +151,7 @@ class StorageClient:
         if not response.is_success:
             raise _refused(path, response, answer)
         if answer.lstrip()[:1] == b"<":  # a log-in page of something in between
-            raise StorageFailed(f"{path} answered with a page, not with JSON")
+            raise StorageFailed(f"{path} answered with a page, not with JSON", refused=True)
         return answer
 
     async def _change(self, path: str, **body: object) -> None:
@@ -156,7 +160,7 @@ class StorageClient:
         try:
             json.loads(answer.strip() or b"null")
         except ValueError as error:
-            raise StorageFailed(f"{path} answered what is no JSON", for_all=False) from error
+            raise StorageFailed(f"{path} answered what is no JSON") from error
 
 
 def _read(reader: Callable[[Any], T], answer: bytes) -> T:
@@ -172,26 +176,22 @@ def _refused(path: str, response: httpx.Response, answer: bytes) -> StorageFaile
     status = response.status_code
     text = " ".join(answer[:_SHOWN_CHARS].decode(errors="replace").split())
     said = f": {text}" if text.isprintable() and text and text[0] != "<" else ""
-    retry_after_s = _retry_after(response.headers.get("Retry-After", ""))
     hint = "; is apiToken right?" if status in _OURS_TO_MEND else ""
     return StorageFailed(
         f"{path} answered {status}{said}{hint}",
-        for_all=status in _OURS_TO_MEND
-        or status in _BUSY
-        or response.is_redirect
-        or retry_after_s is not None,
+        refused=status in _OURS_TO_MEND or response.is_redirect,
         status=status,
-        retry_after_s=retry_after_s,
+        retry_after_s=retry_after(response.headers.get("Retry-After", "")),
     )
 
 
-def _retry_after(text: str) -> float | None:
+def retry_after(text: str) -> float | None:
     """Read how many seconds it wants to be left alone, said as such or as a time of day."""
     if text.isascii() and text.isdecimal():
         return min(float(text[:9]), MAX_RETRY_AFTER_S)
     try:
         time = parsedate_to_datetime(text)
-        wait = time - datetime.now(time.tzinfo) if time.tzinfo else None
+        wait = time.replace(tzinfo=time.tzinfo or UTC) - datetime.now(UTC)  # "-0000" is no zone
     except (ValueError, OverflowError):  # a zone may lead out of all years
         return None
-    return None if wait is None else min(max(0.0, wait.total_seconds()), MAX_RETRY_AFTER_S)
+    return min(max(0.0, wait.total_seconds()), MAX_RETRY_AFTER_S)

@@ -15,8 +15,10 @@ from ci.model import Status
 from ci.origin import Phase, Report
 from ci.server.external.there import There, Word
 
-# Storages keep times to different digits; we send whole milliseconds.
-_EXACT: Final = timedelta(milliseconds=1)
+# We send whole milliseconds. Some databases keep times to the next 1/300 s, and some only the
+# second: these round it, or cut it off.
+_EXACT: Final = timedelta(milliseconds=5)
+_SECOND: Final = timedelta(seconds=1)
 
 ANOTHER: Final = "Another server has begun it in the storage API, so it is not built here."
 REPLACED: Final = "The storage API has another configuration now, without this build."
@@ -123,4 +125,6 @@ def meanwhile(report: Report, status: Status, there: There) -> str | None:
 
 
 def _same(ours: datetime | None, theirs: datetime | None) -> bool:
-    return ours is not None and theirs is not None and abs(ours - theirs) < _EXACT
+    if ours is None or theirs is None:
+        return False
+    return abs(ours - theirs) < (_EXACT if theirs.microsecond else _SECOND)

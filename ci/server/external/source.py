@@ -21,7 +21,7 @@ from ci.outage import Outage
 from ci.server.admission import Admission
 from ci.server.external.client import PAGE, StorageClient, StorageFailed
 from ci.server.external.decide import Stand
-from ci.server.external.gate import Gate
+from ci.server.external.gate import CAP_S, FIRST_S, Gate
 from ci.server.external.scan import settled, sift
 from ci.server.external.there import Conf, There
 from ci.server.external.wanted import ORPHAN, request_of
@@ -64,19 +64,34 @@ class Source:
         self._full = Outage(REMIND_S)
         self._unread = Outage(REMIND_S)
 
+    @property
+    def failing_s(self) -> float:
+        """For how many seconds the list could not be read; 0 if it can."""
+        return self._unread.lasts_s
+
     async def serve_looks(self) -> None:
-        """Look, for ever. What fails is tried again, and told by the gate or by the store."""
+        """Look, for ever; what fails is tried again, more and more rarely."""
+        waits = delays(FIRST_S, CAP_S)
         while True:
             await self._gate.wait_open()
+            wait_s = 0.0
             try:
                 await self.look()
-                self._unread.over()
             except StorageFailed as error:
+                wait_s = max(next(waits), error.retry_after_s or 0.0)
                 if not self._gate.failed(error) and self._unread.failed() is not None:
                     log.warning("storage list not read", error=str(error), next="it is read again")
             except StoreFailed as error:
                 self._tell_full(str(error))
-            await trio.sleep(self._config.api_poll_seconds)
+            except Exception:  # whatever stands there, builds that were asked for here go on
+                wait_s = next(waits)
+                if self._unread.failed() is not None:
+                    log.exception("storage look broken", next="it is read again")
+            else:
+                waits = delays(FIRST_S, CAP_S)
+                if (lasted_s := self._unread.over()) is not None:
+                    log.info("storage list read again", after_s=lasted_s)
+            await trio.sleep(max(wait_s, self._config.api_poll_seconds))
 
     async def look(self) -> None:
         """Take what waits there, and give up what is no longer wanted.

@@ -3,6 +3,8 @@
 serve_storage
 ├─ source.serve_looks      takes what waits there, gives up what is no longer wanted
 └─ reports.serve_reports   tells what becomes of it here, a few calls at once
+
+Whatever ends one of them, it begins again.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from datetime import datetime, timedelta
 import trio
 
 from ci.config import ServerConfig
+from ci.server.external.again import serve_again
 from ci.server.external.client import Http, StorageClient
 from ci.server.external.gate import Gate
 from ci.server.external.reports import Reports
@@ -68,8 +71,8 @@ class Storage:
 
     @property
     def failing_s(self) -> float:
-        """For how many seconds nothing works there; 0 if it does."""
-        return self.gate.failing_s
+        """For how many seconds nothing works there, or its list can't be read; 0 if all is well."""
+        return max(self.gate.failing_s, self._source.failing_s)
 
     def changed(self, number: int) -> None:
         """Hear that something of a build is another."""
@@ -78,5 +81,5 @@ class Storage:
     async def serve_storage(self) -> None:
         """Take builds and tell of them, for ever."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.reports.serve_reports)
-            nursery.start_soon(self._source.serve_looks)
+            nursery.start_soon(serve_again, "reports", self.reports.serve_reports)
+            nursery.start_soon(serve_again, "looks", self._source.serve_looks)

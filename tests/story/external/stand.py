@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,12 +43,16 @@ SETTINGS: Final = {
 FAILURES: Final = {
     "500": (500, {}, b""),
     "400": (400, {}, b'{"title": "no", "errors": {}}'),
+    "413": (413, {}, b""),
     "401": (401, {"WWW-Authenticate": "Bearer"}, b""),
     "429": (429, {"Retry-After": "90"}, b"slowly"),
     "503": (503, {}, b"<html>later</html>"),
     "html": (200, {"Content-Type": "text/html"}, b"<html>please log in</html>"),
     "half": (200, {}, b'{"data": [{"id": "'),
 }
+
+
+_SECONDS: Final = re.compile(rb"(:\d\d)\.\d+Z")
 
 
 class Stand:
@@ -58,6 +63,10 @@ class Stand:
         self.storage = storage
         self.failures: defaultdict[str, deque[str]] = defaultdict(deque)
         self.broken: dict[str, str] = {}  # an id → how each finish of it fails
+        self.unreadable: set[str] = set()  # ids whose details are none
+        self.most_bytes: int | None = None  # of a finish; more is answered with a 413, or …
+        self.too_large = "413"
+        self.keeps_seconds = False  # whole ones, of a start
         self.done: Counter[tuple[str, str]] = Counter()  # changes that were made: path and id
         self.asked: list[tuple[float, str]] = []  # when, and what
         self.knows_offset = True
@@ -72,6 +81,12 @@ class Stand:
         failure = self.failures[path].popleft() if self.failures[path] else None
         if path == "build/finish":
             failure = failure or self.broken.get(id)
+            if self.most_bytes is not None and len(body) > self.most_bytes:
+                failure = f"{self.too_large} before"
+        if any(f"buildId={id}".encode() in scope["query_string"] for id in self.unreadable):
+            failure = "half before"
+        if path == "build/start" and self.keeps_seconds:
+            body = _SECONDS.sub(rb"\1Z", body)
         kind, _, when = (failure or "").partition(" ")
         if failure and when == "before":
             await _answer(send, *FAILURES[kind])

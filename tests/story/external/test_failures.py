@@ -83,6 +83,56 @@ async def test_an_hour_without_storage_in_mid_build(
         assert said[-1] == "storage API answers again"
 
 
+async def test_an_outage_is_told_again_when_it_becomes_another(
+    world: World, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Who reads that nobody answers does not look for a token that is wrong."""
+    async with open_stand(world, tmp_path) as stand:
+        stand.go()
+        with capture_logs() as lines:
+            await world.start_server(**SETTINGS)
+            await trio.sleep(200)
+            stand.failures["conf"] += ["401 before"] * 10
+            stand.come()
+            while stand.failures["conf"]:
+                await trio.sleep(1)
+            await trio.sleep(60)
+        said = [line for line in lines if line["event"].startswith("storage API")]
+        assert [line["event"].removeprefix("storage API ") for line in said] == [
+            "fails",
+            "still fails",
+            "answers again",
+            "configured",
+        ]
+        assert "can't connect" in said[0]["error"]
+        assert "is apiToken right?" in said[1]["error"]
+        assert 200 <= said[1]["for_s"] < said[2]["after_s"]
+
+
+async def test_a_storage_that_answers_nothing_but_500_is_left_alone(
+    world: World, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """For no build is it asked more than now and then; its end is told soon after the outage's."""
+    async with open_stand(world, tmp_path) as stand:
+        await world.start_server(**SETTINGS)
+        ids = [stand.request() for _ in range(8)]
+        await stand.wait_taken(ids[-1])
+        await world.start_agent(slots=8)
+        await stand.wait_status(ids[-1], "InProgress")
+        for path in ("conf", "build/list", "build/start", "build/finish", "build/details"):
+            stand.failures[path] += ["500 before"] * 10_000
+        with capture_logs() as lines:
+            began = trio.current_time()
+            await trio.sleep(3600)
+            assert sum(at > began for at, _ in stand.asked) < 3600 / 2
+            stand.failures.clear()
+            assert await stand.wait_over(*ids, limit_s=60) == ["Success"] * 8
+        said = [line["event"] for line in lines if line["event"].startswith("storage API")]
+        assert said[0] == "storage API fails"
+        assert said[-1] == "storage API answers again"
+        assert len(said) <= 8
+
+
 async def test_a_build_that_is_refused_holds_up_no_other(
     world: World, autojump_clock: MockClock, tmp_path: Path
 ) -> None:

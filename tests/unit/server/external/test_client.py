@@ -7,10 +7,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ci.config import ServerConfig
 from ci.errors import ConfigError
-from ci.server.external.client import StorageClient, StorageFailed, dial_storage
+from ci.server.external.client import (
+    StorageClient,
+    StorageFailed,
+    dial_storage,
+    retry_after,
+)
 from tests.fakes.network import broken_client
 from tests.story.world import START
 
@@ -51,23 +58,28 @@ async def test_a_start_is_sent_as_the_storage_reads_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "sent", "for_all"),
+    ("answer", "what"),
     [
-        (_refuse, False, True),
-        (_break, True, True),
-        (lambda _: httpx.Response(500), True, False),
-        (lambda _: httpx.Response(400, json={"title": "no"}), True, False),
-        (lambda _: httpx.Response(401), True, True),
-        (lambda _: httpx.Response(503), True, True),
-        (lambda _: httpx.Response(302, headers={"Location": "/login"}), True, True),
-        (lambda _: httpx.Response(200, html="<html>"), True, True),
-        (lambda _: httpx.Response(200, text="OK"), True, False),
+        (_refuse, "not sent, for all"),
+        (_break, "sent"),
+        (lambda _: httpx.Response(500), "sent"),
+        (lambda _: httpx.Response(400, json={"title": "no"}), "sent"),
+        (lambda _: httpx.Response(401), "sent, refused"),
+        (lambda _: httpx.Response(503), "sent"),
+        (lambda _: httpx.Response(503, headers={"Retry-After": "3"}), "sent, for all"),
+        (lambda _: httpx.Response(500, headers={"Retry-After": "3"}), "sent"),
+        (lambda _: httpx.Response(302, headers={"Location": "/login"}), "sent, refused"),
+        (lambda _: httpx.Response(200, html="<html>"), "sent, refused"),
+        (lambda _: httpx.Response(200, text="OK"), "sent"),
     ],
 )
-async def test_what_is_known_after_a_failure(answer: Answer, sent: bool, for_all: bool) -> None:
-    """Whether the change may have been made, and whether another call would do better."""
+async def test_what_is_known_after_a_failure(answer: Answer, what: str) -> None:
+    """Whether the change may have been made, and what it says of other calls."""
     error = await _failure(answer)
-    assert (error.sent, error.for_all) == (sent, for_all)
+    known = ["sent" if error.sent else "not sent"]
+    known += [word for word in ("refused",) if error.refused]
+    known += [word for word in ("for all",) if error.for_all]
+    assert ", ".join(known) == what
     assert str(error)
 
 
@@ -77,7 +89,13 @@ async def test_what_is_known_after_a_failure(answer: Answer, sent: bool, for_all
         ("90", 90.0),
         ("999999999999", 3600.0),
         ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0),
+        ("Mon, 01 Jan 2001 00:00:00 -0000", 0.0),
+        ("", None),
         ("x", None),
+        ("-5", None),
+        ("1e9", None),
+        ("<html>", None),
+        ("\u0663", None),
         ("Mon, 01 Jan 2001 00:00:00 +99999999999999999999", None),
     ],
 )
@@ -85,7 +103,13 @@ async def test_the_wait_that_is_asked_for(header: str, seconds: float | None) ->
     """In seconds, or as a time of day; an hour at most."""
     error = await _failure(lambda _: httpx.Response(500, headers={"Retry-After": header}))
     assert error.retry_after_s == seconds
-    assert error.for_all == (seconds is not None)
+
+
+@given(st.text(st.characters(codec="latin-1", exclude_characters="\r\n\0"), max_size=40))
+def test_any_wait_that_is_asked_for_is_read(header: str) -> None:
+    """It is some seconds, an hour at most, or none."""
+    seconds = retry_after(header)
+    assert seconds is None or 0 <= seconds <= 3600
 
 
 async def test_a_name_that_no_thread_can_look_up() -> None:

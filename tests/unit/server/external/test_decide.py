@@ -163,9 +163,19 @@ def test_what_the_list_says_of_a_build(phase: Phase, there: Word, dropped: bool)
 
 
 def test_who_shares_a_storage_knows_a_start_by_its_time() -> None:
-    """To the millisecond; who does not, by its being in progress."""
+    """As exactly as the storage keeps it; who does not, by its being in progress."""
     report = replace(REPORT, phase=Phase.STARTING, start=NOW + timedelta(microseconds=456))
-    for start, ours in ((NOW, True), (NOW + timedelta(milliseconds=2), False), (None, False)):
+    second = NOW.replace(microsecond=0)
+    for start, ours in (
+        (NOW, True),
+        (NOW + timedelta(microseconds=3333), True),
+        (NOW + timedelta(milliseconds=6), False),
+        (second, True),
+        (second + timedelta(seconds=1), True),
+        (second + timedelta(seconds=2), False),
+        (second - timedelta(seconds=1), False),
+        (None, False),
+    ):
         there = There(ORIGIN, "main", Word.IN_PROGRESS, start)
         assert stand(report, there, shared=True).is_ours == ours
         assert stand(report, there, shared=False).is_ours
