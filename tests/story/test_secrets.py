@@ -13,6 +13,7 @@ from ci.config import ServerConfig
 from ci.errors import Rejected
 from ci.model import AgentState, Reason, Status
 from ci.people import Role
+from ci.secretrules import MAX_BRANCH_RULES, MAX_SECRETS, MAX_VALUE_BYTES
 from ci.wire.sealed import open_secrets
 from tests.fakes.people import NOBODY
 from tests.story.test_credentials import TOKEN, enrol
@@ -294,3 +295,29 @@ def test_the_key_is_not_in_the_data_folder(tmp_path: Path) -> None:
     """So that a back-up of that has no secret."""
     config = ServerConfig.check({"repository": "/r", "dataDir": str(tmp_path / "data")})
     assert not config.key_path.is_relative_to(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("echo " + "x" * 99_000, Status.SUCCESS), ("echo " + "\x01" * 99_000, Status.ERROR)],
+    ids=["long", "too long"],
+)
+async def test_as_many_as_there_can_be_reach_the_command(
+    world: World, autojump_clock: trio.testing.MockClock, command: str, status: Status
+) -> None:
+    """All in one request; where that gets too large the build ends, and says so."""
+    await world.start_server(**OPEN)
+    await world.start_agent(**TRUSTING)
+    branches = ["main", *(f"{n:02}/{'x' * 200}" for n in range(MAX_BRANCH_RULES - 1))]
+    values = {f"SECRET_{n}": f"{n:03}-token" * (MAX_VALUE_BYTES // 9) for n in range(MAX_SECRETS)}
+    for name, value in values.items():
+        await set_secret(world, name=name, value=value, branches=branches)
+    await trust(world)
+    view = await world.wait_build(await world.submit(command))
+    assert view.build.status is status, view.build
+    if status is Status.SUCCESS:
+        assert values.items() <= world.machine().started[0].environment.items()
+    else:
+        assert view.build.reason is Reason.COMMAND_REFUSED
+        assert "bytes" in view.build.message
+        assert len(view.attempts) == 1
