@@ -23,7 +23,7 @@ from typing import Any, Final
 from bench import browsers, burst, checkout, idle, line_to_screen, log, one, startup
 from bench import list as lists
 from bench.figures import Figures
-from bench.machine import facts, load
+from bench.machine import Others, facts, load
 from bench.stage import Size, Stage, open_stage
 
 MEASURES: Final[dict[str, Callable[[Stage], Figures]]] = {
@@ -55,11 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(name: str, size: Size, sandbox: str) -> dict[str, Any]:
     """Do one measure and return all that is kept of it."""
-    began = time.monotonic()
+    began, others = time.monotonic(), Others()
     with open_stage(size, sandbox) as stage:
         machine = facts(stage.site.folder, sandbox)
         figures = MEASURES[name](stage)
-    machine |= {"load_after": load(), "took_s": round(time.monotonic() - began, 1)}
+    machine |= {"load_after": load(), "others_cores": others.cores()}
+    machine |= {"took_s": round(time.monotonic() - began, 1)}
     shown = {each: found.as_json() for each, found in figures.items()}
     return {"measure": name, "size": size.value, "figures": shown, "machine": machine}
 

@@ -59,7 +59,11 @@ def circumstances(old: Sequence[Line], new: Sequence[Line]) -> Iterator[str]:
     for name, lines in (("old", old), ("new", new)):
         commits = sorted({_commit(line["machine"]) for line in lines})
         loads = [line["machine"][when] for line in lines for when in ("load_before", "load_after")]
-        yield f"{name}: {', '.join(commits)}; load average {min(loads)} to {max(loads)}"
+        others = max(line["machine"]["others_cores"] for line in lines)
+        yield (
+            f"{name}: {', '.join(commits)}; load average {min(loads)} to {max(loads)},"
+            f" others used up to {others:g} cores"
+        )
     for name in CIRCUMSTANCES:
         before, after = ({str(line["machine"][name]) for line in lines} for lines in (old, new))
         if before != after:

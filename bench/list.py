@@ -1,4 +1,4 @@
-"""How quick pages and API are, whatever the history: 100, 10,000 and a million builds.
+"""How quick pages, API and builds are, whatever the history: of 100 builds to a million.
 
 For each number a store is written and a server started on it. `anew` are pages under an address
 that nobody has asked for, each time; the others are met as they are kept. `poll` is what an open
@@ -17,16 +17,18 @@ from typing import Final
 from bench.big_store import REPOSITORIES, fill
 from bench.cost import Cost
 from bench.figures import Figures, figure
-from bench.stage import BROWSER, Size, Stage
+from bench.stage import BROWSER, Size, Stage, milliseconds
 
 SIZES: Final = {
     Size.TINY: (100,),
-    Size.USUAL: (100, 10_000, 1_000_000),
+    Size.USUAL: (100, 10_000),
     Size.WHOLE: (100, 1000, 10_000, 100_000, 1_000_000),
 }
 ROUNDS: Final = 5  # in each of which the processor's time is counted
 WARMING: Final = 5  # requests that are not counted
 PAGE: Final = 50  # builds
+REAL: Final = "real"  # the name of the one repository that there is
+LOOK_S: Final = 0.1  # between two looks whether a build has ended
 HTMX: Final = {"HX-Request": "true", "Accept": "text/html"}
 _POLL: Final = re.compile(r'hx-get="([^"]*part=builds[^"]*)"')
 
@@ -36,9 +38,11 @@ def measure(stage: Stage) -> Figures:
     found: Figures = {}
     for builds in SIZES[stage.size]:
         _start(stage, builds)
-        for name, figures in _ask_all(stage, builds).items():
+        asked = _ask_all(stage, builds)
+        asked["memory"] = {"mb": figure([Cost(stage.server).memory_mb])}
+        asked["one"] = _build(stage, builds)  # last, since the lists change with it
+        for name, figures in asked.items():
             found |= {f"of_{builds}_{name}_{unit}": each for unit, each in figures.items()}
-        found[f"of_{builds}_server_mb"] = figure([Cost(stage.server).memory_mb])
         stage.server.stop()
         stage.close()
     return found
@@ -46,6 +50,7 @@ def measure(stage: Stage) -> Figures:
 
 def _start(stage: Stage, builds: int) -> None:
     urls = {name: f"https://git.example.org/{name}.git" for name in REPOSITORIES}
+    urls[REAL] = str(stage.repository.path)
     server = stage.site.one_server(f"server-{builds}", {"repositories": json.dumps(urls)})
     server.data.mkdir(parents=True)
     fill(server.data, builds)
@@ -89,6 +94,25 @@ def _ask(stage: Stage, path: str, headers: dict[str, str]) -> Figures:
             times.append((time.perf_counter() - began) * 1000)
         costs.append(server.own_ms / count)
     return {"ms": figure(times), "cpu_ms": figure(costs)}
+
+
+def _build(stage: Stage, history: int) -> Figures:
+    """Let some trivial builds follow that history."""
+    agent = stage.site.agent(stage.server, f"agent-of-{history}")
+    agent.start()
+    stage.server.wait_agents(1)
+    stage.wait_end(stage.submit("true", repository=REAL))  # makes the mirror
+    server, count = Cost(stage.server), stage.pick(1, 4, 12)
+    times: list[float] = []
+    costs: list[float] = []
+    for _ in range(ROUNDS):
+        server.restart()
+        for _ in range(count):
+            build = stage.wait_end(stage.submit("true", repository=REAL), LOOK_S)
+            times.append(milliseconds(build))
+        costs.append(server.own_ms / count)
+    agent.stop()
+    return {"end_ms": figure(times), "server_cpu_ms": figure(costs)}
 
 
 def _numbered(path: str) -> Iterator[str]:

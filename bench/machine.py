@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,27 @@ def facts(folder: Path, sandbox: str) -> dict[str, Any]:
         "sandbox": f"{sandbox}, bwrap {'is' if shutil.which('bwrap') else 'is not'} there",
         "load_before": load(),
     }
+
+
+class Others:
+    """How much of the machine others have used, since this was made."""
+
+    def __init__(self) -> None:
+        self._began, self._busy_s, self._ours_s = time.monotonic(), _busy_s(), _ours_s()
+
+    def cores(self) -> float:
+        """How many cores, on average; what we have started counts as ours once it has ended."""
+        theirs_s = (_busy_s() - self._busy_s) - (_ours_s() - self._ours_s)
+        return round(max(0.0, theirs_s) / (time.monotonic() - self._began), 2)
+
+
+def _busy_s() -> float:
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
+
+
+def _ours_s() -> float:
+    return sum(os.times()[:4])
 
 
 def load() -> float:

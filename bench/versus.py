@@ -28,7 +28,7 @@ from bench.buildbot import Buildbot, Steps, force, open_buildbot, version
 from bench.burst import CLIENTS
 from bench.cost import Cost
 from bench.figures import Figures, figure
-from bench.machine import facts, load
+from bench.machine import Others, facts, load
 from bench.stage import LOOK_S
 from bench.tiny_http import open_client
 from tests.real.harness import START_S
@@ -81,10 +81,13 @@ def run(programs: Path, folder: Path, *, tiny: bool) -> Iterator[str]:
                 "startup": lambda: _startup(buildbot, 2 if tiny else 5),
             }
             for name, measure in measures.items():
+                others = Others()
                 machine = facts(folder, "none") | {"commit": version(programs), "changed": False}
                 shown = {each: found.as_json() for each, found in measure().items()}
+                # Master and worker live on: what they have used counts among the others' here.
+                machine |= {"load_after": load(), "others_cores": others.cores()}
                 line = {"measure": name, "size": "tiny" if tiny else "usual", "figures": shown}
-                yield json.dumps(line | {"machine": machine | {"load_after": load()}})
+                yield json.dumps(line | {"machine": machine})
 
 
 def _one(buildbot: Buildbot, count: int) -> Figures:
