@@ -123,10 +123,13 @@ class Attempt:
             result.append(await self._live(picked_up=picked_up))
             self._life.running.set()
             self.over.set()
-            await blocking.run(remove_or_leave, self._workspace)
-            await blocking.run(remove_or_leave, scratch_of(self._workspace))
+            await blocking.run(self._remove_workspace)
         await blocking.run(self._folder.remove)
         return True
+
+    def _remove_workspace(self) -> None:
+        remove_or_leave(self._workspace)
+        remove_or_leave(scratch_of(self._workspace))
 
     async def _accept(self) -> bool:
         """Put the job on disk; whether that was done in time."""

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ci.agent.etc import ETC, HOME, USER
 from ci.agent.seccomp import no_keyrings
 
-USER: Final = 1000  # an ordinary user, the same on each agent; of group the same number
-HOME: Final = Path("/home/build")
-STATUS_FD: Final = 6  # below 10: a shell can redirect no others
+STATUS_FD: Final = 6  # to which bubblewrap writes what becomes of the command
 SETTINGS_FD: Final = 7  # from which bubblewrap reads the command's environment
 FILTER_FD: Final = 8  # from which it reads what calls of the system the command does not have
-FILTER: Final = "filter"  # the file of that in a scratch folder
 SCRATCH: Final = "~"  # how the name of a scratch folder ends; no workspace's name does
 
 _SHM_BYTES: Final = 256 << 20  # of /dev/shm, which is memory; browsers want some
@@ -30,43 +28,6 @@ _SYSTEM: Final = (
     "lib64",
     "libx32",
 )  # beside /usr; often links into it
-
-# What programs need of /etc to find libraries, names and hosts. Not here: shadow, private keys,
-# and what may hold a password, such as pip.conf. Passwd and group are of our own making.
-_ETC: Final = (
-    "alternatives",
-    "ca-certificates.conf",
-    "crypto-policies",
-    "debian_version",
-    "fonts",
-    "gai.conf",
-    "host.conf",
-    "hosts",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "localtime",
-    "magic",
-    "maven/logging",
-    "maven/m2.conf",
-    "mime.types",
-    "nsswitch.conf",
-    "os-release",
-    "perl",
-    "pki/ca-trust/extracted",
-    "pki/tls/cert.pem",
-    "pki/tls/certs",
-    "protocols",
-    "resolv.conf",
-    "services",
-    "ssh/ssh_config",
-    "ssh/ssh_config.d",
-    "ssh/ssh_known_hosts",
-    "ssl/certs",
-    "ssl/openssl.cnf",
-    "timezone",
-)
-_ETC_PATTERNS: Final = ("java*", "python3*")
 
 # None of the agent's privileges, none of its namespaces, and no way to make new ones. The session
 # is a new one, so that a signal to the command's group reaches nobody outside. It ends with our
@@ -102,9 +63,7 @@ def wrap(
         *(("--seccomp", str(FILTER_FD)) if no_keyrings() else ()),
         *_read_only("/usr"),
         *(word for name in _SYSTEM for word in _system(Path("/", name))),
-        *(word for path in _etc() for word in _read_only(path)),
-        *("--ro-bind", str(scratch / "passwd"), "/etc/passwd"),
-        *("--ro-bind", str(scratch / "group"), "/etc/group"),
+        *("--ro-bind", str(etc_of(view.data_dir)), str(ETC)),
         # Settings of the kernel belong to the machine's root, which an agent may be.
         *("--proc", "/proc", "--remount-ro", "/proc"),
         *("--dev", "/dev", "--size", str(_SHM_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108 - the sandbox's
@@ -125,10 +84,6 @@ def make_scratch(scratch: Path) -> None:
     """Make what a command has for itself beside its workspace. Raises OSError."""
     for name in ("tmp", "home"):
         (scratch / name).mkdir(parents=True)
-    (scratch / FILTER).write_bytes(no_keyrings())
-    users = f"root:x:0:0:root:/:/bin/false\nbuild:x:{USER}:{USER}:build:{HOME}:/bin/sh\n"
-    (scratch / "passwd").write_text(users + "nobody:x:65534:65534:nobody:/:/bin/false\n")
-    (scratch / "group").write_text(f"root:x:0:\nbuild:x:{USER}:\nnogroup:x:65534:\n")
 
 
 def scratch_of(workspace: Path) -> Path:
@@ -136,17 +91,15 @@ def scratch_of(workspace: Path) -> Path:
     return workspace.with_name(workspace.name + SCRATCH)
 
 
+def etc_of(data_dir: Path) -> Path:
+    """Name the folder with what is shown as /etc; see `ci.agent.etc`."""
+    return data_dir / "etc"
+
+
 def _system(path: Path) -> tuple[str, ...]:
     if path.is_symlink():
         return ("--symlink", str(path.readlink()), str(path))
     return _read_only(path)
-
-
-def _etc() -> Iterable[Path]:
-    etc = Path("/etc")
-    yield from (etc / name for name in _ETC)
-    for pattern in _ETC_PATTERNS:
-        yield from etc.glob(pattern)
 
 
 def _read_only(path: Path | str) -> tuple[str, ...]:

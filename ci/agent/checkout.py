@@ -15,7 +15,7 @@ import structlog
 import trio
 
 from ci import blocking
-from ci.agent.bare import BRANCHES, TAGS
+from ci.agent.bare import BRANCHES, TAGS, note_use, read_refs
 from ci.agent.git import REMOTE_SILENCE_S, Git, GitFailed, GitInterrupted, lfs_settings
 from ci.agent.mirror import Mirror
 from ci.agent.mirrors import Mirrors
@@ -106,7 +106,7 @@ class GitCheckout:
     async def make(self, repository: str, commit: str, workspace: Path, cookie: str) -> CommitInfo:
         """Make the workspace from the repository's mirror."""
         git, url = self._git(repository, cookie)
-        if await blocking.run(self._is_hidden, url):
+        if is_local(url) and await blocking.run(self._is_hidden, url):
             raise CheckoutFailed(f"the repository {_HIDDEN}")
         return await _persist(partial(self._make_once, git, url, commit, workspace), workspace)
 
@@ -175,7 +175,7 @@ class GitCheckout:
         self, git: Git, mirror: Mirror, url: str, commit: str, workspace: Path
     ) -> CommitInfo:
         found = await mirror.find(git, commit)
-        await blocking.run(_write_workspace, workspace, mirror, url, found, await mirror.refs())
+        await blocking.run(_write_workspace, workspace, mirror, url, found)
         await git.must(
             f"check out {found.commit_hash}",
             *("-C", str(workspace), "checkout", "--quiet", "--force", "--detach"),
@@ -203,10 +203,9 @@ def _absolute(repository: str) -> str:
     return repository
 
 
-def _write_workspace(
-    workspace: Path, mirror: Mirror, url: str, commit: CommitInfo, refs: dict[str, str]
-) -> None:
+def _write_workspace(workspace: Path, mirror: Mirror, url: str, commit: CommitInfo) -> None:
     """Write what `git clone` would, except that no object is copied and no file is there yet."""
+    note_use(mirror.path)
     remove_tree(workspace)
     git = workspace / ".git"
     (git / "objects" / "info").mkdir(parents=True)
@@ -218,6 +217,7 @@ def _write_workspace(
         config += '[filter "lfs"]\n'
         config += "".join(f"\t{name} = {value}\n" for name, value in filters.items())
     (git / "config").write_text(config, encoding="utf-8")
+    refs = read_refs(mirror.path)
     seen = {
         "refs/remotes/origin/" + name.removeprefix(BRANCHES): hash
         for name, hash in refs.items()

@@ -102,6 +102,7 @@ class Delivery:
         while not over.is_set():
             with trio.move_on_after(FOLLOW_S):
                 await over.wait()
+                return
             size = await self._output.look()
             if size != seen and not over.is_set():
                 seen = size
@@ -111,15 +112,13 @@ class Delivery:
     async def finish(self, outcome: Outcome) -> None:
         """Send the rest of the log and the result. Raises GivenUp."""
         while True:
-            size = await self._output.look()
-            if outcome.log_size is not None:
-                size = min(size, outcome.log_size)
-            log = await blocking.run(self._output.whole, size)
-            text = await self._inline(log)
-            if text is None:
+            log, body = await blocking.run(self._pack, outcome)
+            if body is None:
                 await self._send_log(log)
-                text = await self._inline(log)  # the server may have turned out to be another's
-            body = await blocking.run(self._body, outcome, log, text)
+                # The server may have turned out to be another's.
+                body = await blocking.run(
+                    lambda log: self._body(outcome, log, self._inline(log)), log
+                )
             try:
                 await self._line.insist("result", partial(self._send_result, body, log))
                 return
@@ -250,12 +249,21 @@ class Delivery:
         welcome = self._line.welcome
         return self._foreign or (welcome is not None and welcome.protocol == 0)
 
-    async def _inline(self, log: Log) -> str | None:
+    def _pack(self, outcome: Outcome) -> tuple[Log, dict[str, Any] | None]:
+        """Return the log, and the result if the log can ride along with it."""
+        size = self._output.measure()
+        if outcome.log_size is not None:
+            size = min(size, outcome.log_size)
+        log = self._output.whole(size)
+        text = self._inline(log)
+        return log, None if text is None else self._body(outcome, log, text)
+
+    def _inline(self, log: Log) -> str | None:
         """Return the log if it can ride along with the result, else None."""
         too_long = log.size > MAX_INLINE_LOG or log.cut is not None  # a piece says where it is cut
         if not self._is_foreign and (self._began or too_long):
             return None
-        data = await blocking.run(b"".join, log.pieces())
+        data = b"".join(log.pieces())
         try:
             return data.decode("utf-8", "replace" if self._is_foreign else "strict")
         except UnicodeDecodeError:

@@ -238,6 +238,7 @@ class Life:
                 self._folder,
                 self._ticket.cookie,
                 words=words,
+                since=self._ticket.accepted_at,
             )
         )
 

@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,6 @@ from ci.agent.bare import (
     count_loose,
     is_crowded,
     is_new,
-    note_use,
     read_refs,
     remove_leftovers,
     remove_small_leftovers,
@@ -41,6 +41,7 @@ RENEW_PAUSE_S: Final = 3600.0  # when it is not the mirror, a second copy costs 
 NEW_SUFFIX: Final = ".new"  # of a mirror that is being made to replace another
 COOKIE_BYTES: Final = 16
 MAX_ARGUMENTS: Final = 1000  # hashes in one call of git: far below what Linux takes
+MAX_SHOWN_COMMITS: Final = 1000  # remembered; each saves a process to who builds it again
 MAX_SHOWN_CHARS: Final = 500  # of a commit's subject and author
 
 log = structlog.get_logger()
@@ -64,6 +65,7 @@ class Mirror:
         self.version = 0  # another one each time that it is made anew
         self._renewed_at = -math.inf
         self._is_empty = False  # made in this life, and nothing was brought yet
+        self._shown: dict[str, CommitInfo] = {}  # by full hash: what git once said, without branch
 
     @contextmanager
     def in_use(self, workspace: Path) -> Iterator[int]:
@@ -89,6 +91,7 @@ class Mirror:
         may run in one of the workspaces in `work` that borrow from it.
         """
         async with self._changing:
+            self._shown.clear()  # it may not have these any more
             if self.version != version:
                 return True
             if self._is_empty or trio.current_time() < self._renewed_at + RENEW_PAUSE_S:
@@ -144,11 +147,9 @@ class Mirror:
         may be a branch or a tag: these come first.
         """
         if _SURE_HASH.fullmatch(commit) and (found := await self._find_known(git, commit)):
-            await blocking.run(note_use, self.path)
             return found
         async with self._changing:
             await self._fetch(git)
-            await blocking.run(note_use, self.path)
             found = await self._find_fetched(git, commit)
         if found is None:
             raise CheckoutFailed(f"no branch, tag or commit {commit} in {shown_url(self.url)}")
@@ -193,6 +194,8 @@ class Mirror:
     async def _find_known(self, git: Git, commit: str) -> CommitInfo | None:
         if not (self.path / "HEAD").exists():
             return None
+        if found := self._shown.get(commit):
+            return found
         if not _FULL_HASH.fullmatch(commit):
             refs = await self.refs()
             if BRANCHES + commit in refs or TAGS + commit in refs:
@@ -228,13 +231,18 @@ class Mirror:
         if answer.code != 0:
             return None
         full, author, subject = answer.stdout.decode("utf-8", "replace").rstrip("\n").split("\0", 2)
-        return CommitInfo(full, subject[:MAX_SHOWN_CHARS], author[:MAX_SHOWN_CHARS], branch)
+        found = CommitInfo(full, subject[:MAX_SHOWN_CHARS], author[:MAX_SHOWN_CHARS])
+        self._shown[full] = found
+        if len(self._shown) > MAX_SHOWN_COMMITS:
+            del self._shown[next(iter(self._shown))]
+        return replace(found, branch=branch)
 
     async def _fetch(self, git: Git) -> None:
         """Bring all branches and tags, and forget those that are gone."""
         await blocking.run(check_nothing_mounted, self.path)
         if await blocking.run(is_new, self.path):
             self._is_empty = True
+            self._shown.clear()
             await blocking.run(remove_tree, self.path)
             await git.must(
                 "make its copy of the repository",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -45,8 +46,9 @@ class Ground:
         """Say which folder is not ours just now; empty when all are. Raises OSError."""
         try:
             self.check()
+            places = _places(_MOUNTS)
             for name in FOLDERS:
-                check_ours(self.data_dir / name)
+                _check_ours(self.data_dir / name, places)
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
@@ -74,8 +76,7 @@ def mounts_in(folder: Path, table: Path = _MOUNTS) -> list[Path]:
 
     A bind mount has the device of its folder, so only the kernel's table tells. Raises OSError.
     """
-    real = folder.resolve()
-    return [place for place in _places(table) if place.is_relative_to(real)]
+    return _within(_real(folder), _places(table))
 
 
 def check_ours(folder: Path, table: Path = _MOUNTS) -> None:
@@ -83,7 +84,11 @@ def check_ours(folder: Path, table: Path = _MOUNTS) -> None:
 
     Raises OSError, with the number EBUSY.
     """
-    if folder.resolve() in _places(table) and not (folder / OURS).exists():
+    _check_ours(folder, _places(table))
+
+
+def _check_ours(folder: Path, places: Collection[str]) -> None:
+    if _real(folder) in places and not (folder / OURS).exists():
         raise OSError(
             errno.EBUSY,
             f"Something was mounted over {folder}: unmount it, or if it is meant to be there, "
@@ -96,8 +101,9 @@ def check_nothing_mounted(folder: Path, table: Path = _MOUNTS) -> None:
 
     Raises OSError, with the number EBUSY.
     """
-    check_ours(folder.parent, table)
-    if mounts := mounts_in(folder, table):
+    places = _places(table)
+    _check_ours(folder.parent, places)
+    if mounts := _within(_real(folder), places):
         raise OSError(errno.EBUSY, "Something is mounted there: unmount it", str(mounts[0]))
 
 
@@ -106,14 +112,26 @@ def mark_new(folder: Path, table: Path = _MOUNTS) -> None:
 
     Raises OSError.
     """
-    if folder.resolve() in _places(table) and {path.name for path in folder.iterdir()} <= _EMPTY:
+    if _real(folder) in _places(table) and {path.name for path in folder.iterdir()} <= _EMPTY:
         (folder / OURS).touch()
 
 
-def _places(table: Path) -> list[Path]:
+def _within(real: str, places: Collection[str]) -> list[Path]:
+    inside = real.rstrip("/") + "/"
+    return [Path(place) for place in places if place == real or place.startswith(inside)]
+
+
+def _real(folder: Path) -> str:
+    return os.path.realpath(folder)
+
+
+def _places(table: Path) -> list[str]:
+    """Read where something is mounted. As text: a Path for each costs more than all the rest."""
     return [_place(line) for line in table.read_bytes().splitlines()]
 
 
-def _place(line: bytes) -> Path:
-    raw = _ESCAPED.sub(lambda match: bytes([int(match[1], 8)]), line.split(b" ")[_PLACE])
-    return Path(os.fsdecode(raw))
+def _place(line: bytes) -> str:
+    raw = line.split(b" ", _PLACE + 1)[_PLACE]
+    if b"\\" in raw:
+        raw = _ESCAPED.sub(lambda match: bytes([int(match[1], 8)]), raw)
+    return os.fsdecode(raw)

@@ -95,7 +95,11 @@ class Output:
 
         In a thread: a network's file may hang, and the agent must still say that it is there.
         """
-        self.seen = await blocking.run(logfile.size, self.path)
+        return await blocking.run(self.measure)
+
+    def measure(self) -> int:
+        """Do the same in this thread."""
+        self.seen = logfile.size(self.path)
         return self.seen
 
     def so_far(self, size: int) -> Log:

@@ -50,6 +50,9 @@ _CAN_BE_IGNORED: Final = [
 
 _PROC: Final = Path("/proc")
 _KERNEL_THREAD: Final = 0x00200000  # PF_KTHREAD of linux/sched.h
+_STAT_BYTES: Final = 1 << 10  # more than twice what the line of a process has
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")  # in which births are told
+_TICK_S: Final = 2 / _TICKS_PER_S  # by which a birth may look too early, and as much again
 _STAT: Final = re.compile(
     rb"(?P<pid>\d+) \((?P<name>.*)\) (?P<state>\S) (?P<parent>\d+) (?P<group>\d+) (?P<session>\d+) "
     rb"(?P<terminal>-?\d+) \S+ (?P<flags>\d+) (?:\S+ ){12}(?P<born>\d+) ",
@@ -82,11 +85,13 @@ def spawn(
     stderr: int | None = None,
     *,
     inputs: Mapping[int, bytes] = MappingProxyType({}),
+    outputs: Mapping[int, Path] = MappingProxyType({}),
 ) -> int:
     """Start a program in its own session, without input, marked by `cookie`; return its process id.
 
     `stdout` is a descriptor, or a file that is appended to; `stderr` goes there too unless it is
-    a descriptor. What `inputs` say it finds under these numbers; that is never on a disk.
+    a descriptor. What `inputs` say it finds under these numbers; that is never on a disk. So it
+    finds `outputs`, new files.
     Raises OSError, for example when the arguments are too long.
     """
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
@@ -103,6 +108,9 @@ def spawn(
     with _marked(cookie), ExitStack() as memory:
         for number, data in inputs.items():
             actions.append((os.POSIX_SPAWN_DUP2, memory.enter_context(_in_memory(data)), number))
+        for number, path in outputs.items():  # last: the memory may have one of these numbers here
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            actions.append((os.POSIX_SPAWN_OPEN, number, str(path), flags, 0o644))
         return os.posix_spawnp(
             arguments[0],
             arguments,
@@ -205,7 +213,12 @@ def look(pid: int) -> Process | None:
     Raises OSError when it can't be looked at now.
     """
     try:
-        fields = _STAT.match((_PROC / str(pid) / "stat").read_bytes())
+        # Without a Path: this is done for every process of the machine at the end of each command.
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+        try:
+            fields = _STAT.match(os.read(descriptor, _STAT_BYTES))
+        finally:
+            os.close(descriptor)
     except OSError as error:
         _must_be_gone(error)
         return None
@@ -223,6 +236,15 @@ def look(pid: int) -> Process | None:
         stopped=fields["state"] == b"T",
         name=fields["name"].decode("utf-8", "backslashreplace"),
     )
+
+
+def was_there(process: Process, moment: float) -> bool:
+    """Whether it was born before a moment on the clock of `now`.
+
+    A birth counts the time in which the machine slept, that clock does not. So one that is old may
+    be taken for young, never the other way round.
+    """
+    return process.born / _TICKS_PER_S + _TICK_S < moment
 
 
 def send(process: Process, number: signal.Signals) -> None:

@@ -41,12 +41,9 @@ def remove_tree(path: Path) -> None:
     None there is fine. Where anything is mounted in it, or over the folder that it is in, nothing
     is removed at all: that may be the machine's own files.
     """
-    check_ours(path.parent)
-    try:
-        if path.is_symlink() or not path.is_dir():
-            path.unlink()
-            return
-    except FileNotFoundError:
+    if path.is_symlink() or not path.is_dir():
+        check_ours(path.parent)
+        path.unlink(missing_ok=True)
         return
     check_nothing_mounted(path)
     try:

@@ -12,6 +12,7 @@ in the attempt's folder.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import signal
 from collections.abc import Mapping
@@ -24,10 +25,11 @@ import trio
 
 from ci import blocking
 from ci.agent import processes
-from ci.agent.bubblewrap import SETTINGS_FD
+from ci.agent.bubblewrap import FILTER_FD, SETTINGS_FD, STATUS_FD
 from ci.agent.environment import own_environment
 from ci.agent.memory import memory_of
 from ci.agent.sandbox import Sandbox, settings
+from ci.agent.seccomp import no_keyrings
 from ci.agent.spool import Folder
 from ci.agent.survivors import Belongings, end_all
 from ci.disk import free_bytes
@@ -45,7 +47,8 @@ _SCRIPT: Final = Path(__file__).with_name("supervise.sh")
 class Order:
     """What to run: `command` by `sh -c` in `workspace`, with exactly `environment`.
 
-    `words` is the same as a program with its arguments, to be run without a shell.
+    `words` is the same as a program with its arguments, to be run without a shell. `since` is when
+    the attempt was accepted, on the runner's clock: none of its processes is older.
     """
 
     command: str
@@ -54,6 +57,7 @@ class Order:
     folder: Folder
     cookie: str
     words: tuple[str, ...] | None = None
+    since: float = -math.inf
 
 
 class NeverBegan(OSError):
@@ -131,6 +135,7 @@ class ShellRunner:
         self._kill_grace_s = kill_grace_s
         self._sandbox = sandbox
         self._looking = trio.CapacityLimiter(1)
+        self._renewing = trio.CapacityLimiter(1)
         self.boot_id = processes.boot_id()
 
     @property
@@ -158,19 +163,25 @@ class ShellRunner:
         program = order.words if order.words is not None else ("sh", "-c", "--", order.command)
         environment = order.environment
         inputs: dict[int, bytes] = {}
+        outputs: dict[int, Path] = {}
         if self._sandbox is not None:
-            outer = await blocking.run(self._sandbox.enter, order.folder, order.workspace)
+            if not self._sandbox.etc.is_fresh:
+                await blocking.run(self._sandbox.etc.renew, limiter=self._renewing)
+            outer = await blocking.run(self._sandbox.enter, order.workspace)
             program, environment = (*outer, *program), {}
             inputs[SETTINGS_FD] = settings(order.environment)
+            inputs[FILTER_FD] = no_keyrings()
+            outputs[STATUS_FD] = order.folder.sandbox
         pid = processes.spawn(
             [*supervisor, *program],
             environment,
             order.cookie,
             order.folder.output,
             inputs=inputs,
+            outputs=outputs,
         )
         await trio.lowlevel.cancel_shielded_checkpoint()
-        mine = Belongings(order.cookie, pid, order.folder.path, order.workspace)
+        mine = Belongings(order.cookie, pid, order.folder.path, order.workspace, since=order.since)
         return _Supervised(order.folder, mine, pid, self._kill_grace_s, own=True)
 
     async def find(self, folder: Folder, cookie: str, workspace: Path) -> Command | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -24,19 +24,19 @@ import trio
 from ci import blocking
 from ci.agent.borrowed import borrowed_by
 from ci.agent.bubblewrap import (
-    FILTER,
     FILTER_FD,
-    HOME,
     SETTINGS_FD,
     STATUS_FD,
     View,
+    etc_of,
     make_scratch,
     scratch_of,
     wrap,
 )
+from ci.agent.etc import HOME, Etc
 from ci.agent.removal import remove_tree
 from ci.agent.rlimits import NO_LIMITS, Limits
-from ci.agent.spool import Folder
+from ci.agent.seccomp import no_keyrings
 from ci.config import AgentConfig
 from ci.errors import ConfigError
 
@@ -59,6 +59,13 @@ class Sandbox:
     view: View
     variables: frozenset[str] = frozenset()
     limits: Limits = NO_LIMITS
+    etc: Etc = field(init=False, repr=False, compare=False)  # fresh when somebody enters
+
+    def __post_init__(self) -> None:
+        """Make what the sandboxes share."""
+        view = self.view
+        etc = Etc(etc_of(view.data_dir), (*view.readable, *view.writable))
+        object.__setattr__(self, "etc", etc)  # as frozen dataclasses do themselves
 
     def __str__(self) -> str:
         """Say what is in force, for people."""
@@ -71,19 +78,18 @@ class Sandbox:
         kept = {k: v for k, v in own.items() if k in allowed or k.startswith(_LOCALE)}
         return kept | {"HOME": str(HOME), "USER": "build", "LOGNAME": "build"}
 
-    def enter(self, folder: Folder, workspace: Path) -> list[str]:
+    def enter(self, workspace: Path) -> list[str]:
         """Make a sandbox for a workspace; return the words in front of the command's.
 
-        These find what `settings` returns under SETTINGS_FD. Blocks on the disk. Raises OSError.
+        These find what `settings` returns under SETTINGS_FD, and the attempt's file `sandbox` under
+        STATUS_FD. Blocks on the disk. Raises OSError.
         """
         scratch = scratch_of(workspace)
         remove_tree(scratch)
         make_scratch(scratch)
         mirrors = borrowed_by(workspace)
         ours = [path for path in mirrors if path.is_relative_to(self.view.data_dir / "mirrors")]
-        redirect = f'exec {STATUS_FD}>"$0" {FILTER_FD}<"$1" && shift && exec "$@"'
         return [
-            *("/bin/sh", "-c", redirect, str(folder.sandbox), str(scratch / FILTER)),
             *wrap(self.program, self.view, workspace, scratch, ours),
             *self.limits.words(),
             # It has a shell's words and exit codes for what it can't start. A core file has the
@@ -149,8 +155,13 @@ async def _try(sandbox: Sandbox) -> str:
     """Run nothing in it; say why that failed, or return an empty text."""
     with TemporaryDirectory(prefix="trial-", dir=sandbox.view.data_dir) as place:
         workspace = Path(place)
-        words = await blocking.run(sandbox.enter, Folder(workspace), workspace)
-        no_settings = ("/bin/sh", "-c", f'exec {SETTINGS_FD}</dev/null && exec "$@"', "sh")
+        await blocking.run(sandbox.etc.renew)
+        words = await blocking.run(sandbox.enter, workspace)
+        (workspace / "filter").write_bytes(no_keyrings())
+        redirect = (
+            f'exec {SETTINGS_FD}</dev/null {FILTER_FD}<"$0" {STATUS_FD}>/dev/null && exec "$@"'
+        )
+        no_settings = ("/bin/sh", "-c", redirect, f"{place}/filter")
         with trio.move_on_after(TRIAL_LIMIT_S):
             done = await trio.run_process(
                 [*no_settings, *words, "true"], env={}, capture_stderr=True, check=False

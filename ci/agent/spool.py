@@ -202,7 +202,8 @@ class Folder:
 
     def save_outcome(self, outcome: Outcome) -> None:
         """Keep how the attempt ended; when this returns, it is on disk."""
-        logfile.sync(self.log)
+        if logfile.size(self.log):  # of an empty one nothing can be lost
+            logfile.sync(self.log)
         self._write("result.json", _OUTCOME.dump_python(outcome, mode="json"), durable=True)
 
     def outcome(self) -> Outcome | None:

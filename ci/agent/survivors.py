@@ -10,11 +10,13 @@ A process belongs to an attempt when it
 - descends from one of those.
 
 Never the agent, and by the third and fourth sign never a process that carries another attempt's
-mark.
+mark. Who was there before the attempt can have none of these signs but by descent, and is not
+asked for them: on a machine with many processes that is nearly all of the work.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from dataclasses import dataclass
@@ -45,13 +47,15 @@ class Belongings:
     """By what the processes of one attempt are known.
 
     `leader` is the process id of a session's leader, perhaps long gone. `folder`, the attempt's in
-    the spool, and `workspace` are absolute paths.
+    the spool, and `workspace` are absolute paths. `since` is a moment before the first of them, on
+    the clock of `processes.now`.
     """
 
     cookie: str
     leader: int | None = None
     folder: Path | None = None
     workspace: Path | None = None
+    since: float = -math.inf
 
     def find(self) -> set[Process]:
         """Look for them, the newest first.
@@ -70,7 +74,7 @@ class Belongings:
             for pid in sorted(new, reverse=True):
                 if process := processes.look(pid):
                     living[pid] = process
-                    if self._is_known(process):
+                    if not processes.was_there(process, self.since) and self._is_known(process):
                         found.add(pid)
         # A leader without the cookie is another program that was given the number since.
         if self.leader is not None and (self.leader not in living or self.leader in found):

@@ -36,6 +36,7 @@ async def serve_trimming(output: Output, attempt: str) -> None:
     """
     freed, said = 0, False
     while True:
+        await trio.sleep(LOOK_S)  # most commands are over before there is anything to see
         try:
             middle = output.middle(await output.look())
             begin = max(freed, middle.start)
@@ -46,7 +47,6 @@ async def serve_trimming(output: Output, attempt: str) -> None:
             if not said:
                 log.warning("output not trimmed on disk", attempt=attempt, error=str(error))
             said = True
-        await trio.sleep(LOOK_S)
 
 
 def punch_hole(path: Path, offset: int, length: int) -> None:

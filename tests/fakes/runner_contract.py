@@ -10,6 +10,7 @@ from typing import Protocol
 import pytest
 import trio
 
+from ci.agent import processes
 from ci.agent.runner import Command, Order, Runner
 from ci.agent.spool import Folder
 
@@ -36,7 +37,9 @@ def make_order(folder: Path, command: str) -> Order:
     workspace.mkdir()
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "GREETING": "hello"}
     # Whoever has this cookie is ended, also if another run of these tests has started it.
-    return Order(command, workspace, environment, Folder(spool), f"cookie-{uuid.uuid4().hex}")
+    cookie = f"cookie-{uuid.uuid4().hex}"
+    since = processes.now()
+    return Order(command, workspace, environment, Folder(spool), cookie, since=since)
 
 
 async def wait_log(order: Order, content: bytes) -> None:

@@ -35,7 +35,7 @@ AGENT_STEPS: Final = {
     "Folder.save_commit": (ONCE, ONCE),
     "FakeRunner._begin": (ONCE, ONCE),  # the start of the command
     "Folder.save_outcome": (ONCE, ONCE),  # the result file
-    "remove_or_leave": (ONCE, ONCE),  # the workspace
+    "Attempt._remove_workspace": (ONCE, ONCE),  # the workspace
     "Folder.remove": (ONCE, ONCE),  # the attempt's folder
 }
 SERVERS_REQUESTS: Final = {"/build": (LEASED_TO_NOBODY, ONCE)}

@@ -26,7 +26,7 @@ SERVER_STEPS: Final = ("Store.cancel", "_append", "_seal", "Store.end")
 AGENT_STEPS: Final = (
     "Folder.save_stop",  # why it is ended
     "Folder.save_outcome",
-    "remove_or_leave",  # the workspace
+    "Attempt._remove_workspace",  # the workspace
     "Folder.remove",
 )
 REQUESTS: Final = ("/cancel", "/notify_build_log", "/notify_build_result")

@@ -66,7 +66,7 @@ async def test_an_agent_whose_disk_hangs_in_mid_build_is_not_lost(
     number = await world.submit("echo one; sleep 100; echo two")
     await world.wait_build(number, Status.RUNNING)
     await trio.sleep(1)
-    world.agent_life(8081).slow = {"size": 600}
+    world.agent_life(8081).slow = {"Output.measure": 600}
     await trio.sleep(300)
     assert await world.log(number) == b"one\n"
     (view,) = await world.server.agents()

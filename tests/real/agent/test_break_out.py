@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from ci.agent.bubblewrap import SETTINGS_FD, View, scratch_of
+from ci.agent.bubblewrap import FILTER_FD, SETTINGS_FD, STATUS_FD, View, scratch_of
 from ci.agent.rlimits import Limits
 from ci.agent.sandbox import Sandbox, settings
+from ci.agent.seccomp import no_keyrings
 from ci.agent.spool import Folder
 
 ORDINARY = "as an ordinary user"
@@ -48,12 +49,17 @@ class Cell:
         environment = sandbox.environment({"PATH": "/usr/bin:/bin", "TOKEN": "secret"})
         file = self.folder.path / "settings"
         file.write_bytes(settings(environment))
-        redirect = f'exec {SETTINGS_FD}<"$0" && exec "$@"'
-        words = ["sh", "-c", redirect, str(file), *sandbox.enter(self.folder, self.workspace)]
+        (self.folder.path / "filter").write_bytes(no_keyrings())
+        redirect = (
+            f'exec {SETTINGS_FD}<"$0" {FILTER_FD}<"$1" {STATUS_FD}>/dev/null && shift && exec "$@"'
+        )
+        opening = ["sh", "-c", redirect, str(file), str(self.folder.path / "filter")]
+        sandbox.etc.renew()
+        words = [*opening, *sandbox.enter(self.workspace)]
         if self.user:
             everything = [self.data_dir, *self.data_dir.rglob("*")]
             for path in everything:
-                os.chown(path, 65534, 65534)
+                os.chown(path, 65534, 65534, follow_symlinks=False)
         done = subprocess.run(
             [*self.user, *self.starter, *words, "sh", "-c", script],
             env={},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,24 @@ async def test_a_use_is_noted_also_of_a_known_hash(place: Place) -> None:
     remove_tree(place.workspace)
     await place.checkout.tidy(place.workspace.parent, unused_s=60)
     assert place.mirror().exists()
+
+
+async def test_who_builds_a_commit_again_starts_git_once(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a hash is was said the first time; only the files are still to be brought."""
+    commit = place.repository.commit({"file": "text"}, "The subject")
+    first = await place.make(commit)
+    said = tmp_path / "said"
+    real = shutil.which("git")
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f'#!/bin/sh\necho "$@" >>{said}\nexec {real} "$@"\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    assert await place.make(commit) == first
+    (line,) = said.read_text().splitlines()
+    assert " checkout " in line
 
 
 async def test_room_is_given_by_the_oldest_first(place: Place, tmp_path: Path) -> None:

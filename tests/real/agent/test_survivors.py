@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import psutil
 import pytest
 import trio
 
+from ci.agent import processes
 from ci.agent.runner import Order, ShellRunner
 from tests.fakes.runner_contract import SOON_S, make_order, wait_log
 from tests.real.harness import wait_until
@@ -161,6 +163,19 @@ async def test_a_daemon_that_somebody_else_started_for_the_build_is_ended(bench:
             stack.enter_context(subprocess.Popen(words, cwd=place, stdout=output))  # noqa: ASYNC220 - that short a start holds nobody up
         assert len(bench.alive()) == 2
         await bench.run_and_end(order)
+        assert bench.alive() == []
+
+
+async def test_who_was_there_before_the_build_is_no_part_of_it(bench: Bench) -> None:
+    """Whatever it does in the workspace: of each process of the machine only its age is asked."""
+    order = bench.order("echo up; sleep 60")
+    words = ["sh", "-c", "sleep 60; :", bench.token]
+    with subprocess.Popen(words, cwd=order.workspace) as older:  # noqa: ASYNC220 - as above
+        await trio.sleep(0.1)  # births are counted in ticks of 10 ms
+        await bench.run_and_end(replace(order, since=processes.now()))
+        assert older.pid in {process.pid for process in bench.alive()}
+        two = bench.order("echo up", "two")
+        await bench.run_and_end(replace(two, workspace=order.workspace, since=-math.inf))
         assert bench.alive() == []
 
 

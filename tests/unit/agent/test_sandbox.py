@@ -48,13 +48,6 @@ def test_network_is_one_word() -> None:
         assert str(Sandbox("bwrap", view)) == f"bubblewrap, network {said}"
 
 
-def test_the_scratch_folder_names_the_user(tmp_path: Path) -> None:
-    """So that programs find a name and a home for it; no user of the machine is told."""
-    make_scratch(tmp_path / "s")
-    assert "build:x:1000:1000:build:/home/build:" in (tmp_path / "s" / "passwd").read_text()
-    assert (tmp_path / "s" / "home").is_dir()
-
-
 async def test_the_scratch_folder_of_what_runs_is_no_leftover(stage: Stage) -> None:
     """It goes with the workspace; that of nobody goes in the next round."""
     async with stage.agent() as (_, http):
