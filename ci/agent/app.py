@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
 
 from quart import Response, jsonify, request
 from quart_trio import QuartTrio
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from ci.agent.agent import Agent
 
 MAX_BODY: Final = 1 << 20  # bytes; a job is a command and some words
+FORM: Final = "application/x-www-form-urlencoded"
+MAX_FORM_FIELDS: Final = 100
 # What a server of this project asks. Whatever else comes while we have one is not from it: whoever
 # watches us must not keep us from telling a server that has forgotten us.
 OF_OURS: Final = (("GET", PATH), ("POST", BUILD_PATH), ("POST", CANCEL_PATH))
@@ -32,6 +36,7 @@ HEALTH_PATHS: Final = ("/", "/ping", "/health", "/is-alive", BUILD_PATH, PATH)
 def create_app(agent: Agent) -> QuartTrio:
     """Make the application that the agent serves."""
     app = QuartTrio(__name__, static_folder=None)
+    app.url_map.strict_slashes = False  # some programs end every address by one
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["BODY_TIMEOUT"] = agent.config.client_timeout_seconds
 
@@ -46,7 +51,7 @@ def create_app(agent: Agent) -> QuartTrio:
 
     @app.post(BUILD_PATH)
     async def build() -> tuple[Response, int]:
-        job = read_job(open_secrets(await read_body(), agent.secret.own))
+        job = read_job(open_secrets(await _said(), agent.secret.own))
         job = with_prefix(job, agent.config.repository_prefix)
         await agent.attempts.accept(job)
         return jsonify({"id": job.said_id, "status": "accepted"}), 202
@@ -85,6 +90,18 @@ def create_app(agent: Agent) -> QuartTrio:
     advice = "set host to it in agent-conf.json"
     app.asgi_app = Gate(app.asgi_app, hosts, advice)  # type: ignore[method-assign] # Quart's own way
     return app
+
+
+async def _said() -> bytes:
+    """Return a body of JSON. Some programs put the same fields into a form or into the address."""
+    body = await read_body()
+    if not body and request.args:
+        fields = list(request.args.items())
+    elif request.mimetype == FORM and not body.lstrip().startswith(b"{"):
+        fields = parse_qsl(body.decode(errors="replace"), max_num_fields=MAX_FORM_FIELDS)
+    else:
+        return body
+    return json.dumps(dict(fields)).encode()
 
 
 async def _add_headers(response: Response) -> Response:

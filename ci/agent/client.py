@@ -18,7 +18,7 @@ from ci.agent.badge import WRONG_SECRET, Badge
 from ci.agent.secret import Secret
 from ci.certificates import connect_words
 from ci.errors import GivenUp, LogFull, LogGap, PeerRefused, Unreachable
-from ci.wire.refusal import read_json, refusal_words
+from ci.wire.refusal import MAX_SHOWN_CHARS, read_json, refusal_words
 from ci.wire.registration import PATHS, Welcome, read_welcome
 from ci.wire.result import LOG_PATHS, RESULT_PATHS
 
@@ -28,6 +28,7 @@ Dial = Callable[[str], httpx.AsyncClient]
 _PREFIXES: Final = ("", "/api")
 UNKNOWN_PATH: Final = (404, 405, 501)  # what servers answer that have no such call
 MOST_PASSES: Final = 4  # of one call: with the nonce before, with the one that counts, two to spare
+_MOVED: Final = (307, 308)  # with method and body; what others lead to is asked for by GET
 _PASSING: Final = (408, 425, 429)  # and every 5xx
 _MAX_RETRY_AFTER_S: Final = 300.0  # a server that asks for more would look dead
 
@@ -109,6 +110,8 @@ class ServerClient:
         for index in (first, *(other for other in range(len(paths)) if other != first)):
             try:
                 answer = await self._try(paths[index], body, kind, parameters, badge)
+                if (other := _moved_to(answer)) is not None:
+                    answer = await self._try(other, body, kind, parameters, badge)
             except trio.Cancelled:
                 self._next[spellings] = (index + 1) % len(paths)
                 raise
@@ -174,8 +177,28 @@ def _checked(answer: httpx.Response) -> httpx.Response:
     raise PeerRefused(status, _said(answer))
 
 
+def _moved_to(answer: httpx.Response) -> str | None:
+    """Return where on the same server the same call is, if the answer is that it is elsewhere.
+
+    A slash more or less is most of it. Whatever leads to another page is a refusal: that may be
+    the one to log in.
+    """
+    if not answer.has_redirect_location:
+        return None
+    asked = answer.request.url
+    try:
+        other = asked.join(answer.headers["Location"])
+    except httpx.InvalidURL:
+        return None
+    same = (other.scheme, other.netloc) == (asked.scheme, asked.netloc)
+    moved = answer.status_code in _MOVED or other.path.strip("/") == asked.path.strip("/")
+    return other.path if same and moved and other.path != asked.path else None
+
+
 def _said(answer: httpx.Response) -> str:
     """Return the server's own words, for the log."""
+    if answer.has_redirect_location:
+        return f"it leads to {answer.headers['Location'][:MAX_SHOWN_CHARS]}"
     return refusal_words(answer.headers.get("Content-Type", ""), answer.text)
 
 

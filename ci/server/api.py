@@ -29,7 +29,9 @@ def create_blueprint(server: Server) -> Blueprint:
     def route(paths: tuple[str, ...], handler: Handler) -> None:
         for prefix in PREFIXES:
             for path in paths:
-                blueprint.add_url_rule(prefix + path, view_func=handler, methods=["POST"])
+                blueprint.add_url_rule(
+                    prefix + path, view_func=handler, methods=["POST"], strict_slashes=False
+                )
 
     async def notify_agent() -> Response:
         said = read_registration(await _read_body(), request.remote_addr or "")

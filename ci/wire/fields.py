@@ -6,6 +6,7 @@ each model lists them, the first being ours. Unknown keys are ignored.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from typing import Annotated, Any, TypeVar
@@ -34,6 +35,12 @@ PROTOCOL = 1  # raised when an older peer would misunderstand us
 Model = TypeVar("Model", bound=BaseModel)
 
 
+def _without_nulls(said: object) -> object:
+    if isinstance(said, dict):
+        return {key: _without_nulls(value) for key, value in said.items() if value is not None}
+    return said
+
+
 class Message(BaseModel):
     """The root of all messages."""
 
@@ -43,9 +50,7 @@ class Message(BaseModel):
     @classmethod
     def _leave_nulls_out(cls, said: object) -> object:
         """Many programs write null for what they do not say; a verdict must not be lost for it."""
-        if isinstance(said, dict):
-            return {name: value for name, value in said.items() if value is not None}
-        return said
+        return _without_nulls(said)
 
 
 def spelled(*names: str, nested: tuple[str, ...] = ()) -> AliasChoices:
@@ -128,6 +133,7 @@ _JSON_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 def read(model: type[Model], body: bytes) -> Model:
     """Read a JSON object into `model`. Raises Rejected with the name of the first wrong field."""
+    body = body.removeprefix(codecs.BOM_UTF8)  # some programs begin every text by it
     _check_structure(body)
     try:
         return model.model_validate_json(body)

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_serializer
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_serializer,
+    model_validator,
+)
 
 from ci.errors import Rejected
 from ci.model import MIN_LOG_LIMIT, Lease, commit_problem
 from ci.secretrules import MAX_BRANCH_RULES, MAX_SECRETS, value_problem
-from ci.wire.fields import PROTOCOL, Id, LeaseMark, Line, Message, Size, read, spelled
+from ci.wire.fields import (
+    OURS_ALONE,
+    PROTOCOL,
+    Id,
+    LeaseMark,
+    Line,
+    Message,
+    Protocol,
+    Size,
+    read,
+    spelled,
+)
 
 PATH = "/build"
 MAX_COMMAND_BYTES = 100_000  # Linux takes 131,072 in one argument of a program
@@ -19,15 +38,33 @@ MAX_COMMAND_BYTES = 100_000  # Linux takes 131,072 in one argument of a program
 _OWNER_NAME = re.compile(r"[/:]([^/:]+/[^/:]+?)(\.git)?/?$")
 _BARE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+")
 _NESTED = ("build",)
+_OBJECTS = (*_NESTED, "env")  # any other object is somebody else's field
 
 
 Limit = Annotated[float, Field(gt=0, le=10**9, allow_inf_nan=False)]  # seconds
+
+
+def _env_text(value: object) -> object:
+    """Others write numbers and truths as they are."""
+    return json.dumps(value) if isinstance(value, int | float) else value
+
+
+Value = Annotated[str, BeforeValidator(_env_text)]
 
 
 def _value(value: SecretStr) -> SecretStr:
     if problem := value_problem(value.get_secret_value()):
         raise ValueError(problem)
     return value
+
+
+def _stripped(value: object) -> object:
+    """Others hand on what git has printed, with the end of the line."""
+    return value.strip() if isinstance(value, str) else value
+
+
+def _may_be_meant(key: str, value: object) -> bool:
+    return value != "" and (key in _OBJECTS or not isinstance(value, dict))
 
 
 def _number_alone(value: object) -> object:
@@ -45,6 +82,7 @@ class JobSecret(Message):
 class Job(Message):
     """What an agent needs to run one attempt. `id` is opaque to it."""
 
+    protocol: Protocol = 0
     id: Annotated[Id, Field(min_length=1)] = Field(
         validation_alias=spelled("id", "buildId", nested=_NESTED)
     )
@@ -57,23 +95,38 @@ class Job(Message):
             "repository", "repoUrl", "repo", "repoAddress", "url", "uri", "repoName", nested=_NESTED
         )
     )
-    commit: Line = Field(validation_alias=spelled("commit", "commitHash", "hash", nested=_NESTED))
+    commit: Annotated[Line, BeforeValidator(_stripped)] = Field(
+        validation_alias=spelled("commit", "commitHash", "hash", nested=_NESTED)
+    )
     command: Annotated[str, Field(min_length=1)] = Field(
         validation_alias=spelled("command", "buildCommand", "cmd", nested=_NESTED)
     )
-    number: Id = Field("", validation_alias=spelled("number", "buildNumber", nested=_NESTED))
-    env: dict[Line, str] = {}
+    number: Annotated[Id, OURS_ALONE] = Field(
+        "", validation_alias=spelled("number", "buildNumber", nested=_NESTED)
+    )
+    env: Annotated[dict[Line, Value], OURS_ALONE] = {}
     # Not to be written down with the rest: see `ci/agent/secretfile.py`.
-    secrets: Annotated[tuple[JobSecret, ...], Field(max_length=MAX_SECRETS)] = Field(
+    secrets: Annotated[tuple[JobSecret, ...], Field(max_length=MAX_SECRETS), OURS_ALONE] = Field(
         (), exclude=True, repr=False
     )
     timeout_s: Limit | None = None
     silence_s: Limit | None = None
     log_limit: Annotated[Size, Field(ge=MIN_LOG_LIMIT)] | None = None  # bytes
-    shell: bool = True  # False: the command is one program with its arguments
+    # False: the command is one program with its arguments.
+    shell: Annotated[bool, OURS_ALONE] = True
     boot_id: Annotated[str, Field(max_length=100)] = ""  # the life of the agent that is meant
     lease_mark: LeaseMark = ""
-    protocol: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_others_out(cls, said: object) -> object:
+        """An empty word, or an object where a word is meant, stands for no spelling of a field."""
+        if not isinstance(said, dict):
+            return said
+        others = {key: value for key, value in said.items() if _may_be_meant(key, value)}
+        if isinstance(inner := others.get("build"), dict):
+            others["build"] = {key: it for key, it in inner.items() if _may_be_meant(key, it)}
+        return others
 
     @field_serializer("id")
     def _write_id(self, _: str) -> int | str:

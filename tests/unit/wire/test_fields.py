@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -83,7 +84,14 @@ def test_whatever_a_body_holds_it_is_read_or_refused(read: Read, values: dict[st
 
 def test_a_key_from_outside_is_shown_on_one_line() -> None:
     """A variable's name is part of the place of a mistake, and anybody may choose it."""
-    body = {"id": "1", "repository": "r", "commit": "c", "command": "x", "env": {"a\nb" * 99: 1}}
+    body: dict[str, Any] = {
+        "id": "1",
+        "repository": "r",
+        "commit": "c",
+        "command": "x",
+        "protocol": 1,
+    }
+    body["env"] = {"a\nb" * 99: [1]}
     with pytest.raises(Rejected) as error:
         read_job(json.dumps(body).encode())
     assert str(error.value.field).startswith("env.")

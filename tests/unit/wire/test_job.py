@@ -42,6 +42,12 @@ def test_an_agent_of_others_gets_what_the_storage_says_of_a_build() -> None:
     assert "configurationId" not in write_job(lease, 60, 30, MIN_LOG_LIMIT, "", native=True)
 
 
+def test_variables_that_are_no_texts_are_as_json_writes_them() -> None:
+    """And null is none."""
+    env = {"A": 1, "B": True, "C": "c", "D": None, "E": 1.5}
+    assert _read(env=env).env == {"A": "1", "B": "true", "C": "c", "E": "1.5"}
+
+
 def _read(**changes: object) -> Job:
     return read_job(json.dumps({**PLAIN, **changes}).encode())
 
