@@ -43,6 +43,11 @@ def plain_text(text: str) -> str:
     return _SPEAKING.sub(" ", strip(text.encode("utf-8", "replace")).decode())
 
 
+def escaped(text: str) -> str:
+    """Return JSON that a terminal may show: what it would obey is written as in a program."""
+    return _SPEAKING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def strip_for_terminal(data: bytes, *, colours: bool) -> bytes:
     """Take away all that a terminal would obey, but for line ends, tabs, and colours if wanted.
 

@@ -25,7 +25,13 @@ from ci.model import Status
 @click.option("--before", metavar="NUMBER", callback=read_number, help="Only with smaller numbers.")
 @click.option("--after", metavar="NUMBER", callback=read_number, help="Only with larger numbers.")
 @click.option(
-    "--limit", "-n", type=click.IntRange(1, 500), default=20, show_default=True, help="How many."
+    "--limit",
+    "-n",
+    metavar="COUNT",
+    type=click.IntRange(1, 500),
+    default=20,
+    show_default=True,
+    help="How many.",
 )
 @asks
 def list_builds(way: Way, *, status: str | None, text: str | None, **rest: str | int | None) -> int:
@@ -76,9 +82,10 @@ def show_build(way: Way, *, number: int) -> int:
 @click.option("--exit-code", is_flag=True, help="With --follow: exit as `ci run --wait` does.")
 @asks
 def show_log(way: Way, *, number: int, follow: bool, exit_code: bool) -> int:
-    """Print the log of a build, byte by byte as it is.
+    """Print the log of a build.
 
-    On a terminal it has its colours, and nothing else that speaks to the terminal.
+    Byte by byte as it is; on a terminal it has its colours, and nothing else that speaks to the
+    terminal.
     """
 
     async def work() -> int:
@@ -106,7 +113,10 @@ def show_log(way: Way, *, number: int, follow: bool, exit_code: bool) -> int:
 @click.argument("number", callback=read_number)
 @asks
 def cancel_build(way: Way, *, number: int) -> int:
-    """End a build now, with all that its command started."""
+    """End a build now.
+
+    With all that its command has started.
+    """
 
     async def work() -> int:
         async with way.open() as client:
@@ -123,7 +133,10 @@ def cancel_build(way: Way, *, number: int) -> int:
 @click.command("agents")
 @asks
 def list_agents(way: Way) -> int:
-    """List the agents: how they are, and what they run."""
+    """List the agents.
+
+    How they are, and what they run.
+    """
 
     async def work() -> int:
         async with way.open() as client:

@@ -16,13 +16,17 @@ from ci.listen import is_safe_address
 
 @click.command("login")
 @click.option("--server", metavar="URL", help="Address of the server.  [env: CI_SERVER]")
-@click.option("--token", metavar="TOKEN", help="Instead of asking for it.  [env: CI_TOKEN]")
+@click.option(
+    "--token",
+    metavar="TOKEN",
+    help="Instead of asking for it; others can see it in the list of processes.  [env: CI_TOKEN]",
+)
 @click.option("--certificate", metavar="FILE", help="The server's, or its authority's.")
 def log_in(*, server: str | None, token: str | None, certificate: str | None) -> int:
-    """Keep the address of the server and an API token, for the commands to come.
+    """Keep the server's address and a token.
 
-    One makes a token on the page of one's account. It is asked for, or read from the standard
-    input. A server where nobody has to log in needs none: leave it empty.
+    For the commands to come. One makes a token on the page of one's account. It is asked for, or
+    read from the standard input. A server where nobody has to log in needs none: leave it empty.
 
     \b
     ci login --server https://ci.example.org

@@ -55,7 +55,7 @@ for command in (
 @commands.command()
 @click.argument("shell", type=click.Choice(_SHELLS))
 def completion(shell: str) -> None:
-    """Print what lets a shell complete the words of `ci`.
+    """Print what completes words in a shell.
 
     \b
     bash:  eval "$(ci completion bash)"      in ~/.bashrc
@@ -133,7 +133,7 @@ def _advice(error: BaseException) -> str:
         case Unreachable():
             return f"can't reach the server at {error}; is the address right? {_ADDRESS}"
         case ApiRefused() if error.status in _NO_TOKEN:
-            return f"{error}. Give a token by ci login, CI_TOKEN or --token"
+            return f"{error}. Give a token by ci login or CI_TOKEN"
         case ApiRefused(field="repository") if _KNOWN in error.message:
             return f"{error}; say which by --repository"
     return str(error)

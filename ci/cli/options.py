@@ -61,7 +61,11 @@ def asks(command: Command) -> Command:
     """Give a command the flags that say whom to ask, and call it with a `Way`."""
 
     @click.option("--server", metavar="URL", help="Address of the server.  [env: CI_SERVER]")
-    @click.option("--token", metavar="TOKEN", help="API token to show.  [env: CI_TOKEN]")
+    @click.option(
+        "--token",
+        metavar="TOKEN",
+        help="API token; others can see it in the list of processes.  [env: CI_TOKEN]",
+    )
     @click.option(
         "--certificate",
         metavar="FILE",

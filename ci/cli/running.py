@@ -25,7 +25,13 @@ _ALL_THE_REST: Final = {"allow_interspersed_args": False}
 @click.option("--repository", "-r", metavar="NAME", help="Name or URL, as the server knows it.")
 @click.option("--commit", "-c", metavar="COMMIT", help="Hash, branch or tag.")
 @click.option("--label", "-l", "labels", metavar="WORD", multiple=True, help="What it needs.")
-@click.option("--priority", type=click.IntRange(-1000, 1000), default=0, help="Higher goes first.")
+@click.option(
+    "--priority",
+    metavar="NUMBER",
+    type=click.IntRange(-1000, 1000),
+    default=0,
+    help="Higher goes first.",
+)
 @click.option("--cancel", is_flag=True, help="With --wait: Ctrl-C ends the build as well.")
 @click.option("--quiet", is_flag=True, help="With --wait: without the log.")
 @click.argument("command", nargs=-1, required=True)
@@ -93,10 +99,10 @@ def run_here(
     as_json: bool,
     command: tuple[str, ...],
 ) -> int:
-    """Run COMMAND here as an agent would, without any server.
+    """Run COMMAND here, without any server.
 
-    On a clean checkout of the commit, in a folder that is removed afterwards, in the agent's
-    sandbox and with its environment and limits.
+    As an agent would: on a clean checkout of the commit, in a folder that is removed afterwards, in
+    the agent's sandbox and with its environment and limits.
     """
     # All of an agent, which the other commands do not need.
     from ci.cli.local import run_local_build  # noqa: PLC0415

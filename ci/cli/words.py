@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from ci.answers.agents import Agent
 from ci.answers.builds import Build
@@ -13,11 +14,12 @@ from ci.model import Reason, Status
 _MINUTE_S = 60
 _HOUR_S = 3600
 _DAY_S = 86400
+_ONE_LINE: Final = str.maketrans("\n\t", "  ")
 
 
 def plain(text: object) -> str:
     """Put a text of others into a line: it must not speak to the reader's terminal."""
-    return " ".join(plain_text(str(text)).split("\n"))
+    return plain_text(str(text)).translate(_ONE_LINE)
 
 
 def first_line(command: str) -> str:

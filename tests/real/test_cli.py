@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -180,7 +182,7 @@ def test_a_token_is_kept_by_login_and_shown(
     done = ci("run", "--server", server.url, "--", "true")
     assert done.code == 122
     assert "needs the role runner" in done.err
-    assert "ci login, CI_TOKEN or --token" in done.err
+    assert "Give a token by ci login or CI_TOKEN" in done.err
     done = ci("login", "--server", server.url, said="nci_wrong\n")
     assert done.code == 122
     assert not kept.exists()
@@ -258,9 +260,36 @@ def test_a_full_disk_is_told_as_that(ci: Cli, command: list[str]) -> None:
 def test_a_shell_can_complete(ci: Cli, shell: str) -> None:
     """By what is printed for it, which asks the program itself."""
     assert "_CI_COMPLETE" in ci("completion", shell).out
-    ci.environment |= {"_CI_COMPLETE": "bash_complete", "COMP_WORDS": "ci l", "COMP_CWORD": "1"}
-    found = [line.partition(",")[2] for line in ci().out.splitlines()]
-    assert found == ["list", "local", "log", "login"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("ci lo", "local log login"),
+        ("ci list --sta", "--status"),
+        ("ci list --status su", "success"),
+    ],
+)
+def test_a_real_shell_completes(ci: Cli, tmp_path: Path, typed: str, found: str) -> None:
+    """With what its user puts into his settings."""
+    program = tmp_path / "ci"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(words_of([]))} "$@"\n')
+    program.chmod(0o755)
+    words = shlex.split(typed)
+    script = (
+        'eval "$(ci completion bash)"; '
+        f"COMP_WORDS=({typed}); COMP_CWORD={len(words) - 1}; _ci_completion ci {words[-1]}; "
+        'echo "${COMPREPLY[*]}"'
+    )
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=Path(__file__).parent.parent.parent,
+        env=ci.environment | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == found.split()
 
 
 def test_what_is_not_in_the_build_is_told(ci: Cli, server: Server, repository: Repository) -> None:

@@ -222,6 +222,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
         "ci.conformance.calls",
     ),
     "click": ("ci.cli",),
+    "wcwidth": ("ci.cli.columns",),
     "sqlalchemy": ("ci.server.store",),
     "alembic": ("ci.server.store",),
     "sqlite3": ("ci.server.store", "ci.storage_api.store"),
