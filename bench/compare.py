@@ -22,6 +22,8 @@ from bench.figures import Figure, is_better_high, join
 Key = tuple[str, str, str]  # measure, size, figure
 SAME: Final = "within the spread"
 UNKNOWN: Final = "spread unknown"
+QUIET_CORES: Final = 0.2  # used by others: below that, what the system does by itself
+TRUSTED: Final = "*_cpu_ms"
 # What should be equal on both sides, or the comparison says little.
 CIRCUMSTANCES: Final = ("cores", "processor", "kernel", "python", "disk", "sandbox")
 
@@ -59,11 +61,11 @@ def circumstances(old: Sequence[Line], new: Sequence[Line]) -> Iterator[str]:
     for name, lines in (("old", old), ("new", new)):
         commits = sorted({_commit(line["machine"]) for line in lines})
         loads = [line["machine"][when] for line in lines for when in ("load_before", "load_after")]
-        others = max(line["machine"]["others_cores"] for line in lines)
-        yield (
-            f"{name}: {', '.join(commits)}; load average {min(loads)} to {max(loads)},"
-            f" others used up to {others:g} cores"
-        )
+        yield f"{name}: {', '.join(commits)}; load average {min(loads)} to {max(loads)}"
+        # The first results do not have it.
+        others = max(line["machine"].get("others_cores", 0.0) for line in lines)
+        if others > QUIET_CORES:
+            yield f"  others have used up to {others:g} cores: trust {TRUSTED} most, and no time"
     for name in CIRCUMSTANCES:
         before, after = ({str(line["machine"][name]) for line in lines} for lines in (old, new))
         if before != after:

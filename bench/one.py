@@ -1,12 +1,14 @@
 """One trivial build after the other on an idle server: from the question to the end.
 
 `end_ms`, and what it consists of, is by the times that server and agent tell while nobody looks; so
-are the costs. `seen_ms` is what passes for a client that asks again each 5 ms, which the server
-has to answer meanwhile, and `followed_ms` for one that reads the build as text to its end.
+are the costs, and what the server has counted. `seen_ms` is what passes for a client that asks each
+5 ms, which the server has to answer meanwhile, and `followed_ms` for one that reads the build as
+text to its end.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,6 +18,11 @@ from bench.stage import Stage, milliseconds
 
 COMMAND: Final = "true"
 QUIET_S: Final = 0.25  # before somebody looks: most builds are over by then
+# What one build needs, whatever the machine does: calls of the agent, and durable commits.
+COUNTERS: Final = {
+    "agent_calls": re.compile(r'(?m)^nursery_ci_http_requests_total\{.*route="/notify.*\} (.+)$'),
+    "commits": re.compile(r"(?m)^nursery_ci_store_commit_seconds_count (.+)$"),
+}
 ROUNDS: Final = 5  # in each of which costs are counted: the kernel counts in steps of 10 ms
 
 
@@ -27,6 +34,7 @@ def measure(stage: Stage) -> Figures:
     builds: list[dict[str, Any]] = []
     costs: dict[str, list[float]] = {"server": [], "agent": [], "commands": []}
     count = stage.pick(1, 20, 60)
+    before = _counters(stage)
     for _ in range(ROUNDS):
         server.restart()
         agent.restart()
@@ -34,6 +42,7 @@ def measure(stage: Stage) -> Figures:
         costs["server"].append(server.own_ms / count)
         costs["agent"].append(agent.own_ms / count)
         costs["commands"].append(agent.children_ms / count)
+    counted = [b - a for a, b in zip(before, _counters(stage), strict=True)]
     seen = _ways(stage, count * ROUNDS, stage.wait_end)
     followed = _ways(stage, count, lambda number: stage.ask(f"/build/{number}.txt"))
     return {
@@ -43,7 +52,17 @@ def measure(stage: Stage) -> Figures:
         "checkout_ms": figure([build["attempts"][0]["checkout_s"] * 1000 for build in builds]),
         "seen_ms": figure(seen),
         "followed_ms": figure(followed),
-    } | {f"{whose}_cpu_ms": figure(found) for whose, found in costs.items()}
+        **{f"{whose}_cpu_ms": figure(found) for whose, found in costs.items()},
+        **{
+            name: figure([each / len(builds)]) for name, each in zip(COUNTERS, counted, strict=True)
+        },
+    }
+
+
+def _counters(stage: Stage) -> list[float]:
+    """Return what the server has counted since its start, by the names of `COUNTERS`."""
+    metrics = stage.ask("/metrics").decode()
+    return [sum(map(float, pattern.findall(metrics))) for pattern in COUNTERS.values()]
 
 
 def _quiet(stage: Stage) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def test_two_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     new.write_text(f"{line('def', 4, 5, 6)}\n", encoding="utf-8")
     assert compare.main([str(old), str(new)]) == 0
     said = capsys.readouterr().out
-    assert "old: abc; load average 0.1 to 1.5, others used up to 0.25 cores" in said
+    assert "old: abc; load average 0.1 to 1.5\n  others have used up to 0.25 cores" in said
     assert "cores differs: 2; now 4" in said
     assert "11 (10..12)" in said
     assert said.endswith("better\n")
