@@ -15,6 +15,7 @@ import pytest
 from tests.real.harness import Program, Server, Site, wait_until
 from tests.real.repository import Repository
 from tests.real.sandboxes import can_hold_in
+from tests.real.secure import make_secure
 
 VALUE = "s3cr&t/+ %42\nsecond line of it\nthird"
 FORMS = [
@@ -64,23 +65,30 @@ def traces(folder: Path) -> list[str]:
     return [str(path) for path in files if any(form in path.read_bytes() for form in FORMS)]
 
 
-@pytest.mark.parametrize("killed", ["agent", "server"])
+@pytest.mark.parametrize(("killed", "tls"), [("agent", False), ("server", False), ("agent", True)])
 def test_it_reaches_the_command_and_nothing_else(
-    site: Site, repository: Repository, killed: str
+    site: Site, repository: Repository, tmp_path: Path, killed: str, tls: bool
 ) -> None:
-    """Neither data folder has it, nor any log of a program or a build."""
+    """Neither data folder has it, nor any log of a program or a build; by TLS as well."""
     repository.commit({"file": "text"})
-    server = site.server(repository.path, agent_token=TOKEN)
+    own, theirs = {}, {}
+    if tls:
+        ours, other = make_secure(tmp_path, "server"), make_secure(tmp_path, "agent")
+        own = {"certificate": ours.certificate, "certificate_key": ours.key}
+        theirs = {"certificate": other.certificate, "certificate_key": other.key}
+        theirs["server_certificate"] = ours.certificate
+    server = site.server(repository.path, agent_token=TOKEN, **own)
     password = run(server, "init", "--admin", "ann").partition("Password: ")[2].split()[0]
     run(server, "secret", "set", "KEY", "--branches", "main", said=VALUE + "\n")
     server.start()
     site.http.headers["Authorization"] = f"Bearer {log_in(server, password)}"
     held_in = {"sandbox": "bubblewrap"} if can_hold_in() else {"secrets": "always"}
-    agent = site.agent(server, agent_token=TOKEN, **held_in)
+    agent = site.agent(server, agent_token=TOKEN, **held_in, **theirs)
     agent.start()
     wait_until(
         lambda: (
-            [one["standing"] for one in server.get("/api/agents").json()["agents"]] == ["enrolled"]
+            [(one["standing"], one["tls"]) for one in server.get("/api/agents").json()["agents"]]
+            == [("enrolled", tls)]
         ),
         "the agent is enrolled",
     )
