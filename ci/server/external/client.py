@@ -19,6 +19,7 @@ from ci.errors import CIError
 from ci.server.external.body import Finish
 from ci.server.external.there import (
     Conf,
+    Page,
     There,
     Unreadable,
     read_build,
@@ -89,8 +90,8 @@ class StorageClient:
         """Ask what is configured."""
         return _read(read_conf, await self._ask("GET", "conf"))
 
-    async def page(self, offset: int) -> tuple[list[There], int]:
-        """Ask for a page of the list; return what of it can be read, and how long it is."""
+    async def page(self, offset: int) -> Page:
+        """Ask for a page of the list."""
         where = {"offset": str(offset), "limit": str(PAGE)}
         return _read(read_list, await self._ask("GET", "build/list", where=where))
 

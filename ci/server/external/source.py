@@ -23,7 +23,7 @@ from ci.server.external.client import PAGE, StorageClient, StorageFailed
 from ci.server.external.decide import Stand
 from ci.server.external.gate import CAP_S, FIRST_S, Gate
 from ci.server.external.scan import settled, sift
-from ci.server.external.there import Conf, There
+from ci.server.external.there import Conf, Page, There
 from ci.server.external.wanted import ORPHAN, request_of
 from ci.server.room import Room
 from ci.server.store.store import Store
@@ -60,9 +60,11 @@ class Source:
         self._idle = Outage(REMIND_S)
         self._conf_id = ""
         self._settled = 0  # up to this number all builds of the present configuration have ended
+        self._nearly_settled = 0  # the same, by the last look alone
         self._is_first = True  # what is in progress there, and not here, is from an earlier life
         self._full = Outage(REMIND_S)
         self._unread = Outage(REMIND_S)
+        self._left_out = Outage(REMIND_S)
 
     @property
     def failing_s(self) -> float:
@@ -106,7 +108,7 @@ class Source:
         self._idle.over()
         if conf.id != self._conf_id:
             log.info("storage API configured", repository=conf.repository, configuration=conf.id)
-            self._conf_id, self._settled = conf.id, 0
+            self._conf_id, self._settled, self._nearly_settled = conf.id, 0, 0
         builds = await self._list()
         known = await self._known(builds)
         found = sift(builds, conf.id, known, await self._store.inbox.unreported())
@@ -119,26 +121,32 @@ class Source:
         for there in found.wanted:
             await self._take(conf, there)
         self._is_first = False
-        self._settled = max(self._settled, settled(builds))
+        # A list that shifts while it is read may lack a build; hardly the same one twice.
+        now_settled = settled(builds)
+        self._settled = max(self._settled, min(now_settled, self._nearly_settled))
+        self._nearly_settled = now_settled
         self._full.over()
 
     async def _list(self) -> list[There]:
         """Read the list from its newest build down to those that are settled."""
         builds: dict[str, There] = {}
-        offset, length, is_new = 0, PAGE, True
+        offset, length, is_new, problem = 0, PAGE, True, ""
         while length >= PAGE and is_new:
             at = offset
 
-            async def page(at: int = at) -> tuple[list[There], int]:
+            async def ask(at: int = at) -> Page:
                 return await self._client.page(at)
 
-            found, length = await self._try(page)
+            page = await self._try(ask)
+            problem = problem or page.problem
+            length = page.length
             # Who knows no offset would answer the same page for ever.
-            is_new = any(build.origin.id not in builds for build in found)
-            builds |= {build.origin.id: build for build in found}
+            is_new = any(build.origin.id not in builds for build in page.builds)
+            builds |= {build.origin.id: build for build in page.builds}
             offset += length
-            if any(build.origin.number <= self._settled for build in found):
+            if any(build.origin.number <= self._settled for build in page.builds):
                 break
+        self._tell_left_out(problem)
         return [*builds.values()]
 
     async def _known(self, builds: list[There]) -> set[str]:
@@ -189,6 +197,12 @@ class Source:
         answer = await call()
         self._gate.worked()
         return answer
+
+    def _tell_left_out(self, problem: str) -> None:
+        if not problem:
+            self._left_out.over()
+        elif self._left_out.failed() is not None:
+            log.warning("storage builds left out", error=problem, next="the others are taken")
 
     def _tell_full(self, error: str) -> None:
         if self._full.failed() is not None:

@@ -47,6 +47,15 @@ class Conf:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the list: what of it can be read, how long it is, and why not all of it can be."""
+
+    builds: tuple[There, ...]
+    length: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class There:
     """A build as the storage has it."""
 
@@ -63,30 +72,27 @@ def read_conf(said: Any) -> Conf | None:
         return None
     conf = _object(conf, "data")
     return Conf(
-        _text(conf, "id", MAX_ID_CHARS),
+        _id(conf, "id"),
         _text(conf, "repoName"),
         _text(conf, "buildCommand"),
         _text(conf, "mainBranch", optional=True),
     )
 
 
-def read_list(said: Any) -> tuple[list[There], int]:
-    """Read a page of `GET /build/list`: what of it can be read, and how long it is in all.
-
-    Raises Unreadable when it is no list.
-    """
+def read_list(said: Any) -> Page:
+    """Read a page of `GET /build/list`. Raises Unreadable when it is no list."""
     rows = _object(said, "the answer").get("data")
     if rows is None:
-        return [], 0
+        return Page((), 0)
     if not isinstance(rows, list):
         raise Unreadable("data is no list")
-    found = []
+    found, problem = [], ""
     for row in rows:
         try:
             found.append(_build(row))
-        except Unreadable:
-            continue  # nobody can do anything with that one; the others are none the worse
-    return found, len(rows)
+        except Unreadable as error:  # the others are none the worse
+            problem = problem or str(error)
+    return Page(tuple(found), len(rows), problem)
 
 
 def read_build(said: Any) -> There:
@@ -103,8 +109,8 @@ def _build(row: Any) -> There:
     if word is None:
         raise Unreadable(f"status is {str(row.get('status'))[:50]!r}")
     origin = Origin(
-        _text(row, "id", MAX_ID_CHARS),
-        _text(row, "configurationId", MAX_ID_CHARS, optional=True),
+        _id(row, "id"),
+        "" if row.get("configurationId") is None else _id(row, "configurationId"),
         number,
         plain_text(_text(row, "commitMessage", optional=True)),
         _text(row, "branchName", optional=True),  # it may be asked for, and is judged as a commit
@@ -119,21 +125,29 @@ def _object(said: Any, what: str) -> dict[str, Any]:
     return said
 
 
-def _text(
-    said: dict[str, Any], name: str, most: int = MAX_TEXT_CHARS, *, optional: bool = False
-) -> str:
+def _id(said: dict[str, Any], name: str) -> str:
+    """An id is said again as it was, so nothing of it is cut or mended; some have numbers."""
+    value = said.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_CHARS or value != _plain(value):
+        raise Unreadable(f"{name} is {str(value)[:50]!r}")
+    return value
+
+
+def _text(said: dict[str, Any], name: str, *, optional: bool = False) -> str:
     value = said.get(name)
     if isinstance(value, str) and (value or optional):
-        # A lone surrogate is JSON, but no text that could be stored or sent.
-        return (
-            value[:most]
-            .encode(errors="replace")
-            .decode()
-            .replace("\x00", "\N{REPLACEMENT CHARACTER}")
-        )
+        return _plain(value[:MAX_TEXT_CHARS])
     if optional:
         return ""
     raise Unreadable(f"{name} is {str(value)[:50]!r}")
+
+
+def _plain(value: str) -> str:
+    """A lone surrogate is JSON, but no text that could be stored or sent; NUL is neither."""
+    mended = value.encode(errors="replace").decode()
+    return mended.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def _time(value: Any) -> datetime | None:

@@ -268,8 +268,12 @@ async def test_builds_that_cannot_be_read_are_left_out(
         good = stand.request()
         change = stand.storage._connection.execute
         change("UPDATE builds SET status = 'Strange', number = 0 WHERE id = ?", (bad,))
-        await world.start_server(**SETTINGS)
-        await world.start_agent()
-        assert await stand.wait_over(good) == ["Success"]
+        with capture_logs() as lines:
+            await world.start_server(**SETTINGS)
+            await world.start_agent()
+            assert await stand.wait_over(good) == ["Success"]
+            await trio.sleep(600)
         assert await stand.report(bad) is None
+        left_out = [line for line in lines if line["event"] == "storage builds left out"]
+        assert [line["error"] for line in left_out] == ["status is 'Strange'"]
         assert (await world.server.counts())[Status.SUCCESS] == 1

@@ -256,6 +256,27 @@ async def test_a_long_list_is_read_to_its_end(
         assert paths["build/list"] == paths["conf"] >= 2, "one page each time"
 
 
+async def test_a_build_that_a_page_has_missed_is_taken_with_the_next_look(
+    world: World, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Builds may go while the list is read, so that others move up between two pages."""
+    async with open_stand(world, tmp_path) as stand:
+        ids = [stand.request() for _ in range(100)]
+        change = stand.storage._connection.execute
+        change("UPDATE builds SET status = 'Success' WHERE number <> 48")
+
+        def remove() -> None:
+            change("DELETE FROM builds WHERE number > 95")
+
+        def wait_for_the_second_page() -> None:
+            world.network.on_the_way["after /api/build/list"] = remove
+
+        world.network.on_the_way["after /api/build/list"] = wait_for_the_second_page
+        await world.start_server(**SETTINGS)
+        await world.start_agent()
+        assert await stand.wait_over(ids[47], limit_s=60) == ["Success"]
+
+
 async def test_a_storage_that_knows_no_offset_is_read_once(
     world: World, autojump_clock: MockClock, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.server.external.there import Unreadable, Word, read_build, read_conf, read_list
+from ci.server.external.there import Page, Unreadable, Word, read_build, read_conf, read_list
 
 BUILD: Final[dict[str, Any]] = {
     "id": "abc",
@@ -36,12 +36,36 @@ def test_a_build() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"id": None}, {"id": ""}, {"buildNumber": "7"}, {"buildNumber": True}, {"status": "Odd"}],
+    [
+        {"id": None},
+        {"id": ""},
+        {"id": True},
+        {"id": "x" * 201},
+        {"id": "a\x00b"},
+        {"id": "\ud800"},
+        {"configurationId": [1]},
+        {"buildNumber": "7"},
+        {"buildNumber": True},
+        {"status": "Odd"},
+    ],
 )
 def test_a_build_that_cannot_be_read_is_left_out_of_a_list(change: dict[str, Any]) -> None:
-    """The page is as long as it is."""
-    found, length = read_list({"data": [BUILD | change, BUILD, None]})
-    assert ([there.origin.id for there in found], length) == (["abc"], 3)
+    """The page is as long as it is, and says why."""
+    page = read_list({"data": [BUILD | change, BUILD, None]})
+    assert ([there.origin.id for there in page.builds], page.length) == (["abc"], 3)
+    assert page.problem.startswith(next(iter(change)))
+
+
+@pytest.mark.parametrize(
+    ("id", "read"), [(17, "17"), ("17", "17"), ("A-b_c/ü'\"{}", "A-b_c/ü'\"{}")]
+)
+def test_an_id_is_any_text_or_number(id: object, read: str) -> None:
+    """Of a build and of a configuration."""
+    there = read_build({"data": BUILD | {"id": id, "configurationId": id}})
+    assert (there.origin.id, there.origin.configuration) == (read, read)
+    conf = read_conf({"data": {"id": id, "repoName": "a/b", "buildCommand": "make"}})
+    assert conf is not None
+    assert conf.id == read
 
 
 @pytest.mark.parametrize(
@@ -75,7 +99,7 @@ def test_text_of_others_speaks_to_people_alone() -> None:
 
 def test_lists_and_configurations_that_are_empty() -> None:
     """Null and {} are both nothing."""
-    assert read_list({"data": None}) == ([], 0)
+    assert read_list({"data": None}) == Page((), 0)
     assert read_conf({}) is None
     assert read_conf({"data": None}) is None
 
@@ -93,3 +117,11 @@ def test_anything_is_read_or_said_to_be_unreadable(said: Any) -> None:
     for read in (read_conf, read_list, read_build):
         with suppress(Unreadable):
             read(said)
+
+
+@given(st.sampled_from([*BUILD]), _ANY)
+def test_a_build_with_anything_in_it_is_read_or_left_out(name: str, value: Any) -> None:
+    """The one beside it is read."""
+    page = read_list({"data": [BUILD | {"id": "odd", name: value}, BUILD]})
+    assert [there.origin.id for there in page.builds][-1] == "abc"
+    assert len(page.builds) + bool(page.problem) == 2
