@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
@@ -71,11 +72,12 @@ def test_it_reaches_the_command_and_nothing_else(
 ) -> None:
     """Neither data folder has it, nor any log of a program or a build; by TLS as well."""
     repository.commit({"file": "text"})
-    own, theirs = {}, {}
+    own: dict[str, Any] = {}
+    theirs: dict[str, Any] = {}
     if tls:
-        ours, other = make_secure(tmp_path, "server"), make_secure(tmp_path, "agent")
+        ours, agents = make_secure(tmp_path, "server"), make_secure(tmp_path, "agent")
         own = {"certificate": ours.certificate, "certificate_key": ours.key}
-        theirs = {"certificate": other.certificate, "certificate_key": other.key}
+        theirs = {"certificate": agents.certificate, "certificate_key": agents.key}
         theirs["server_certificate"] = ours.certificate
     server = site.server(repository.path, agent_token=TOKEN, **own)
     password = run(server, "init", "--admin", "ann").partition("Password: ")[2].split()[0]
