@@ -74,7 +74,7 @@ class Showing:
 
     def trouble(self) -> str | None:
         """Say in a sentence for every page what keeps builds from being taken or kept, or None."""
-        return self._room.look() or self._store.problem
+        return self._room.look() or self._store.problem or self._storage.problem
 
     async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
         """Return everything about each of some builds, as they are now, in as many queries as one.

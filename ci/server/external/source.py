@@ -64,12 +64,18 @@ class Source:
         self._is_first = True  # what is in progress there, and not here, is from an earlier life
         self._full = Outage(REMIND_S)
         self._unread = Outage(REMIND_S)
+        self._problem = ""  # what failed last
         self._left_out = Outage(REMIND_S)
 
     @property
     def failing_s(self) -> float:
         """For how many seconds the list could not be read; 0 if it can."""
         return self._unread.lasts_s
+
+    @property
+    def problem(self) -> str:
+        """Why that is, if it is so."""
+        return self._problem if self._unread.lasts else ""
 
     async def serve_looks(self) -> None:
         """Look, for ever; what fails is tried again, more and more rarely."""
@@ -81,12 +87,13 @@ class Source:
                 await self.look()
             except StorageFailed as error:
                 wait_s = max(next(waits), error.retry_after_s or 0.0)
-                if not self._gate.failed(error) and self._unread.failed() is not None:
-                    log.warning("storage list not read", error=str(error), next="it is read again")
+                if not self._gate.failed(error):
+                    self._tell_unread(str(error))
             except StoreFailed as error:
                 self._tell_full(str(error))
-            except Exception:  # whatever stands there, builds that were asked for here go on
+            except Exception as error:  # whatever stands there, builds asked for here go on
                 wait_s = next(waits)
+                self._problem = f"a mistake of this server: {error!r}"
                 if self._unread.failed() is not None:
                     log.exception("storage look broken", next="it is read again")
             else:
@@ -197,6 +204,11 @@ class Source:
         answer = await call()
         self._gate.worked()
         return answer
+
+    def _tell_unread(self, problem: str) -> None:
+        self._problem = problem
+        if self._unread.failed() is not None:
+            log.warning("storage list not read", error=problem, next="it is read again")
 
     def _tell_left_out(self, problem: str) -> None:
         if not problem:

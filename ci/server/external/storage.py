@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Final
 
 import trio
 
@@ -25,6 +26,8 @@ from ci.server.logs import Logs
 from ci.server.queue import Queue
 from ci.server.room import Room
 from ci.server.store.store import Store
+
+TOLD_AFTER_S: Final = 30.0  # to people; it is no news that a storage is restarted
 
 
 class Storage:
@@ -73,6 +76,14 @@ class Storage:
     def failing_s(self) -> float:
         """For how many seconds nothing works there, or its list can't be read; 0 if all is well."""
         return max(self.gate.failing_s, self._source.failing_s)
+
+    @property
+    def problem(self) -> str | None:
+        """Say in a sentence that nothing is taken from it, and why, once that has lasted."""
+        if self.failing_s < TOLD_AFTER_S:
+            return None
+        why = self.gate.problem or self._source.problem
+        return f"Nothing is taken from the storage API now: {why}."
 
     def changed(self, number: int) -> None:
         """Hear that something of a build is another."""

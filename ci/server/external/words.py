@@ -33,12 +33,17 @@ class Telling(Protocol):
     def failing_s(self) -> float:
         """For how many seconds nothing works there; 0 if it does."""
 
+    @property
+    def problem(self) -> str | None:
+        """Say in a sentence that nothing is taken from it, and why, once that has lasted."""
+
 
 class NoStorage:
     """Where none is configured; what was taken from one earlier waits until one is again."""
 
     untold = 0
     failing_s = 0.0
+    problem = None
 
     def trouble(self, number: int) -> Trouble | None:  # noqa: ARG002  it is the same for all
         """Say so, of a build of which something is to be told."""

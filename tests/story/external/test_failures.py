@@ -10,7 +10,6 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from ci.model import Status
 from tests.story.external.stand import FAILURES, SETTINGS, open_stand
 from tests.story.test_metrics import read
 from tests.story.world import World
@@ -257,23 +256,3 @@ async def test_a_line_that_is_full_takes_no_more(
         assert [await stand.report(id) is not None for id in ids] == [True, True] + [False] * 3
         await world.start_agent()
         assert await stand.wait_over(*ids) == ["Success"] * 5
-
-
-async def test_builds_that_cannot_be_read_are_left_out(
-    world: World, autojump_clock: MockClock, tmp_path: Path
-) -> None:
-    """Nulls, fields that are unknown, and wrong types: the others are none the worse."""
-    async with open_stand(world, tmp_path) as stand:
-        bad = stand.request()
-        good = stand.request()
-        change = stand.storage._connection.execute
-        change("UPDATE builds SET status = 'Strange', number = 0 WHERE id = ?", (bad,))
-        with capture_logs() as lines:
-            await world.start_server(**SETTINGS)
-            await world.start_agent()
-            assert await stand.wait_over(good) == ["Success"]
-            await trio.sleep(600)
-        assert await stand.report(bad) is None
-        left_out = [line for line in lines if line["event"] == "storage builds left out"]
-        assert [line["error"] for line in left_out] == ["status is 'Strange'"]
-        assert (await world.server.counts())[Status.SUCCESS] == 1

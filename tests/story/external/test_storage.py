@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from pathlib import Path
 
 import trio
@@ -234,63 +233,6 @@ async def test_a_repository_of_ours_is_meant_by_its_name(
         assert (build.repository, build.repository_url) == ("tools", "/srv/git/tools")
 
 
-async def test_a_long_list_is_read_to_its_end(
-    world: World, autojump_clock: MockClock, tmp_path: Path
-) -> None:
-    """Pages shift while they are read; later only what is new is looked at."""
-    async with open_stand(world, tmp_path) as stand:
-        ids = [stand.request() for _ in range(60)]
-        world.network.on_the_way["after /api/build/list"] = lambda: ids.extend(
-            stand.request() for _ in range(3)
-        )
-        await world.start_server(**SETTINGS)
-        await world.start_agent(slots=8)
-        await world.wait_count(ids, 63)
-        assert await stand.wait_over(*ids) == ["Success"] * 63
-        assert set(stand.done.values()) == {1}
-        await stand.wait_told(*ids)
-        await trio.sleep(30)
-        stand.asked.clear()
-        await trio.sleep(11)
-        paths = Counter(path for _, path in stand.asked)
-        assert paths["build/list"] == paths["conf"] >= 2, "one page each time"
-
-
-async def test_a_build_that_a_page_has_missed_is_taken_with_the_next_look(
-    world: World, autojump_clock: MockClock, tmp_path: Path
-) -> None:
-    """Builds may go while the list is read, so that others move up between two pages."""
-    async with open_stand(world, tmp_path) as stand:
-        ids = [stand.request() for _ in range(100)]
-        change = stand.storage._connection.execute
-        change("UPDATE builds SET status = 'Success' WHERE number <> 48")
-
-        def remove() -> None:
-            change("DELETE FROM builds WHERE number > 95")
-
-        def wait_for_the_second_page() -> None:
-            world.network.on_the_way["after /api/build/list"] = remove
-
-        world.network.on_the_way["after /api/build/list"] = wait_for_the_second_page
-        await world.start_server(**SETTINGS)
-        await world.start_agent()
-        assert await stand.wait_over(ids[47], limit_s=60) == ["Success"]
-
-
-async def test_a_storage_that_knows_no_offset_is_read_once(
-    world: World, autojump_clock: MockClock, tmp_path: Path
-) -> None:
-    """Though each of its pages is full."""
-    async with open_stand(world, tmp_path) as stand:
-        ids = [stand.request() for _ in range(25)]
-        await world.start_server(**SETTINGS)
-        await stand.wait_taken(ids[-1])
-        stand.knows_offset = False
-        await trio.sleep(21)
-        paths = Counter(path for _, path in stand.asked)
-        assert paths["build/list"] <= 2 * paths["conf"]
-
-
 async def _page(world: World, number: int) -> str:
     async with world.network.client(f"http://{SERVER}") as client:
         answer = await client.get(f"/build/{number}", headers={"Accept": "text/html"})
@@ -332,3 +274,26 @@ async def test_the_page_says_where_a_build_came_from_and_what_is_told(
         view = (await world.server.build(number)).external
         assert view is not None
         assert (view.origin.number, view.is_told) == (1, True)
+
+
+async def test_every_page_says_that_nothing_is_taken(
+    world: World, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Once it has lasted, until it is over: a restart of the storage is no news."""
+    async with open_stand(world, tmp_path) as stand:
+        await world.start_server(**SETTINGS)
+        own = await world.submit("echo own")
+        await trio.sleep(10)
+        stand.go()
+        await trio.sleep(20)
+        assert world.server.trouble() is None
+        await trio.sleep(60)
+        words = "Nothing is taken from the storage API now: can&#39;t connect"
+        assert words in await _page(world, own)
+        stand.failures["build/list"] += ["half before"] * 1000
+        stand.come()
+        await trio.sleep(120)
+        assert "from the storage API now: it answered no JSON" in await _page(world, own)
+        stand.failures.clear()
+        await trio.sleep(60)
+        assert world.server.trouble() is None
