@@ -55,7 +55,15 @@ def check_safe(config: ServerConfig, people: People) -> None:
         )
         if not there
     ]
-    if not config.is_reachable or not missing:
+    if not missing:
+        return
+    if not config.is_reachable:
+        log.info(
+            "open to this machine",
+            missing=", ".join(missing),
+            meaning="its programs, builds with the network among them, are asked for no such thing",
+            next="python -m ci.server init makes both; or keep builds from it by sandboxNetwork",
+        )
         return
     if not config.insecure:
         where = f"host = {config.host!r}" if not config.trusted_proxies else "trustedProxies"

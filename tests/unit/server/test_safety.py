@@ -25,9 +25,15 @@ def config(**settings: Any) -> ServerConfig:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 async def test_on_loopback_nothing_is_needed(tmp_path: Path, host: str) -> None:
-    """Everybody there may do everything; once there are accounts, others may look."""
+    """Everybody there may do everything, as the log says; once there are accounts, only look."""
     async with open_people(tmp_path) as people:
-        check_safe(config(host=host), people)
+        with capture_logs() as lines:
+            check_safe(config(host=host), people)
+            check_safe(config(host=host, agentToken=TOKEN), people)
+            await add(people)
+            check_safe(config(host=host, agentToken=TOKEN), people)
+    said = ["no agentToken, no administrator", "no administrator"]
+    assert [line["missing"] for line in lines] == said
     openness = openness_of(config(host=host))
     assert (openness.without_accounts, openness.with_accounts) == (Role.ADMIN, Role.VIEWER)
 
