@@ -21,7 +21,7 @@ CIError
 │  └─ Busy              503  more is asked than can be taken just now; nothing was changed
 ├─ PeerError            the other end of the wire
 │  ├─ Unreachable       no answer, a 5xx or an unreadable one: try again
-│  │  └─ Unproved       somebody has answered who is not our server
+│  │  └─ Unproved       somebody has answered who is not the one that was meant
 │  └─ PeerRefused       it answered no
 ├─ AgentLost            an agent stopped answering; ends its link
 ├─ CheckoutFailed       git could not bring the commit
@@ -216,13 +216,11 @@ class Unreachable(PeerError):
 class Unproved(Unreachable):
     """An answer to a signed request that is not proved: whoever it is from, it counts for nothing.
 
-    `status` is its HTTP status.
+    `status` is its HTTP status, `whom` was meant.
     """
 
-    def __init__(self, status: int) -> None:
-        super().__init__(
-            f"answered {status}, without the proof that it is the server that this agent knows"
-        )
+    def __init__(self, status: int, whom: str) -> None:
+        super().__init__(f"answered {status}, without the proof that it is the {whom}")
         self.status = status
 
 

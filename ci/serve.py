@@ -46,6 +46,13 @@ def _most_bytes() -> int:
     return most
 
 
+def asked_target() -> str:
+    """Return path and query of the present request as they came, for that is what is signed."""
+    path, query = request.scope["raw_path"], request.query_string
+    target: bytes = path + b"?" + query if query else path
+    return target.decode("latin-1")
+
+
 async def finish_body(response: Response) -> Response:
     """Leave no part of a refused request's body unread: for `app.after_request`.
 

@@ -25,6 +25,7 @@ from ci.agent.attempts import Attempts
 from ci.agent.checkout import Checkout
 from ci.agent.cleaning import Cleaning
 from ci.agent.client import Dial, ServerClient
+from ci.agent.door import Door
 from ci.agent.home import Home
 from ci.agent.line import Line
 from ci.agent.metrics import Metrics
@@ -63,6 +64,7 @@ class Agent:
         self.config = config
         self._certificate = certificate
         self.secret = secret
+        self.door = Door(secret)
         self.line = line
         self.boot_id = secrets.token_hex(ID_BYTES)
         self.home_id = home_id

@@ -6,14 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-from quart import Response, jsonify, request
+from quart import Response, g, jsonify, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from ci import exposition
 from ci.errors import RequestError, TooLarge
 from ci.gate import NO_PAGE, Gate
-from ci.serve import finish_body, read_body
+from ci.serve import asked_target, finish_body, read_body
 from ci.wire.job import PATH as BUILD_PATH
 from ci.wire.job import read_job, with_prefix
 from ci.wire.sealed import open_secrets
@@ -42,12 +42,22 @@ def create_app(agent: Agent) -> QuartTrio:
 
     @app.before_request
     async def note_server() -> None:
-        refuse_browser(dict(request.headers))
+        headers = dict(request.headers)
+        refuse_browser(headers)
         to_look = request.path == exposition.PATH  # by a monitor, which knows the token alone
-        agent.secret.check(request.headers.get("Authorization", ""), to_look=to_look)
+        g.proof = agent.door.check(headers, request.method, asked_target(), to_look=to_look)
+        agent.door.check_nonce(g.proof)
         asked = request.method, request.path
         if asked in OF_OURS or (not agent.line.native and request.path != exposition.PATH):
             agent.line.heard()
+
+    @app.after_request
+    async def prove(response: Response) -> Response:
+        if (proof := g.get("proof")) is not None:
+            body = await response.get_data(as_text=False)
+            assert isinstance(body, bytes)  # by `as_text`
+            response.headers.update(agent.door.sign(proof, response.status_code, body))
+        return response
 
     @app.post(BUILD_PATH)
     async def build() -> tuple[Response, int]:
@@ -58,7 +68,7 @@ def create_app(agent: Agent) -> QuartTrio:
 
     @app.post(CANCEL_PATH)
     async def cancel() -> tuple[Response, int]:
-        asked = read_cancel(await read_body())
+        asked = read_cancel(await _read_body())
         agent.attempts.cancel(asked.id, asked.lease_mark)
         return jsonify({}), 202
 
@@ -94,7 +104,7 @@ def create_app(agent: Agent) -> QuartTrio:
 
 async def _said() -> bytes:
     """Return a body of JSON. Some programs put the same fields into a form or into the address."""
-    body = await read_body()
+    body = await _read_body()
     if not body and request.args:
         fields = list(request.args.items())
     elif request.mimetype == FORM and not body.lstrip().startswith(b"{"):
@@ -102,6 +112,14 @@ async def _said() -> bytes:
     else:
         return body
     return json.dumps(dict(fields)).encode()
+
+
+async def _read_body() -> bytes:
+    """Read the body; of a signed request it is the one that was signed. Raises Unauthorized."""
+    body = await read_body()
+    if g.proof is not None:
+        g.proof.signed.check_body(body)
+    return body
 
 
 async def _add_headers(response: Response) -> Response:

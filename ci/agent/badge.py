@@ -74,7 +74,7 @@ class Badge:
             self._nonce = nonce
             return status != HTTPStatus.UNAUTHORIZED or nonce == sent.nonce
         if self._trust.proves:
-            raise Unproved(status)
+            raise Unproved(status, "server that this agent knows")
         if status not in WRONG_SECRET:
             return True
         if not self._shows:

@@ -21,13 +21,13 @@ from ci.errors import GivenUp, LogFull, LogGap, PeerRefused, Unreachable
 from ci.wire.refusal import MAX_SHOWN_CHARS, read_json, refusal_words
 from ci.wire.registration import PATHS, Welcome, read_welcome
 from ci.wire.result import LOG_PATHS, RESULT_PATHS
+from ci.wire.signature import MOST_PASSES
 
 Dial = Callable[[str], httpx.AsyncClient]
 
 # Where servers of others may have all their calls.
 _PREFIXES: Final = ("", "/api")
 UNKNOWN_PATH: Final = (404, 405, 501)  # what servers answer that have no such call
-MOST_PASSES: Final = 4  # of one call: with the nonce before, with the one that counts, two to spare
 _MOVED: Final = (307, 308)  # with method and body; what others lead to is asked for by GET
 _PASSING: Final = (408, 425, 429)  # and every 5xx
 _MAX_RETRY_AFTER_S: Final = 300.0  # a server that asks for more would look dead

@@ -1,7 +1,7 @@
 """By what this agent is known to its server, a credential of its own or the token, and it to us.
 
-The server shows what is made of the credential, never the credential itself. We show nothing to a
-server that has once proved that it has what we have.
+The server signs what it asks; or, if the credential is one to show, it shows what is made of that.
+We show nothing to a server that has once proved that it has what we have.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Final
 
 from ci import blocking
 from ci.agent.badge import Badge, Trust
-from ci.errors import ConfigError
+from ci.errors import ConfigError, Unauthorized
 from ci.logfile import sync_folder
-from ci.wire.signature import TOKEN_KEY, Key, credential_key
+from ci.wire.signature import INPUT, PROVED_PREFIX, TOKEN_KEY, Key, credential_key, server_key
 from ci.wire.token import check_token, is_shown, server_secret
 
 FILE: Final = "credential.json"
@@ -47,7 +47,7 @@ class Secret:
         self.token = token
         self._kept = kept
         self._is_used = kept.credential is not None
-        self.trust = Trust(proves=kept.proves)
+        self.trust = Trust(proves=kept.proves or self.server_key is not None)
         self.token_badge = Badge(None if token is None else Key(TOKEN_KEY, token), self.trust)
         self._own_badge = self._badge_of(kept)
 
@@ -55,6 +55,12 @@ class Secret:
     def own(self) -> str | None:
         """The credential."""
         return self._kept.credential
+
+    @property
+    def server_key(self) -> Key | None:
+        """By what the server signs; None if it shows something instead."""
+        own = self.own or ""
+        return server_key(own) if own.startswith(PROVED_PREFIX) else None
 
     @property
     def badge(self) -> Badge:
@@ -97,6 +103,8 @@ class Secret:
             for secret in (self.token, server_secret(self.token)):
                 if is_shown(header, secret):
                     return
+        if self.server_key is not None:
+            raise Unauthorized("the server of this agent signs what it asks", field=INPUT)
         check_token(header, self.token if self.own is None else server_secret(self.own))
 
 

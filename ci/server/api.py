@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from quart import Blueprint, Response, g, jsonify, request
 
 from ci.errors import AgentRevoked, LogFull, LogGap, Rejected, RequestError, TooLarge
-from ci.serve import read_body
+from ci.serve import asked_target, read_body
 from ci.server.core import Server
 from ci.server.enrolments import Caller
 from ci.wire import registration, result
@@ -72,7 +72,7 @@ def create_blueprint(server: Server) -> Blueprint:
             g.caller = server.enrolments.caller(header, address)
             return
         # Before anything else can be refused, so that what is refused is proved as well.
-        g.proof = server.proofs.check(g.signed, request.method, _target())
+        g.proof = server.proofs.check(g.signed, request.method, asked_target())
         g.caller = server.proofs.caller(g.proof)
 
     @blueprint.after_request
@@ -99,13 +99,6 @@ def create_blueprint(server: Server) -> Blueprint:
 def _caller() -> Caller:
     caller: Caller = g.caller
     return caller
-
-
-def _target() -> str:
-    """Return path and query as they came, for that is what is signed."""
-    path, query = request.scope["raw_path"], request.query_string
-    target: bytes = path + b"?" + query if query else path
-    return target.decode("latin-1")
 
 
 async def _read_body() -> bytes:

@@ -75,6 +75,7 @@ async def open_server(
             secret,
             certificate=agent.certificate,
             credential=enrolments.own_credential(agent.name),
+            key=enrolments.server_key(agent.name),
         )
 
     journal = Journal(Metrics())

@@ -7,6 +7,7 @@ import math
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -14,11 +15,12 @@ import httpx
 
 from ci import blocking
 from ci.certificates import connect_words, pinned_context, plain_context
-from ci.errors import PeerRefused, Unreachable
+from ci.errors import PeerRefused, Unproved, Unreachable
 from ci.listen import url_of
 from ci.wire import job, status
 from ci.wire.refusal import refusal_words
 from ci.wire.sealed import seal_secrets
+from ci.wire.signature import MOST_PASSES, SIGNATURE, Key
 from ci.wire.status import AgentStatus, read_status
 from ci.wire.token import token_headers
 
@@ -123,9 +125,16 @@ class AgentClient:
         *,
         certificate: str = "",
         credential: str | None = None,
+        key: Key | None = None,
     ) -> None:
-        """`credential` is what only this agent has, if it has one: by it secrets are sealed."""
+        """`credential` is what only this agent has, if it has one: by it secrets are sealed.
+
+        With a `key` each call is signed, no `token` is shown, and only answers that this agent has
+        signed count.
+        """
         self._http = http
+        self._key = key
+        self._nonce = ""  # which the agent's last answer has told
         self._credential = credential
         self._headers = token_headers(token)
         self._extensions: dict[str, Any] = {_CERTIFICATE: certificate}
@@ -170,18 +179,42 @@ class AgentClient:
         *,
         trace: Trace | None = None,
     ) -> bytes:
-        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-        headers = self._headers | ({"Content-Type": "application/json"} if body else {})
+        content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
+        kind = {"Content-Type": "application/json"} if body else {}
         extensions = self._extensions | ({"trace": trace} if trace else {})
+        for _ in range(MOST_PASSES):
+            nonce, shown = self._nonce, self._headers
+            if self._key is not None:
+                shown = self._key.sign_request(method, path, content, nonce)
+            response, answer = await self._send(
+                method, path, content=content or None, headers=shown | kind, extensions=extensions
+            )
+            if self._key is not None:
+                self._nonce = self._read_proof(shown[SIGNATURE], response, answer)
+                if response.status_code == HTTPStatus.UNAUTHORIZED and self._nonce != nonce:
+                    continue
+            if response.is_success:
+                return answer
+            said = refusal_words(
+                response.headers.get("Content-Type", ""), answer.decode(errors="replace")
+            )
+            raise PeerRefused(response.status_code, said)
+        raise Unreachable(f"{self.url}{path} wants another proof each time")
+
+    def _read_proof(self, signed: str, response: httpx.Response, answer: bytes) -> str:
+        """Return the nonce of an answer that is this agent's. Raises Unproved."""
+        assert self._key is not None
+        status = response.status_code
+        nonce = self._key.read_answer(signed, status, response.headers, answer)
+        if nonce is None:
+            raise Unproved(status, "agent of this name")
+        return nonce
+
+    async def _send(self, method: str, path: str, **request: Any) -> tuple[httpx.Response, bytes]:
+        """Return the answer and its body, of which a wrong peer may send without end."""
         answer = b""
         try:
-            async with self._http.stream(
-                method,
-                self.url + path,
-                content=content,
-                headers=headers,
-                extensions=extensions,
-            ) as response:
+            async with self._http.stream(method, self.url + path, **request) as response:
                 async for chunk in response.aiter_bytes():
                     answer += chunk
                     if len(answer) > MAX_ANSWER_BYTES:
@@ -198,12 +231,7 @@ class AgentClient:
         except httpx.HTTPError as error:
             problem = connect_words(error)
             raise Unreachable(f"no answer from {self.url}{path}: {problem}") from error
-        if response.is_success:
-            return answer
-        said = refusal_words(
-            response.headers.get("Content-Type", ""), answer.decode(errors="replace")
-        )
-        raise PeerRefused(response.status_code, said)
+        return response, answer
 
 
 def _is_refused(error: BaseException) -> bool:

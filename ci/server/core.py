@@ -461,10 +461,8 @@ class Server:
             for each in said.attempts
         }
         offer = None
-        if claim.shown is None:
-            self.enrolments.note_signs(name, signs=caller.signs)
-            if claim.wants:
-                offer = self.enrolments.offer(caller, name, agent.generation)
+        if claim.wants and claim.shown is None:
+            offer = self.enrolments.offer(caller, name, agent.generation)
         return write_welcome(agent.name, self.config.heartbeat_seconds, keep, offer)
 
     async def append_log(

@@ -6,7 +6,8 @@ down, gets the same one again. From then on the agent is *enrolled*: nothing els
 and it takes nothing else from us.
 
 No credential is kept here: each is made anew of the server's key, the agent's name, and a number
-that grows whenever the one before shall count no more.
+that grows whenever the one before shall count no more. There are two kinds: who has shown the token
+is given one to show, and who has proved it one that is never shown, neither to us nor by us.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ from ci.server.people.keys import Keys
 from ci.server.store.enrolling import Claim, Enrolment
 from ci.wire.registration import Registration
 from ci.wire.sealed import seal_credential
-from ci.wire.signature import TOKEN_KEY, Key, credential_key
+from ci.wire.signature import PROVED_PREFIX, TOKEN_KEY, Key, credential_key, server_key
 from ci.wire.token import check_token, is_shown, server_secret, shown_secret
 
-PREFIX: Final = "nca_"  # tells people and scanners of leaked secrets what it is
+# They tell people and scanners of leaked secrets what it is.
+TO_SHOW: Final = "nca_"
+TO_PROVE: Final = PROVED_PREFIX
+KINDS: Final = (TO_SHOW, TO_PROVE)
 PRINT_CHARS: Final = 16  # of a credential's hash: enough to see that the key is another one
 
 
@@ -39,6 +43,7 @@ class Caller:
     agent: str | None = None
     generation: int = 0
     signs: bool = False  # it has proved that it has one or the other, and shown neither
+    kind: str = TO_SHOW  # of its credential, or of the one to give it
     address: str | None = None  # of one that has shown nothing, and is believed for that
 
 
@@ -63,7 +68,7 @@ class Enrolments:
         self._key = keys.derive("agents")
         self._token = token
         self._known: dict[str, Enrolment] = {}
-        self._signers: set[str] = set()  # those that were let in by a proof of the token
+        self._showers: set[str] = set()  # agents that have shown the token in this life
         for enrolment in known:
             self.note(enrolment)
 
@@ -72,9 +77,11 @@ class Enrolments:
         """Whether anybody has to show or prove anything."""
         return self._token is not None
 
-    def note(self, enrolment: Enrolment) -> None:
-        """Believe what the store has."""
+    def note(self, enrolment: Enrolment, claim: Claim | None = None) -> None:
+        """Believe what the store has, for what an agent claims that has just registered."""
         self._known[enrolment.name] = enrolment
+        if claim is not None:
+            (self._showers.discard if claim.proves else self._showers.add)(enrolment.name)
 
     def forget(self, name: str) -> None:
         """Believe that the store has an agent no more: whoever comes in its place is welcome."""
@@ -89,7 +96,7 @@ class Enrolments:
         if not header and self._is_believed(address):
             return Caller(address=address)
         secret = shown_secret(header)
-        if not secret.startswith(PREFIX) or is_shown(header, self._token):
+        if not secret.startswith(TO_SHOW) or is_shown(header, self._token):
             check_token(header, self._token)
             return TOKEN_HOLDER
         key = self.key(credential_key(secret).id)
@@ -101,31 +108,31 @@ class Enrolments:
         """Return the secret of that name, if there is one: the token, or an agent's credential."""
         if id == TOKEN_KEY:
             return None if self._token is None else Key(id, self._token)
-        known = self._known.get(_name_in(id))
-        key = None if known is None else self._key_of(known)
-        return key if key is not None and key.id == id else None  # base64 has many spellings
+        kind, name = _kind_and_name(id)
+        known = self._known.get(name)
+        if known is None:
+            return None
+        key = credential_key(self.credential(name, known.generation, kind))
+        return key if key.id == id else None  # base64 has many spellings
 
     def signer(self, key: Key) -> Caller:
         """Say who has proved that it has this key. Raises AgentRevoked."""
         if self._token is None:
             return TOKEN_HOLDER
         if key.id == TOKEN_KEY:
-            return Caller(signs=True)
-        known = self._known[_name_in(key.id)]
+            return Caller(signs=True, kind=TO_PROVE)
+        kind, name = _kind_and_name(key.id)
+        known = self._known[name]
         if known.standing is Standing.REVOKED:
-            raise AgentRevoked(known.name)
-        return Caller(known.name, known.generation, signs=True)
+            raise AgentRevoked(name)
+        return Caller(name, known.generation, signs=True, kind=kind)
 
     def offer(self, caller: Caller, name: str, generation: int) -> dict[str, str]:
         """Return a credential as it goes to who has the token: sealed if he has not shown that."""
-        credential = self.credential(name, generation)
+        credential = self.credential(name, generation, caller.kind)
         if not caller.signs or self._token is None:
             return {"credential": credential}
         return {"sealed_credential": seal_credential(credential, self._token, name)}
-
-    def note_signs(self, name: str, *, signs: bool) -> None:
-        """Note whether an agent that has registered by the token has proved it, or shown it."""
-        (self._signers.add if signs else self._signers.discard)(name)
 
     def secret(self, name: str) -> str | None:
         """Return what to show to an agent when it is called.
@@ -136,13 +143,25 @@ class Enrolments:
             return server_secret(credential)
         if self._token is None or self._is_believed(_address_in(name)):
             return None
-        return server_secret(self._token) if name in self._signers else self._token
+        # Who was ever given a credential knows what is made of the token, or comes and shows it.
+        is_older = name in self._showers or self.generation(name) == 0
+        return self._token if is_older else server_secret(self._token)
+
+    def server_key(self, name: str) -> Key | None:
+        """Return by what to sign what this agent is asked; None if it has to be shown something."""
+        credential = self.own_credential(name) or ""
+        return server_key(credential) if credential.startswith(TO_PROVE) else None
 
     def own_credential(self, name: str) -> str | None:
         """Return what only this agent has; None while it is not known to have one."""
         if self.standing(name) is not Standing.ENROLLED:
             return None
-        return self.credential(name, self._known[name].generation)
+        known = self._known[name]
+        return next(
+            self.credential(name, known.generation, kind)
+            for kind in KINDS
+            if known.print == self._print(known, kind)
+        )
 
     def _is_believed(self, address: str) -> bool:
         try:
@@ -160,7 +179,7 @@ class Enrolments:
         known = self._known.get(name)
         if known is None:
             return Standing.OPEN
-        if known.standing is Standing.ENROLLED and known.print != self._print(known):
+        if known.standing is Standing.ENROLLED and not self._is_ours(known):
             return Standing.OPEN  # the key is another one
         return known.standing
 
@@ -175,7 +194,9 @@ class Enrolments:
             shown=caller.generation if caller.agent is not None else None,
             wants=wants and self._token is not None,
             is_asked=self._token is not None,
-            print_of=lambda generation: self._print(Enrolment(name, generation)),
+            proves=caller.signs,
+            print_of=lambda generation: self._print(Enrolment(name, generation), caller.kind),
+            is_ours=self._is_ours,
         )
 
     def check_holder(self, caller: Caller, holder: str) -> None:
@@ -200,17 +221,18 @@ class Enrolments:
                 field="id",
             )
 
-    def credential(self, name: str, generation: int) -> str:
+    def credential(self, name: str, generation: int, kind: str = TO_SHOW) -> str:
         """Return the credential of an agent."""
-        words = f"{generation}\n{name}".encode()
-        proof = hmac.digest(self._key, words, hashlib.sha256).hex()
-        return f"{PREFIX}{urlsafe_b64encode(name.encode()).decode()}.{proof}"
+        words = f"{generation}\n{name}" if kind == TO_SHOW else f"{generation}\n{name}\n{kind}"
+        proof = hmac.digest(self._key, words.encode(), hashlib.sha256).hex()
+        return f"{kind}{urlsafe_b64encode(name.encode()).decode()}.{proof}"
 
-    def _key_of(self, known: Enrolment) -> Key:
-        return credential_key(self.credential(known.name, known.generation))
+    def _is_ours(self, known: Enrolment) -> bool:
+        """Whether the credential that was offered last was made by this key."""
+        return any(known.print == self._print(known, kind) for kind in KINDS)
 
-    def _print(self, enrolment: Enrolment) -> str:
-        secret = self.credential(enrolment.name, enrolment.generation)
+    def _print(self, enrolment: Enrolment, kind: str) -> str:
+        secret = self.credential(enrolment.name, enrolment.generation, kind)
         return hashlib.sha256(secret.encode()).hexdigest()[:PRINT_CHARS]
 
 
@@ -229,9 +251,10 @@ def _address_in(name: str) -> str:
     return name.rpartition(":")[0]
 
 
-def _name_in(id: str) -> str:
-    """Read the name out of what stands first in a credential; of what is none, whatever it is."""
+def _kind_and_name(id: str) -> tuple[str, str]:
+    """Read what stands first in a credential; of what is none, whatever it is."""
+    kind = id[: len(TO_SHOW)]
     try:
-        return urlsafe_b64decode(id.removeprefix(PREFIX)).decode()
+        return kind, urlsafe_b64decode(id.removeprefix(kind)).decode()
     except ValueError:
-        return ""
+        return kind, ""

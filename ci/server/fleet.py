@@ -112,7 +112,7 @@ class Fleet:
             # In one go with the commit, also when who called has left: what is on disk holds.
             nonlocal member
             agent = saved.agent
-            self._note(saved)
+            self._note(saved, claim)
             member = self._members.get(agent.name)
             displaced = self._members.get(saved.displaced) if saved.displaced else None
             if displaced is not None:
@@ -201,11 +201,11 @@ class Fleet:
         if (member := self._members.get(saved.agent.name)) is not None:
             self._renew(member, saved.agent)
 
-    def _note(self, saved: Saved) -> None:
+    def _note(self, saved: Saved, claim: Claim | None = None) -> None:
         name, standing = saved.agent.name, saved.enrolment.standing
         if standing is Standing.ENROLLED and self._enrolments.standing(name) is not standing:
             log.info("agent enrolled", agent=name, next="its own credential counts, no token")
-        self._enrolments.note(saved.enrolment)
+        self._enrolments.note(saved.enrolment, claim)
 
     def heard(self, name: str) -> None:
         """Note a sign of life that came by itself, such as a piece of a log."""

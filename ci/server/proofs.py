@@ -8,22 +8,10 @@ away says nothing to us when we are back, and an old registration leads our call
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from typing import Final
 
 from ci.errors import StaleNonce, Unauthorized
 from ci.server.enrolments import TOKEN_HOLDER, Caller, Enrolments
-from ci.wire.signature import SIGNATURE, TOKEN_KEY, Key, Signed
-
-NONCE_BYTES: Final = 16  # nobody guesses it before it is told
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """A request whose head is signed by a key that counts."""
-
-    key: Key
-    signed: Signed
+from ci.wire.signature import NONCE_BYTES, SIGNATURE, TOKEN_KEY, Key, Proof, Signed
 
 
 class Proofs:
@@ -68,8 +56,7 @@ class Proofs:
 
     def sign(self, proof: Proof, status: int, body: bytes) -> dict[str, str]:
         """Make the headers that prove the answer to a request, and tell the next nonce."""
-        nonce = self._nonce(proof.key)
-        return proof.key.sign_answer(proof.signed.signature, status, body, nonce)
+        return proof.sign_answer(status, body, self._nonce(proof.key))
 
     def _nonce(self, key: Key) -> str:
         return self._nonces.setdefault(key.id, secrets.token_urlsafe(NONCE_BYTES))

@@ -20,11 +20,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ci.errors import Unauthorized
+from ci.wire.token import server_secret
 
 INPUT: Final = "Signature-Input"
 SIGNATURE: Final = "Signature"
 DIGEST: Final = "Content-Digest"
 TOKEN_KEY: Final = "agentToken"  # noqa: S105 - names what all agents share; no credential is so named
+PROVED_PREFIX: Final = "ncp_"  # of a credential that neither end ever shows
+NONCE_BYTES: Final = 16  # nobody guesses it before it is told
+MOST_PASSES: Final = 4  # of one call: with the nonce before, with the one that counts, two to spare
 
 _OF_REQUEST: Final = '("@method" "@request-target" "content-digest")'
 _OF_ANSWER: Final = '("@status" "content-digest" "signature";req;key="sig")'
@@ -75,6 +79,11 @@ class Key:
         return said[2] if is_ours else None
 
 
+def server_key(credential: str) -> Key:
+    """Return the key of what the server asks of the agent with this credential."""
+    return Key(credential_key(credential).id, server_secret(credential))
+
+
 def credential_key(credential: str) -> Key:
     """Return the key that an agent's credential is: what stands first in it is its name."""
     return Key(credential.partition(".")[0], credential)
@@ -101,6 +110,18 @@ class Signed:
             raise Unauthorized(
                 "Content-Digest: the body is not the one that was signed", field=DIGEST
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A request whose head is signed by a key that counts."""
+
+    key: Key
+    signed: Signed
+
+    def sign_answer(self, status: int, body: bytes, nonce: str) -> dict[str, str]:
+        """Make the headers that prove the answer, and tell the nonce of the next request."""
+        return self.key.sign_answer(self.signed.signature, status, body, nonce)
 
 
 def read_signed(headers: Mapping[str, str]) -> Signed | None:

@@ -18,7 +18,7 @@ def token_headers(token: str | None) -> dict[str, str]:
 
 
 def server_secret(credential: str) -> str:
-    """Make what the server shows to the agent that has this credential.
+    """Make what the server shows to the agent that has this credential, or signs by.
 
     It is not the credential itself: while an agent is away, any program on its machine may listen
     at its port, and would hear what to show in its name.

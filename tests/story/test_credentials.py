@@ -63,7 +63,7 @@ async def test_a_real_agent_enrols_and_both_ends_take_nothing_else(
         for secret, path, wanted in (
             (TOKEN, "status", 401),
             (kept, "status", 401),
-            (server_secret(kept), "status", 200),
+            (server_secret(kept), "status", 401),  # the server signs, and shows nothing
             (TOKEN, "metrics", 200),  # a monitor knows the token alone, and only looks
         ):
             headers = {"Authorization": f"Bearer {secret}"}

@@ -10,7 +10,8 @@ import pytest
 import structlog
 import trio
 
-from ci.model import Standing, Status
+from ci.model import AgentState, Standing, Status
+from ci.wire.token import server_secret
 from tests.fakes.impostor import Impostor, Older
 from tests.story.test_credentials import TOKEN, standing, wait_enrolled
 from tests.story.world import SERVER, World
@@ -26,7 +27,7 @@ def credential(world: World) -> str:
 
 def shown(world: World) -> list[str]:
     """Every secret that the network has heard, in a request or an answer."""
-    secrets = (TOKEN, credential(world))
+    secrets = (TOKEN, credential(world), server_secret(credential(world)))
     words = [f"{letter.headers} {letter.content!r}" for letter in world.network.letters]
     words += [f"{answer.headers} {answer.content!r}" for answer in world.network.answers]
     return [word for word in words if any(secret in word for secret in secrets)]
@@ -36,7 +37,7 @@ async def send_again(world: World, letter: httpx.Request, **changed: Any) -> int
     """Send what was heard, or something made of it; return the status."""
     async with world.network.client() as http:
         said: dict[str, Any] = {"url": letter.url, "content": letter.content} | changed
-        request = http.build_request("POST", **said)
+        request = http.build_request(letter.method, **said)
         for name in ("Content-Digest", "Signature-Input", "Signature"):
             request.headers[name] = letter.headers[name]
         return (await http.send(request)).status_code
@@ -182,10 +183,70 @@ async def test_a_registration_counts_once(
     await world.start_agent(agentToken=TOKEN)
     await wait_enrolled(world)
     letters = [one for one in world.network.letters if one.url.path == "/notify_agent"]
-    signed_by_it = [one for one in letters if "nca_" in one.headers["Signature-Input"]]
+    signed_by_it = [one for one in letters if "ncp_" in one.headers["Signature-Input"]]
     assert signed_by_it
     for letter in signed_by_it:
         assert await send_again(world, letter) == 401
+
+
+async def test_who_listens_in_the_agents_place_gets_no_job_and_can_ask_for_nothing(
+    world: World, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The agent counts as lost, whatever he says; what he has heard is nothing when it is back."""
+    await world.start_server(agentToken=TOKEN, graceSeconds=900)
+    await world.start_agent(agentToken=TOKEN, slots=2)
+    await wait_enrolled(world)
+    number = await world.submit("sleep 400; exit 3")
+    await world.wait_build(number, Status.RUNNING)
+    await trio.sleep(5)
+    await world.kill_agent()
+    impostor = Impostor(200, {"name": "agent-8081", "attempts": [], "slots": 9})
+    before = len(world.network.letters)
+    world.network.apps["agent:8081"] = impostor
+    await world.wait_state(AgentState.LOST)
+    waiting = await world.submit()
+    await trio.sleep(100)
+    await world.server.cancel(waiting)
+    assert set(impostor.heard) == {"/status"}
+    (view,) = await world.server.agents()
+    assert view.state is AgentState.LOST
+    assert view.problem == "answered 200, without the proof that it is the agent of this name"
+    heard = [one for one in world.network.letters[before:] if one.url.path == "/status"]
+    await world.start_agent(agentToken=TOKEN, slots=2)
+    cancel = {"id": f"{number}.1.1"}
+    ways: list[dict[str, Any]] = [
+        {},
+        {"url": "http://agent:8081/cancel", "content": json.dumps(cancel).encode()},
+        {"url": "http://agent:8081/build", "content": b"{}"},
+    ]
+    for letter in heard:
+        for changed in ways:
+            assert await send_again(world, letter, **changed) == 401
+    assert (await world.wait_build(number)).build.status is Status.FAILURE
+    assert shown(world) == []
+
+
+async def test_what_the_server_asks_can_only_be_asked_again(
+    world: World, autojump_clock: trio.testing.MockClock
+) -> None:
+    """By who hears it on the way: not with another body, nor of another path."""
+    await world.start_server(agentToken=TOKEN)
+    await world.start_agent(agentToken=TOKEN)
+    await wait_enrolled(world)
+    number = await world.submit("sleep 60; exit 3")
+    await trio.sleep(30)
+    build = next(one for one in world.network.letters if one.url.path == "/build")
+    assert await send_again(world, build) == 202
+    job = json.loads(build.content) | {"command": "true"}
+    for changed, field in (
+        ({"content": json.dumps(job).encode()}, "Content-Digest"),
+        ({"url": "http://agent:8081/cancel"}, "Signature"),
+    ):
+        assert await send_again(world, build, **changed) == 401
+        assert world.network.answers[-1].json()["error"]["field"] == field
+    assert (await world.wait_build(number)).build.status is Status.FAILURE
+    assert await send_again(world, build) == 202
+    assert len(world.machine().started) == 1
 
 
 async def test_who_has_no_secret_can_sign_nothing(

@@ -40,7 +40,9 @@ class Claim:
     shown: int | None  # the generation of the credential that it has shown; None: the token
     wants: bool  # a credential of its own
     is_asked: bool  # False: nobody has to show anything
+    proves: bool  # that it has what it comes with, and does not show it
     print_of: Callable[[int], str]  # what belongs to a generation
+    is_ours: Callable[[Enrolment], bool]  # whether that is the print of a credential, of any kind
 
 
 def admit(row: Row[Any] | None, said: Agent, claim: Claim) -> dict[str, object]:
@@ -48,7 +50,7 @@ def admit(row: Row[Any] | None, said: Agent, claim: Claim) -> dict[str, object]:
     known = Enrolment(said.name) if row is None else to_enrolment(row)
     generation, standing, print_ = known.generation, known.standing, known.print
     if claim.is_asked:
-        is_enrolled = standing is Standing.ENROLLED and print_ == claim.print_of(generation)
+        is_enrolled = standing is Standing.ENROLLED and claim.is_ours(known)
         if standing is Standing.REVOKED:
             raise AgentRevoked(said.name)
         if claim.shown is not None:

@@ -41,6 +41,19 @@ async def test_before_that_the_server_need_not_show_the_token(tmp_path: Path) ->
         secret.check(bearer(server_secret("other")))
 
 
+async def test_with_one_to_prove_nothing_that_is_shown_counts(tmp_path: Path) -> None:
+    """Once the server uses it; and from the first moment on nobody else's answer."""
+    secret = open_secret(tmp_path, "oak", "token")
+    await secret.keep("ncp_b2Fr.1")
+    secret.check(bearer(server_secret("token")))  # the server does not know that we have kept it
+    await secret.note_used()
+    for shown in ("token", server_secret("token"), "ncp_b2Fr.1", server_secret("ncp_b2Fr.1"), ""):
+        with pytest.raises(Unauthorized):
+            secret.check(bearer(shown))
+    secret.check(bearer("token"), to_look=True)
+    assert open_secret(tmp_path, "oak", None).trust.proves
+
+
 async def test_that_the_server_proves_itself_is_remembered(tmp_path: Path) -> None:
     """By the next life too, which then shows nothing to anybody; a file of before tells nothing."""
     (tmp_path / FILE).write_text('{"agent": "oak", "credential": "nca_b2Fr.1"}')

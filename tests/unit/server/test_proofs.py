@@ -6,10 +6,21 @@ import pytest
 
 from ci.errors import AgentRevoked, StaleNonce, Unauthorized
 from ci.model import Standing
-from ci.server.enrolments import Enrolments
-from ci.server.proofs import Proof, Proofs
+from ci.server.enrolments import TOKEN_HOLDER, Enrolments
+from ci.server.proofs import Proofs
 from ci.server.store.enrolling import Enrolment
-from ci.wire.signature import SIGNATURE, TOKEN_KEY, Key, Signed, credential_key, read_signed
+from ci.wire.sealed import open_credential
+from ci.wire.signature import (
+    SIGNATURE,
+    TOKEN_KEY,
+    Key,
+    Proof,
+    Signed,
+    credential_key,
+    read_signed,
+    server_key,
+)
+from ci.wire.token import server_secret
 from tests.fakes.people import KEYS
 
 CALL = ("POST", "/notify_agent")
@@ -88,6 +99,39 @@ def test_one_agent_has_one_key() -> None:
     assert enrolments.key("nca_b2Fr") == Key("nca_b2Fr", secret)
     assert enrolments.key("nca_b2.Fr") is None
     assert enrolments.key("b2Fr") is None
+
+
+def test_a_credential_to_prove_is_never_shown() -> None:
+    """Who has proved the token is given one of these, and no header that shows it is believed."""
+    enrolments = make_enrolments(oak=Standing.OPEN)
+    caller = enrolments.signer(TOKEN)
+    (sealed,) = enrolments.offer(caller, "oak", 1).values()
+    secret = open_credential(sealed, TOKEN.secret, "oak")
+    assert enrolments.key("ncp_b2Fr") == credential_key(secret)
+    claim = enrolments.claim(enrolments.signer(credential_key(secret)), "oak", wants=True)
+    enrolments.note(Enrolment("oak", 1, Standing.ENROLLED, claim.print_of(1)))
+    assert enrolments.own_credential("oak") == secret
+    assert enrolments.server_key("oak") == server_key(secret)
+    with pytest.raises(Unauthorized):
+        enrolments.caller(f"Bearer {secret}")
+    shown = enrolments.credential("oak", 1)
+    assert enrolments.caller(f"Bearer {shown}").agent == "oak"
+    claim = enrolments.claim(enrolments.caller(f"Bearer {shown}"), "oak", wants=True)
+    enrolments.note(Enrolment("oak", 1, Standing.ENROLLED, claim.print_of(1)))
+    assert enrolments.own_credential("oak") == shown
+    assert enrolments.server_key("oak") is None
+
+
+def test_the_token_is_shown_to_older_agents_and_those_of_others_alone() -> None:
+    """Not to whoever listens where an agent was that an administrator lets enrol again."""
+    enrolments = make_enrolments(oak=Standing.OPEN)
+    made = server_secret(TOKEN.secret)
+    assert enrolments.secret("oak") == made
+    assert enrolments.secret("elm") == TOKEN.secret
+    for caller, secret in ((TOKEN_HOLDER, TOKEN.secret), (enrolments.signer(TOKEN), made)):
+        claim = enrolments.claim(caller, "oak", wants=True)
+        enrolments.note(Enrolment("oak", 1), claim)
+        assert enrolments.secret("oak") == secret
 
 
 def test_a_revoked_agent_is_told_so_by_a_proof() -> None:
