@@ -37,6 +37,7 @@ from tests.real.repository import open_git_server
 FILES: Final = 500
 MEGABYTES: Final = 100
 METHODS: Final = {"known": "fresh", "first": "clobber"}  # our word, Buildbot's
+MEASURES: Final = ("one", "burst", "checkout", "log", "startup")
 LOOK_AT_ALL_S: Final = 0.5
 
 
@@ -46,18 +47,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "programs", type=Path, help="the folder of `buildbot` and `buildbot-worker`"
     )
+    parser.add_argument("measures", nargs="*", choices=MEASURES, help="all, unless named")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tiny", action="store_true", help="next to nothing, to see that it runs")
     wanted = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="nursery-ci-versus-") as name, wanted.out.open("a") as file:
-        for line in run(wanted.programs.absolute(), Path(name), tiny=wanted.tiny):
+        measures = wanted.measures or MEASURES
+        for line in run(wanted.programs.absolute(), Path(name), measures, tiny=wanted.tiny):
             print(line, flush=True)  # noqa: T201 - the result
             print(line, file=file, flush=True)
     return 0
 
 
-def run(programs: Path, folder: Path, *, tiny: bool) -> Iterator[str]:
-    """Yield the line of each measure."""
+def run(programs: Path, folder: Path, wanted: Sequence[str], *, tiny: bool) -> Iterator[str]:
+    """Yield the line of each measure that is wanted."""
     files, megabytes = (5, 2) if tiny else (FILES, MEGABYTES)
     checkout.make(folder, files, copies=1)
     with open_git_server(folder / "bare") as base:
@@ -80,10 +83,10 @@ def run(programs: Path, folder: Path, *, tiny: bool) -> Iterator[str]:
                 "log": lambda: _log(buildbot, megabytes),
                 "startup": lambda: _startup(buildbot, 2 if tiny else 5),
             }
-            for name, measure in measures.items():
+            for name in wanted:
                 others = Others()
                 machine = facts(folder, "none") | {"commit": version(programs), "changed": False}
-                shown = {each: found.as_json() for each, found in measure().items()}
+                shown = {each: found.as_json() for each, found in measures[name]().items()}
                 # Master and worker live on: what they have used counts among the others' here.
                 machine |= {"load_after": load(), "others_cores": others.cores()}
                 line = {"measure": name, "size": "tiny" if tiny else "usual", "figures": shown}
