@@ -259,6 +259,10 @@ class Server:
         """
         return await self._showing.views(builds)
 
+    async def view_of_new(self, build: Build) -> BuildView:
+        """Return everything about a build that was accepted just now."""
+        return await self._showing.view_of_new(build)
+
     async def neighbours(self, build: Build) -> Neighbours:
         """Return the builds that one goes to from another one."""
         return await self._store.neighbours(build)

@@ -217,7 +217,7 @@ def _remove_beside(path: Path) -> None:
 
 
 def _seal(path: Path, inline: bytes | None, size: int | None, sha256: str | None) -> Sealed:
-    if inline is not None:
+    if inline:  # of an empty log nothing can be lost
         logfile.append(path, 0, inline, durable=True)
     else:
         logfile.sync(path)

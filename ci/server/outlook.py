@@ -91,7 +91,7 @@ class Sight:
         """
         start_s = self.starts_s.get(build.number)
         if start_s == FREE or (start_s is None and self._is_handed(place, build.labels)):
-            return Wait(waiting.BEING_HANDED, waiting.BEING_HANDED, place, starts_in_s=0)
+            return _handed(place)
         why = self._why(build.labels)
         starts_in_s, when, brief = None, "", why.problem
         if not why.problem and start_s is None:
@@ -139,6 +139,10 @@ class Sight:
         return self._whys[labels]
 
 
+def _handed(place: int) -> Wait:
+    return Wait(waiting.BEING_HANDED, waiting.BEING_HANDED, place, starts_in_s=0)
+
+
 class Outlook:
     """Looks ahead by what runs, what waits, and how long such builds take."""
 
@@ -184,6 +188,13 @@ class Outlook:
             )
             for member in self._fleet.members
         )
+
+    def handed_at_once(self, place: int, build: Build) -> Wait | None:
+        """Say what a new build waits for if there is a slot for all up to its place; else None.
+
+        That is what would be seen, without a look.
+        """
+        return _handed(place) if place <= self._fleet.free_slots(build.labels) else None
 
     async def look(self) -> Sight:
         """Return what is seen ahead now."""

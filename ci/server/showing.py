@@ -12,7 +12,7 @@ from ci.server.external.decide import Wish, wish
 from ci.server.external.words import Telling, told, waits
 from ci.server.fleet import Fleet
 from ci.server.logs import Logs
-from ci.server.outlook import Outlook
+from ci.server.outlook import Outlook, Wait
 from ci.server.room import Room
 from ci.server.store.store import Store
 from ci.server.unhurried import Unhurried
@@ -92,6 +92,20 @@ class Showing:
         views = await self._show(list(whole.values()))
         return views[0] if views else None
 
+    async def view_of_new(self, build: Build) -> BuildView:
+        """Return everything about a build that was accepted just now.
+
+        As long as it waits, there is nothing of it to be read, and who has asked for it goes on.
+        """
+        place = self._store.places([build.number]).get(build.number)
+        if place is None:
+            (view,) = await self.views([build])
+            return view
+        wait = self._outlook.handed_at_once(place, build) or (await self._outlook.look()).of(
+            place, build
+        )
+        return _waiting(BuildView(build, ()), place, wait)
+
     async def _show(self, read: Sequence[tuple[Build, list[Attempt]]]) -> tuple[BuildView, ...]:
         reports = await self._store.inbox.reports([build.number for build, _ in read])
         waiting = [build.number for build, _ in read if build.status is Status.WAITING]
@@ -105,17 +119,7 @@ class Showing:
                 phase=self._phase(build, attempts),
             )
             if sight is not None and (place := places.get(build.number)) is not None:
-                wait = sight.of(place, build)
-                view = replace(
-                    view,
-                    queue_position=place,
-                    place=wait.place,
-                    waiting_for=wait.why,
-                    waits_briefly=wait.briefly,
-                    waits_because=wait.because,
-                    starts_in_s=wait.starts_in_s,
-                    is_stuck=wait.is_stuck,
-                )
+                view = _waiting(view, place, sight.of(place, build))
             if (report := reports.get(build.number)) is not None:
                 view = self._from_storage(view, report)
             found.append(view)
@@ -150,6 +154,19 @@ class Showing:
         if build.status is not Status.RUNNING or not attempts:
             return None
         return self._fleet.phase(attempts[-1])
+
+
+def _waiting(view: BuildView, place: int, wait: Wait) -> BuildView:
+    return replace(
+        view,
+        queue_position=place,
+        place=wait.place,
+        waiting_for=wait.why,
+        waits_briefly=wait.briefly,
+        waits_because=wait.because,
+        starts_in_s=wait.starts_in_s,
+        is_stuck=wait.is_stuck,
+    )
 
 
 def _step(place: int) -> int:

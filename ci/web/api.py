@@ -302,7 +302,7 @@ async def _agent_name(named: str | None) -> str:
 
 
 async def _created(build: model.Build) -> Response:
-    (view,) = await the_core().views([build])
+    view = await the_core().view_of_new(build)
     response = as_json.answer(as_json.build(view), 201)
     response.headers["Location"] = f"/api/builds/{build.number}"
     return response

@@ -98,6 +98,9 @@ class Core(Protocol):
     async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
         """Say all about each of some builds."""
 
+    async def view_of_new(self, build: Build) -> BuildView:
+        """Say all about a build that was accepted just now."""
+
     async def neighbours(self, build: Build) -> Neighbours:
         """Say where one goes from a build."""
 

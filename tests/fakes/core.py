@@ -265,6 +265,11 @@ class FakeCore:
         found = await self.builds(replace(of, limit=len(self._views)))
         return tuple([build for build in found.builds if build.status.ended][:limit])
 
+    async def view_of_new(self, build: Build) -> BuildView:
+        """Return everything about a build that was accepted just now."""
+        (view,) = await self.views([build])
+        return view
+
     async def views(self, builds: Sequence[Build]) -> tuple[BuildView, ...]:
         """Say all about each of some builds."""
         return tuple([await self.build(build.number) for build in builds])
