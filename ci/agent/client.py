@@ -18,6 +18,7 @@ from ci.agent.badge import WRONG_SECRET, Badge
 from ci.agent.secret import Secret
 from ci.certificates import connect_words
 from ci.errors import GivenUp, LogFull, LogGap, PeerRefused, Unreachable
+from ci.wire.fields import ONE_REQUEST
 from ci.wire.refusal import MAX_SHOWN_CHARS, read_json, refusal_words
 from ci.wire.registration import PATHS, Welcome, read_welcome
 from ci.wire.result import LOG_PATHS, RESULT_PATHS
@@ -51,13 +52,16 @@ class ServerClient:
         self._secret = secret
         self._known: dict[tuple[str, ...], int] = {}  # which spelling of a call was answered
         self._next: dict[tuple[str, ...], int] = {}  # which one to begin with as long as none was
+        self._native = False  # whether a server of this project has answered
         self._habit = 0  # which one was answered last, of any call
 
     async def register(self, registration: Mapping[str, Any], badge: Badge) -> Welcome:
         """Say where this agent is. A server that others wrote answers anything."""
         body = json.dumps(registration).encode()
         answer = await self._post(PATHS, body, "application/json", badge=badge)
-        return read_welcome(answer.content)
+        welcome = read_welcome(answer.content)
+        self._native = welcome.protocol > 0
+        return welcome
 
     async def send_log(
         self,
@@ -131,8 +135,9 @@ class ServerClient:
         """Send it by this badge, or the one that counts, until there is an answer to it."""
         used = badge or self._secret.badge
         for _ in range(MOST_PASSES):
+            headers = {"Content-Type": kind} | ({} if self._native else ONE_REQUEST)
             request = self._http.build_request(
-                "POST", path, content=body, headers={"Content-Type": kind}, params=parameters
+                "POST", path, content=body, headers=headers, params=parameters
             )
             sent = used.make_pass("POST", request.url.raw_path.decode("ascii"), body)
             request.headers.update(sent.headers)

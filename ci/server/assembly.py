@@ -76,6 +76,7 @@ async def open_server(
             certificate=agent.certificate,
             credential=enrolments.own_credential(agent.name),
             key=enrolments.server_key(agent.name),
+            native=agent.native,
         )
 
     journal = Journal(Metrics())

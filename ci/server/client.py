@@ -18,6 +18,7 @@ from ci.certificates import connect_words, pinned_context, plain_context
 from ci.errors import PeerRefused, Unproved, Unreachable
 from ci.listen import url_of
 from ci.wire import job, status
+from ci.wire.fields import ONE_REQUEST
 from ci.wire.refusal import refusal_words
 from ci.wire.sealed import seal_secrets
 from ci.wire.signature import MOST_PASSES, SIGNATURE, Key
@@ -126,17 +127,19 @@ class AgentClient:
         certificate: str = "",
         credential: str | None = None,
         key: Key | None = None,
+        native: bool = True,
     ) -> None:
         """`credential` is what only this agent has, if it has one: by it secrets are sealed.
 
         With a `key` each call is signed, no `token` is shown, and only answers that this agent has
-        signed count.
+        signed count. When one that others wrote drops a connection nobody knows whether it took a
+        job: it is given a new one for each request.
         """
         self._http = http
         self._key = key
         self._nonce = ""  # which the agent's last answer has told
         self._credential = credential
-        self._headers = token_headers(token)
+        self._headers = token_headers(token) | ({} if native else ONE_REQUEST)
         self._extensions: dict[str, Any] = {_CERTIFICATE: certificate}
         self.url = url_of(host, port, tls=bool(certificate))
 

@@ -31,6 +31,9 @@ from ci.errors import Rejected, TooLarge
 from ci.escapes import plain_text
 
 PROTOCOL = 1  # raised when an older peer would misunderstand us
+# Programs of others are given a connection for each request: many drop one that is used again, or
+# serve nobody else as long as it is open.
+ONE_REQUEST = {"Connection": "close"}
 
 Model = TypeVar("Model", bound=BaseModel)
 

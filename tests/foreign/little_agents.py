@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from typing import Any
 from urllib.request import Request, urlopen
@@ -131,3 +132,26 @@ class HangsUp(TellsInBools):
         """In the words of the storage."""
         status = "Success" if done.returncode == 0 else "Fail"
         return {"build": {"id": job["id"]}, "status": status, "logs": done.stdout.splitlines()}
+
+
+class OneRequestAConnection(TellsInBools):
+    """Written by hand on sockets: it says HTTP/1.1, and drops a connection that is used again."""
+
+    protocol_version = "HTTP/1.1"
+
+    def handle(self) -> None:
+        """Answer the first request; at the next one hang up without a word."""
+        self.handle_one_request()
+        with suppress(OSError):
+            self.connection.recv(1)
+
+    def do_GET(self) -> None:
+        """Answer with an empty body."""
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    @staticmethod
+    def result(job: dict[str, Any], done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+        """Say the exit code and nothing else of the end."""
+        return {"buildId": job["buildId"], "code": done.returncode, "output": done.stdout}

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.request import Request, urlopen
 
+from tests.foreign.little_coordinator import FIRST, LittleCoordinator
 from tests.real.harness import START_S, Server, Site, wait_until
 from tests.real.repository import Repository
 
@@ -83,6 +84,29 @@ def test_an_agent_by_hand(site: Site, repository: Repository) -> None:
         numbers = [server.submit("echo fine") for _ in range(5)]
         assert {server.wait_build(number)["status"] for number in numbers} == {"success"}
         assert len(jobs) == 6, "none was given twice"
+
+
+def test_a_server_that_hands_over_before_it_answers(site: Site, repository: Repository) -> None:
+    """And is particular about all else: each build is done once, in order, with its verdict."""
+    job = {"repoUrl": str(repository.path), "commitHash": "main"}
+    commands = ["echo 1", "echo 2; exit 3", "yes 'a line' | head -c 300000", "echo 4"]
+    coordinator = LittleCoordinator([job | {"buildCommand": each} for each in commands])
+    thread = threading.Thread(target=coordinator.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        stand_in = Server("ci.server", {"data-dir": site.folder}, site, "unused")
+        stand_in.port = coordinator.server_port
+        site.agent(stand_in).start()
+        wait_until(lambda: len(coordinator.results) == len(commands), "all are done")
+    finally:
+        coordinator.shutdown()
+        thread.join()
+        coordinator.server_close()
+    told = coordinator.results
+    assert [each["buildId"] for each in told] == [FIRST, FIRST + 1, FIRST + 2, FIRST + 3]
+    assert [each["success"] for each in told] == [True, False, True, True]
+    assert len(told[2]["buildLog"]) == 300_000
+    assert coordinator.refused == []
 
 
 def test_a_server_by_hand(site: Site, repository: Repository) -> None:

@@ -13,13 +13,14 @@ from tests.foreign.little_agents import (
     BuildsBeforeItAnswers,
     HangsUp,
     LittleAgent,
+    OneRequestAConnection,
     TellsInBools,
     tell,
 )
 from tests.real.harness import Site, wait_until
 from tests.real.repository import Repository
 
-KINDS: list[Any] = [BuildsBeforeItAnswers, TellsInBools, HangsUp]
+KINDS: list[Any] = [BuildsBeforeItAnswers, TellsInBools, HangsUp, OneRequestAConnection]
 LONG = "echo first; yes 'a line of output' | head -c 300000; echo; echo last"
 
 
