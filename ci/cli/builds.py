@@ -87,6 +87,8 @@ def show_log(way: Way, *, number: int, follow: bool, exit_code: bool) -> int:
     Byte by byte as it is; on a terminal it has its colours, and nothing else that speaks to the
     terminal.
     """
+    if exit_code and not follow:
+        raise click.UsageError("--exit-code goes with --follow.")
 
     async def work() -> int:
         async with way.open() as client:

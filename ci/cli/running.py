@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from ci.cli import codes, words
 from ci.cli.following import How, follow_build
 from ci.cli.options import Way, asks, run, the_screen
 from ci.cli.worktree import WorkTree, find_work_tree
@@ -57,6 +58,8 @@ def run_build(
     ci run --wait -- make test
     ci run -c main -l gpu 'make && make bench'
     """  # noqa: D301 - the mark by which click leaves the lines as they are
+    if not wait and (quiet or cancel):
+        raise click.UsageError("--quiet and --cancel go with --wait.")
     tree = None if repository else find_work_tree(_here())
     if tree is not None and commit is None:
         for warning in tree.warnings(to_server=True):
@@ -77,8 +80,15 @@ def run_build(
                 way.screen.answer(f"{build.number} {way.address(build.number)}")
             elif not way.screen.as_json:
                 way.screen.note(f"build {build.number}: {way.address(build.number)}")
-            how = How(log=not quiet, cancel=cancel)
-            return await follow_build(way, client, build.number, how) if wait else 0
+            if wait:
+                how = How(log=not quiet, cancel=cancel)
+                return await follow_build(way, client, build.number, how)
+            if not build.status.ended:
+                return 0
+            # The rules have refused it.
+            if not way.screen.as_json:
+                way.screen.note(words.verdict(build), build.status)
+            return codes.code_of(build.status, build.reason, build.exit_code)
 
     return run(work)
 
