@@ -6,6 +6,7 @@ mirror's objects, so nothing is copied but the files themselves.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,8 @@ from ci.repositoryrules import ANYWHERE, RepositoryPolicy
 TRIES: Final = 3  # of a checkout in which git is killed, or finds no memory
 _HIDDEN: Final = "is in this agent's own folder, where the copies of other repositories are"
 TRY_PAUSE_S: Final = 1.0  # whoever took the memory has it no longer, if only he was killed as well
+
+_LFS_FAILED: Final = re.compile(r"smudge filter lfs failed|Smudge error")  # git's words, git-lfs'
 
 T = TypeVar("T")
 Rules = tuple[str, ...]  # for branches, see `ci/secretrules.py`
@@ -156,7 +159,10 @@ class GitCheckout:
             try:
                 found = await self._make(git, mirror, url, commit, workspace)
             except GitFailed as error:
-                if is_no_space(error) or not await mirror.renew(git, version, workspace.parent):
+                # Neither a full disk nor a file that LFS did not bring is the mirror's fault.
+                if is_no_space(error) or _LFS_FAILED.search(str(error)):
+                    raise
+                if not await mirror.renew(git, version, workspace.parent):
                     raise
             if mirror.version != version:
                 found = await self._make(git, mirror, url, commit, workspace)

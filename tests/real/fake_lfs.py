@@ -13,11 +13,12 @@ POINTER = b"pointer\n"
 CONTENT = b"content\n"
 
 
-def install(folder: Path) -> None:
-    """Put it into `folder` under its name."""
+def install(folder: Path, *, broken: bool = False) -> None:
+    """Put it into `folder` under its name; a `broken` one brings nothing."""
     folder.mkdir()
     program = folder / "git-lfs"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} {__file__} "$@"\n')
+    status = "error" if broken else "success"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {__file__} {status} "$@"\n')
     program.chmod(0o755)
 
 
@@ -36,18 +37,20 @@ def _write(*packets: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _filter() -> None:
+def _filter(status: str) -> None:
     _read(sys.stdin.buffer)
     _write(b"git-filter-server\n", b"version=2\n")
     _read(sys.stdin.buffer)
     _write(b"capability=clean\n", b"capability=smudge\n")
     while asked := _read(sys.stdin.buffer):
         _read(sys.stdin.buffer)
-        _write(b"status=success\n")
+        _write(f"status={status}\n".encode())
+        if status != "success":
+            continue
         _write(POINTER if b"command=clean\n" in asked else CONTENT)
         _write()
 
 
 if __name__ == "__main__":
-    assert sys.argv[1:] == ["filter-process"]
-    _filter()
+    assert sys.argv[2:] == ["filter-process"]
+    _filter(sys.argv[1])

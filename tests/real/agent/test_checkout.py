@@ -225,6 +225,20 @@ async def test_files_in_lfs_are_there_and_not_changed(
     assert place.git("status", "--porcelain") == ""
 
 
+async def test_a_file_that_lfs_does_not_bring_is_not_the_mirrors_fault(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The build says so; the whole repository is not fetched again for it."""
+    place.repository.commit({".gitattributes": "*.bin filter=lfs -text\n", "a.bin": "pointer\n"})
+    await place.make("main")
+    before = place.mirror().stat().st_ino
+    fake_lfs.install(tmp_path / "bin", broken=True)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    with pytest.raises(CheckoutFailed, match="lfs"):
+        await place.make("main")
+    assert place.mirror().stat().st_ino == before
+
+
 async def test_files_in_lfs_of_a_submodule_are_there_and_not_changed(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
