@@ -115,8 +115,9 @@ def open_secret(data_dir: Path, name: str, token: str | None) -> Secret:
     if path.exists():
         try:
             kept = json.loads(path.read_text("utf-8"))
-            if kept["agent"] == name:
-                known = Kept(str(kept["credential"]), kept.get("proves") is True)
+            own = str(kept["credential"])
+            proves = kept.get("proves") is True  # also to one that has another name now
+            known = Kept(own if kept["agent"] == name else None, proves)
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{path}: is not what an agent has written; remove it, and let the agent enrol "

@@ -59,4 +59,6 @@ class Proofs:
         return proof.sign_answer(status, body, self._nonce(proof.key))
 
     def _nonce(self, key: Key) -> str:
-        return self._nonces.setdefault(key.id, secrets.token_urlsafe(NONCE_BYTES))
+        if key.id not in self._nonces:
+            self._nonces[key.id] = secrets.token_urlsafe(NONCE_BYTES)
+        return self._nonces[key.id]
