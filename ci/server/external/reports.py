@@ -137,7 +137,7 @@ class Reports:
         if track.share.failed(error, for_all=for_all):
             limit = track.share.limit
             log.warning("storage log cut", build=number, error=str(error), next_limit=limit)
-            track.hurry()
+            track.begin_anew()
         if for_all and error.retry_after_s is None:
             track.next_at = self._gate.shut_until
             return

@@ -46,12 +46,13 @@ class Track:
 
     def advanced(self) -> None:
         """Note that something was told: what comes next has not failed yet."""
-        self.tries, self.problem = 0, ""
+        self.problem = ""
         self.unsure_until = -math.inf
-        self.hurry()
+        self.begin_anew()
 
-    def hurry(self) -> None:
-        """Wait no longer than at first before the next try: that will be another one."""
+    def begin_anew(self) -> None:
+        """Forget the failures: what is tried next is another thing."""
+        self.tries = 0
         self._waits = delays(FIRST_S, CAP_S)
 
     def failed(self, problem: str) -> None:

@@ -142,6 +142,7 @@ async def test_a_log_that_the_storage_does_not_bear_is_sent_in_part(
         assert 10_000 < len(log) < 20_000
         told = _told(lines)
         assert told["storage log cut"] == 6, "from a million to 16 thousand"
+        assert not told["storage build not told"], "it got on each time"
         assert not told["storage API fails"]
         sizes = [len(body) for _, path, body in world.network.requests if "finish" in path]
         assert sum(size > 900_000 for size in sizes) <= 6
