@@ -38,3 +38,5 @@ class Secrets(Answer):
     """by repository and name"""
     trusted_agents: tuple[str, ...]
     """in order of their names; no other agent is sent any"""
+    environment_names: tuple[str, ...] | None
+    """rules for names, in which `*` is any letters; null: all but dangerous ones"""

@@ -222,10 +222,12 @@ async def readmit_agent(name: str | None = None) -> Response:
 @operation(Secrets)
 async def secrets() -> Response:
     """List the secrets of builds, without their values."""
-    vault = the_core().vault
+    core = the_core()
+    vault = core.vault
     uses = await vault.last_uses()
     shown = (as_json.secret(one, uses.get(one.key), lost=vault.is_lost(one)) for one in vault.all())
-    return as_json.answer(Secrets(tuple(shown), tuple(sorted(await vault.trusted()))))
+    names = core.config.environment_names
+    return as_json.answer(Secrets(tuple(shown), tuple(sorted(await vault.trusted())), names))
 
 
 @api.post("/api/secrets")

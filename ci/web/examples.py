@@ -141,7 +141,7 @@ _EXAMPLES: Final[dict[str, Any]] = {
     "NewSecret": {"name": "DEPLOY_KEY", "value": "correct horse", "branches": ["main"]},
     "NamedSecret": {"repository": "demo", "name": "DEPLOY_KEY"},
     "Trust": {"agent": "first", "trusted": True},
-    "Secrets": Secrets((_SECRET,), ("first",)),
+    "Secrets": Secrets((_SECRET,), ("first",), ("DEPLOY_*",)),
     "Error": Error(Problem("commit", _BAD_COMMIT)),
     "Health": Health(
         ok=True,
