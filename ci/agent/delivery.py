@@ -38,6 +38,8 @@ MOST_UNANSWERED: Final = 100  # tries; about an hour
 UNANSWERED_REMIND_S: Final = 600.0  # between two log lines about the same result
 # How servers of others refuse what they have had already. Any other answer is one to insist on.
 HAD_ALREADY: Final = (400, 409, 422)
+# One that was restarted, and kept its builds in memory, will never take the end of one of these.
+REFUSED_S: Final = 86_400.0  # in which a person may mend whatever else it is
 
 logger = structlog.get_logger()
 
@@ -93,6 +95,7 @@ class Delivery:
         self._most: int | None = None  # bytes that the server takes, once it has said so
         self._silence = Outage(UNANSWERED_REMIND_S)  # of a server of others, to this result
         self._unsure = False  # whether such a one may have it though it did not say so
+        self._refused_at: float | None = None  # when such a one first said no
         self._ignored = 0  # tries that it has left unanswered though it lives
         self._waits = delays()  # between these
 
@@ -232,6 +235,13 @@ class Delivery:
             if self._unsure and error.status in HAD_ALREADY:
                 meaning = "it has had what it did not answer"
                 logger.info("result refused", attempt=self._id, answer=str(error), meaning=meaning)
+                return
+            now = trio.current_time()
+            self._refused_at = now if self._refused_at is None else self._refused_at
+            if now >= self._refused_at + REFUSED_S:
+                logger.error(
+                    "result given up", attempt=self._id, answer=str(error), for_s=REFUSED_S
+                )
                 return
             raise
         except Unreachable as error:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import pytest
 import structlog
 import trio
 
-from ci.agent.delivery import ANSWER_LIMIT_S, MOST_UNANSWERED, SLOW_BYTES_PER_S
+from ci.agent.client import ServerClient
+from ci.agent.delivery import (
+    ANSWER_LIMIT_S,
+    MOST_UNANSWERED,
+    REFUSED_S,
+    SLOW_BYTES_PER_S,
+    Delivery,
+)
+from ci.agent.line import Line
+from ci.agent.metrics import Metrics
+from ci.agent.output import Output
+from ci.agent.secret import Secret
+from ci.model import Outcome, Reason, Status
+from ci.wire.job import Job
+from ci.wire.registration import Welcome
+from tests.fakes.server import FakeServer
 from tests.fakes.stage import Stage, job
 
 RESULT = "/notify-build-result"
@@ -108,6 +125,25 @@ async def test_one_that_refuses_what_it_did_not_answer_has_had_it(
         await trio.sleep(60)
         assert stage.kept == []
     assert len(stage.server.answers[RESULT]) == 4
+
+
+async def test_one_that_has_forgotten_its_builds_is_asked_for_a_day(tmp_path: Path) -> None:
+    """Nobody can mend that; whatever else it may be is mended by then."""
+    server = FakeServer(foreign=True)
+    server.answers[RESULT] = [httpx.Response(400) for _ in range(10_000)]
+    (tmp_path / "log").write_bytes(b"")
+    async with server.dial("http://server") as http:
+        line = Line(ServerClient(http, Secret(tmp_path, "agent", None)), Metrics())
+        line.welcome = Welcome()
+        delivery = Delivery(
+            Job.model_validate(job("1", protocol=0)),
+            Output(tmp_path / "log", 1000),
+            line,
+            address={},
+        )
+        began = trio.current_time()
+        await delivery.finish(Outcome(Status.SUCCESS, Reason.EXITED))
+    assert REFUSED_S <= trio.current_time() - began < REFUSED_S + 100
 
 
 async def test_one_that_does_not_answer_other_spellings_is_found_by_its_own(stage: Stage) -> None:
