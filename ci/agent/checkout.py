@@ -109,7 +109,9 @@ class GitCheckout:
     async def make(self, repository: str, commit: str, workspace: Path, cookie: str) -> CommitInfo:
         """Make the workspace from the repository's mirror."""
         git, url = self._git(repository, cookie)
-        if is_local(url) and await blocking.run(self._is_hidden, url):
+        # Of a commit that is known, nothing comes from there any more.
+        is_known = self._mirrors.of(url).knows(commit)
+        if is_local(url) and not is_known and await blocking.run(self._is_hidden, url):
             raise CheckoutFailed(f"the repository {_HIDDEN}")
         return await _persist(partial(self._make_once, git, url, commit, workspace), workspace)
 

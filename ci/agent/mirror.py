@@ -155,6 +155,10 @@ class Mirror:
             raise CheckoutFailed(f"no branch, tag or commit {commit} in {shown_url(self.url)}")
         return found
 
+    def knows(self, commit: str) -> bool:
+        """Whether it has a commit, by its full hash, so that the repository is not asked."""
+        return commit in self._shown
+
     async def refresh(self, git: Git) -> None:
         """Bring all branches and tags as they are now. Raises CheckoutFailed."""
         async with self._changing:

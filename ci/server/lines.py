@@ -58,6 +58,11 @@ class LineCounts:
             return None
         return step * STEP_BYTES + behind
 
+    @property
+    def unsaved_bytes(self) -> int:
+        """How many bytes were counted, in full steps, of which the next life would not know."""
+        return (len(self._before) - 1 - self._saved) * STEP_BYTES
+
     async def save(self) -> None:
         """Let the next life find what was counted since the last time."""
         first, steps = self._saved, self._before[self._saved + 1 :]

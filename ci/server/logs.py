@@ -21,6 +21,7 @@ from ci.server.logtimes import TIMES, Notes, note, read_notes, times_path
 BUILDS_PER_FOLDER = 1000
 LOG = ".log"  # how the name of a log ends
 BESIDE = (TIMES, LINES)  # … and of what is kept beside it, without which nothing is lost
+SAVE_BYTES = 4 << 20  # of a log that grows; who is started again counts these once more, in 4 ms
 _COUNTED_LOGS = 256  # logs whose line counts are remembered: those that grow, or are on a page
 
 log = structlog.get_logger()
@@ -75,7 +76,8 @@ class Logs:
             size = await blocking.run(_append, self._path(id), offset, data, at_ms)
         counts = self._counts(id)
         counts.add(offset, data)
-        await counts.save()
+        if counts.unsaved_bytes >= SAVE_BYTES:
+            await counts.save()
         return size
 
     async def read(self, id: str, offset: int, limit: int) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from ci.errors import GivenUp, LogGap
 from ci.server.linemarks import STEP_BYTES, marks_path
-from ci.server.logs import Logs, Sealed
+from ci.server.logs import SAVE_BYTES, Logs, Sealed
 
 
 @pytest.mark.parametrize("id", ["", "1", "1.1", "../1.1.1", "1.1.1/x", "0.1.1", "1.1.1\n", "٣.1.1"])
@@ -71,12 +71,12 @@ async def test_a_log_that_was_thrown_away_is_counted_anew(tmp_path: Path) -> Non
 
 async def test_the_next_life_of_the_server_finds_what_was_counted(tmp_path: Path) -> None:
     """While a log grows, and when it has ended; also where a life began in its midst."""
-    text = b"x\n" * STEP_BYTES
+    text = b"x\n" * (SAVE_BYTES // 2)
     whole = 2 * len(text)
     first = Logs(tmp_path)
     await first.append("1.1.1", 0, text)
     path = first._path("1.1.1")
-    assert len(marks_path(path).read_bytes()) == 24
+    assert len(marks_path(path).read_bytes()) == SAVE_BYTES // STEP_BYTES * 12
     second = Logs(tmp_path)
     await second.append("1.1.1", len(text), text)
     await second.seal("1.1.1", None, None, None)
@@ -87,7 +87,7 @@ async def test_the_next_life_of_the_server_finds_what_was_counted(tmp_path: Path
 async def test_counts_go_with_their_log(tmp_path: Path) -> None:
     """When it is removed, thrown away, or stands where a new attempt's has to begin."""
     logs = Logs(tmp_path)
-    text = b"x\n" * STEP_BYTES
+    text = b"x\n" * (SAVE_BYTES // 2)
     marks = marks_path(logs._path("1.1.1"))
     await logs.append("1.1.1", 0, text)
     assert marks.exists()
