@@ -139,7 +139,7 @@ def _replies(responses: Mapping[str, Any]) -> Iterator[Reply]:
     for status, reply in responses.items():
         if "$ref" in reply:
             continue
-        media, content = next(iter(reply["content"].items()))
+        media, content = next(iter(reply.get("content", {"nothing": {}}).items()))
         is_told = "schema" in content
         kind = _name(content["schema"]) if is_told else media
         phrase = HTTPStatus(int(status)).phrase

@@ -54,13 +54,14 @@ _WHEN: Final = {
     422: "A field is missing, wrong, unknown or too long.",
     503: "Not now, and nothing was changed; `Retry-After` says in how many seconds to ask again.",
 }
+_EMPTY: Final = "The body is empty."
 # Whatever is asked: these are answered in front of every call, or by none.
 _ANYWHERE: Final = {
     400: "It is no plain HTTP, or its `Host` is missing or no name at all. The body may be empty.",
     421: "Its `Host` is no name of this server.",
-    431: "Its head is too long. The body is empty.",
+    431: f"Its head is too long. {_EMPTY}",
     500: "A fault of the server; its log says which.",
-    501: "Its `Transfer-Encoding` is another than `chunked`. The body is empty.",
+    501: f"Its `Transfer-Encoding` is another than `chunked`. {_EMPTY}",
 }
 
 
@@ -81,7 +82,8 @@ def document_of(app: Quart) -> dict[str, Any]:
     """Describe the API of an app."""
     schemas: dict[str, Any] = {}
     anywhere = {
-        _word(status): {"description": words, "content": _json(Error, schemas)}
+        _word(status): {"description": words}
+        | ({} if words.endswith(_EMPTY) else {"content": _json(Error, schemas)})
         for status, words in _ANYWHERE.items()
     }
     paths: dict[str, dict[str, Any]] = {}

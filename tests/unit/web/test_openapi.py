@@ -91,7 +91,11 @@ def test_a_call_is_told_whole(call: tuple[str, str]) -> None:
 
 def _contents() -> list[tuple[str, dict[str, Any]]]:
     shared = DOCUMENT["components"]["responses"]
-    found = [(name, one["content"]["application/json"]) for name, one in shared.items()]
+    found = [
+        (name, content)
+        for name, one in shared.items()
+        for content in one.get("content", {}).values()
+    ]
     for (method, path), said in CALLS.items():
         replies = [*said["responses"].values(), said.get("requestBody", {})]
         contents = (each for reply in replies for each in reply.get("content", {}).values())
