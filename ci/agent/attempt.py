@@ -30,6 +30,9 @@ from ci.wire.registration import AttemptState
 from ci.wire.result import MAX_LOG_CHUNK
 
 MAX_FOREIGN_LOG: Final = 8 << 20  # bytes; of more, all servers of others that are known refuse
+# Files are removed after the server was told, for which somebody may wait, but not long after: the
+# disk needs the room, and the server may be away.
+TELL_FIRST_S: Final = 0.1
 REDELIVERY_S: Final = 60.0  # after a failure of ours, which a person mends, if at all
 
 KEEP_LIMIT_S: Final = (
@@ -56,6 +59,7 @@ class Attempt:
         self._settled = trio.Event()  # it is on disk, or could not be put there
         self._refusal: OSError | None = None
         self._delivering = trio.CancelScope()
+        self._told = trio.Event()  # its server has the end, or wants none
         self._dropped = False
         self._sent = 0  # bytes of log that the server has, as far as can be known at the start
 
@@ -123,6 +127,8 @@ class Attempt:
             result.append(await self._live(picked_up=picked_up))
             self._life.running.set()
             self.over.set()
+            with trio.move_on_after(TELL_FIRST_S):
+                await self._told.wait()
             await blocking.run(self._remove_workspace)
         await blocking.run(self._folder.remove)
         return True
@@ -228,6 +234,7 @@ class Attempt:
                 except Exception:  # as in its life
                     log.exception("delivery broken", attempt=self.id, again_in_s=REDELIVERY_S)
                     await trio.sleep(REDELIVERY_S)
+        self._told.set()
         if self._dropped:
             log.info("attempt dropped", attempt=self.id, next="nothing of it is delivered")
 

@@ -30,7 +30,10 @@ from ci import blocking
 from ci.agent import processes
 from ci.agent.processes import Process
 
-POLL_S: Final = 0.02  # between two looks at processes that were told to end
+# Between two looks at processes that were told to end. The last one of a sandbox is about to end by
+# itself when its command has: it is gone at the second look.
+FIRST_POLL_S: Final = 0.001
+POLL_S: Final = 0.02
 KILL_LIMIT_S: Final = 15.0  # a process that hangs in the kernel can't be ended by anybody
 FREEZE_LOOKS: Final = 20  # then what was stopped so far is killed, and stopping begins anew
 CROWD: Final = 1000  # as many are not asked politely: they multiply faster than they would end
@@ -110,6 +113,7 @@ async def end_all(mine: Belongings, grace_s: float) -> None:
     """
     attempt = mine.folder.name if mine.folder else None
     asked: set[Process] = set()
+    pause_s = FIRST_POLL_S
     killing_at = trio.current_time() + grace_s
     while found := await blocking.run(mine.find):
         now = trio.current_time()
@@ -129,7 +133,8 @@ async def end_all(mine: Belongings, grace_s: float) -> None:
                 processes.send(process, signal.SIGTERM)
                 processes.send(process, signal.SIGCONT)  # one that is stopped could not end
         asked |= found
-        await trio.sleep(POLL_S)
+        await trio.sleep(pause_s)
+        pause_s = min(2 * pause_s, POLL_S)
     for process in asked:
         processes.reap(process.pid)  # ours, or adopted where we are the first of a container
 
