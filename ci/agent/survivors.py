@@ -118,6 +118,10 @@ async def end_all(mine: Belongings, grace_s: float) -> None:
     while found := await blocking.run(mine.find):
         now = trio.current_time()
         if _only_holders(found, mine.leader):
+            if not asked:  # one that is about to end by itself needs nobody
+                asked |= found
+                await trio.sleep(FIRST_POLL_S)
+                continue
             killing_at = min(killing_at, now)
         if now > killing_at + KILL_LIMIT_S:
             log.error("processes left", attempt=attempt, processes=_names(found))
