@@ -39,10 +39,10 @@ LOOK_S: Final = 0.1  # between two looks whether it has ended; the times are the
 def measure(stage: Stage) -> Figures:
     """Make the repositories, and build each in each way."""
     few, many = stage.pick(5, 500, 500), stage.pick(40, 20_000, 20_000)
-    times = {few: stage.pick(1, 20, 50), many: stage.pick(1, 3, 10)}
-    fresh = stage.pick(1, 2, 5)
+    times = {few: stage.pick(1, 20, 50), many: stage.pick(1, 2, 10)}
+    fresh = {few: stage.pick(1, 2, 5), many: stage.pick(1, 1, 3)}
     folder = stage.site.folder / "bare"
-    works = {count: make(stage.site.folder, count, fresh) for count in times}
+    works = {count: make(stage.site.folder, count, fresh[count]) for count in times}
     with open_git_server(folder) as base:
         urls = {"file": str(folder), "http": base}
         names = [path.name for path in sorted(folder.iterdir())]
@@ -53,7 +53,7 @@ def measure(stage: Stage) -> Figures:
         found: Figures = {}
         for count, work in works.items():
             for way in urls:
-                found |= _measure(stage, work, f"{way}_{count}", times[count], fresh)
+                found |= _measure(stage, work, f"{way}_{count}", times[count], fresh[count])
     return found
 
 
