@@ -49,7 +49,6 @@ KEEP_ALIVE_S: Final = 75.0
 # client has not read yet, such as the answer that its body is too large.
 LINGER_S: Final = 2.0
 READ_BYTES: Final = 1 << 16
-BODY_READ_BYTES: Final = 1 << 18  # each read of a long body costs as much as all of a short request
 # What a browser shows that was led here by `http://`.
 PLAIN_ANSWER: Final = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 45\r\n"
@@ -178,8 +177,7 @@ class Connection:
         """Wait for bytes; none when the client says no more, None when it is gone or too slow."""
         self._reading = trio.CancelScope(deadline=self._deadline)
         with self._reading, suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            most = BODY_READ_BYTES if self._state is _State.BODY else READ_BYTES
-            return bytes(await self._stream.receive_some(most))
+            return bytes(await self._stream.receive_some(READ_BYTES))
         return None
 
     async def _hear(self, data: bytes) -> None:

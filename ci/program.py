@@ -19,7 +19,7 @@ from ci.version import program_version
 
 CAN_NOT_START = 2  # the exit code of a wrong setting
 _M_MMAP_THRESHOLD = -3  # of <malloc.h>; to set it keeps it from growing
-_LARGE_BYTES = 128 << 10  # with which it begins
+_LARGE_BYTES = 1 << 20  # a piece of a log; for smaller ones too it would cost the processor more
 BROKEN = 1  # the exit code after a bug: the traceback is in the log
 
 log = structlog.get_logger()
@@ -50,7 +50,6 @@ def run_program(name: str, load: Callable[[], S], run: Callable[[S], None]) -> i
     anything else, which is a bug.
     """
     log_lines.configure()
-    return_what_is_free()
     as_json = False
     try:
         config = load()
@@ -81,8 +80,8 @@ def run_program(name: str, load: Callable[[], S], run: Callable[[S], None]) -> i
 def return_what_is_free() -> None:
     """Give the memory of large blocks back to the system as soon as they are not used any more.
 
-    The C library does so at first, then less and less. Pieces of logs are read in many threads, of
-    which each keeps some: a build of 100 MB of output left 40 MB, and now half of that.
+    The C library does so at first, then less and less. An agent reads pieces of logs in many
+    threads, of which each keeps some: a build of 100 MB of output left 40 MB, and now half of that.
     """
     if (set_option := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         set_option(_M_MMAP_THRESHOLD, _LARGE_BYTES)

@@ -11,7 +11,7 @@ import trio
 from ci.agent.run import run_agent
 from ci.config import AgentConfig
 from ci.parent import run_with_parent
-from ci.program import run_program
+from ci.program import return_what_is_free, run_program
 
 
 def main() -> int:
@@ -26,6 +26,7 @@ def main() -> int:
         return AgentConfig.load(sys.argv[1:], os.environ, Path.cwd())
 
     def run(config: AgentConfig) -> None:
+        return_what_is_free()
         trio.run(run_with_parent, run_agent, config)
 
     return run_program("nursery-ci agent", load, run)
