@@ -23,7 +23,7 @@ from typing import Any, Final
 from bench import browsers, burst, checkout, idle, line_to_screen, log, one, startup
 from bench import list as lists
 from bench.figures import Figures
-from bench.machine import Others, facts, load
+from bench.machine import Others, facts, leave, load
 from bench.stage import Size, Stage, open_stage
 
 MEASURES: Final[dict[str, Callable[[Stage], Figures]]] = {
@@ -65,11 +65,6 @@ def run(name: str, size: Size, sandbox: str) -> dict[str, Any]:
     return {"measure": name, "size": size.value, "figures": shown, "machine": machine}
 
 
-def _leave(number: int, _frame: object) -> None:
-    """End as by Ctrl-C: nothing that was started lives on when a run is cut short."""
-    sys.exit(128 + number)
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=(__doc__ or "").partition("\n")[0]
@@ -90,5 +85,5 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, leave)
     sys.exit(main())

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +59,11 @@ def _ours_s() -> float:
 def load() -> float:
     """How many processes wanted a core during the last minute, on average."""
     return round(os.getloadavg()[0], 1)
+
+
+def leave(number: int, _frame: object) -> None:
+    """End as by Ctrl-C: nothing that was started lives on when a run is cut short."""
+    sys.exit(128 + number)
 
 
 def _git(*arguments: str) -> str:

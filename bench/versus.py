@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ from bench.buildbot import Buildbot, Steps, force, open_buildbot, version
 from bench.burst import CLIENTS
 from bench.cost import Cost
 from bench.figures import Figures, figure
-from bench.machine import Others, facts, load
+from bench.machine import Others, facts, leave, load
 from bench.stage import LOOK_S
 from bench.tiny_http import open_client
 from tests.real.harness import START_S
@@ -179,4 +180,5 @@ def _costs(master: Cost, worker: Cost, builds: int) -> Figures:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, leave)
     sys.exit(main())
