@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import aclosing, suppress
 from typing import Any, Final
 
 import httpx
@@ -18,6 +19,7 @@ from ci.agent.badge import WRONG_SECRET, Badge
 from ci.agent.secret import Secret
 from ci.certificates import connect_words
 from ci.errors import GivenUp, LogFull, LogGap, PeerRefused, Unreachable
+from ci.plainanswer import ASK_PLAIN, OddAnswer, read_plain
 from ci.wire.fields import ONE_REQUEST
 from ci.wire.refusal import MAX_SHOWN_CHARS, read_json, refusal_words
 from ci.wire.registration import PATHS, Welcome, read_welcome
@@ -31,6 +33,7 @@ _PREFIXES: Final = ("", "/api")
 UNKNOWN_PATH: Final = (404, 405, 501)  # what servers answer that have no such call
 _MOVED: Final = (307, 308)  # with method and body; what others lead to is asked for by GET
 _PASSING: Final = (408, 425, 429)  # and every 5xx
+MAX_ANSWER_BYTES: Final = 1 << 20  # a server's answers are small; a wrong peer's may be endless
 _MAX_RETRY_AFTER_S: Final = 300.0  # a server that asks for more would look dead
 
 
@@ -135,7 +138,7 @@ class ServerClient:
         """Send it by this badge, or the one that counts, until there is an answer to it."""
         used = badge or self._secret.badge
         for _ in range(MOST_PASSES):
-            headers = {"Content-Type": kind} | ({} if self._native else ONE_REQUEST)
+            headers = {"Content-Type": kind} | ASK_PLAIN | ({} if self._native else ONE_REQUEST)
             request = self._http.build_request(
                 "POST", path, content=body, headers=headers, params=parameters
             )
@@ -151,8 +154,11 @@ class ServerClient:
         raise Unreachable("it wants another proof each time")
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
+        body = b""  # an odd one is left unread: that there is one says what counts
         try:
-            return await self._http.send(request)
+            async with aclosing(await self._http.send(request, stream=True)) as answer:
+                with suppress(OddAnswer):
+                    body = await read_plain(answer, MAX_ANSWER_BYTES)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unreachable(connect_words(error), sent=False) from error
         except RuntimeError as error:
@@ -163,6 +169,9 @@ class ServerClient:
             raise Unreachable(connect_words(error), broken=True) from error
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise Unreachable(connect_words(error)) from error
+        return httpx.Response(
+            answer.status_code, headers=answer.headers, content=body, request=request
+        )
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

@@ -7,6 +7,7 @@ import math
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -17,6 +18,7 @@ from ci import blocking
 from ci.certificates import connect_words, pinned_context, plain_context
 from ci.errors import PeerRefused, Unproved, Unreachable
 from ci.listen import url_of
+from ci.plainanswer import ASK_PLAIN, OddAnswer, read_plain
 from ci.wire import job, status
 from ci.wire.fields import ONE_REQUEST
 from ci.wire.refusal import refusal_words
@@ -183,7 +185,7 @@ class AgentClient:
         trace: Trace | None = None,
     ) -> bytes:
         content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
-        kind = {"Content-Type": "application/json"} if body else {}
+        kind = ASK_PLAIN | ({"Content-Type": "application/json"} if body else {})
         extensions = self._extensions | ({"trace": trace} if trace else {})
         for _ in range(MOST_PASSES):
             nonce, shown = self._nonce, self._headers
@@ -215,13 +217,11 @@ class AgentClient:
 
     async def _send(self, method: str, path: str, **request: Any) -> tuple[httpx.Response, bytes]:
         """Return the answer and its body, of which a wrong peer may send without end."""
-        answer = b""
+        answer = b""  # an odd one is left unread: that there is one says what counts
         try:
             async with self._http.stream(method, self.url + path, **request) as response:
-                async for chunk in response.aiter_bytes():
-                    answer += chunk
-                    if len(answer) > MAX_ANSWER_BYTES:
-                        break
+                with suppress(OddAnswer):
+                    answer = await read_plain(response, MAX_ANSWER_BYTES)
         except _NOT_SENT as error:
             problem = connect_words(error)
             raise Unreachable(

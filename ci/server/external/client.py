@@ -16,6 +16,7 @@ from ci import blocking
 from ci.certificates import connect_words, trusted_context
 from ci.config import ServerConfig
 from ci.errors import CIError
+from ci.plainanswer import ASK_PLAIN, OddAnswer, read_plain
 from ci.server.external.body import Finish
 from ci.server.external.there import (
     Conf,
@@ -84,7 +85,7 @@ class StorageClient:
     def __init__(self, http: httpx.AsyncClient, base_url: str, token: str | None) -> None:
         self._http = http
         self._base = base_url.rstrip("/")
-        self._headers = token_headers(token) | {"Accept": "application/json"}
+        self._headers = token_headers(token) | {"Accept": "application/json"} | ASK_PLAIN
 
     async def conf(self) -> Conf | None:
         """Ask what is configured."""
@@ -129,16 +130,12 @@ class StorageClient:
     ) -> bytes:
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         headers = self._headers | ({"Content-Type": "application/json"} if body else {})
-        answer = b""
         try:
             with trio.fail_after(ANSWER_S):
                 async with self._http.stream(
                     method, f"{self._base}/{path}", params=where, content=content, headers=headers
                 ) as response:
-                    async for chunk in response.aiter_bytes():
-                        answer += chunk
-                        if len(answer) > MAX_ANSWER_BYTES:
-                            raise StorageFailed(f"{path} answers without end")
+                    answer = await read_plain(response, MAX_ANSWER_BYTES)
         except trio.TooSlowError as error:
             raise StorageFailed(f"{path} has not answered for {ANSWER_S:g} s") from error
         except _NOT_SENT as error:
@@ -147,6 +144,8 @@ class StorageClient:
             if not blocking.lacks_thread(error):  # to look its name up
                 raise
             raise StorageFailed(f"can't look it up: {error}", sent=False) from error
+        except OddAnswer as error:
+            raise StorageFailed(f"{path}: {error}", status=response.status_code) from error
         except httpx.HTTPError as error:
             raise StorageFailed(f"{path}: no answer: {connect_words(error)}") from error
         if not response.is_success:

@@ -13,6 +13,7 @@ import trio
 
 from ci.errors import ProviderFailed
 from ci.listen import is_safe_address
+from ci.plainanswer import ASK_PLAIN, read_plain
 
 ANSWER_S: Final = 10.0  # somebody waits for it, with a white page
 MAX_ANSWER_BYTES: Final = 1 << 20
@@ -103,14 +104,13 @@ class Provider:
                 async with (
                     self._dial() as http,
                     http.stream(
-                        "GET" if form is None else "POST", address, data=form, headers=headers
+                        "GET" if form is None else "POST",
+                        address,
+                        data=form,
+                        headers=ASK_PLAIN | dict(headers or {}),
                     ) as answer,
                 ):
-                    body = b""
-                    async for piece in answer.aiter_bytes():
-                        body += piece
-                        if len(body) > MAX_ANSWER_BYTES:
-                            raise ProviderFailed(f"{_shown(address)} answers without end")
+                    body = await read_plain(answer, MAX_ANSWER_BYTES)
         except trio.TooSlowError as error:
             message = f"{_shown(address)} has not answered for {ANSWER_S:g} s"
             raise ProviderFailed(message) from error

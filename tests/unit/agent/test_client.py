@@ -12,6 +12,7 @@ import trio
 from ci.agent.client import ServerClient
 from ci.agent.secret import open_secret
 from ci.errors import Unreachable
+from tests.fakes.body import Body, packed
 from tests.fakes.network import broken_client
 from tests.fakes.stage import Stage, job
 
@@ -81,3 +82,13 @@ async def test_without_a_thread_to_look_its_name_up_it_is_unreachable(tmp_path: 
     assert not caught.value.sent
     with pytest.raises(RuntimeError, match="a bug"):
         await ServerClient(broken_client("a bug"), secret).register({}, secret.badge)
+
+
+async def test_a_server_that_packs_is_one_that_answers(stage: Stage) -> None:
+    """What it packs is not unpacked: of a kilobyte that may become a gigabyte."""
+    body = Body()
+    stage.server.answers["/notify_agent"] = [packed(body)]
+    async with stage.agent():
+        await trio.sleep(1)
+    assert not stage.server.answers["/notify_agent"]
+    assert not body.taken
