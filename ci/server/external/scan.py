@@ -54,9 +54,18 @@ def sift(
     )
 
 
-def settled(builds: Collection[There]) -> int:
-    """Return the number up to which all builds of a whole list have ended, which is for ever."""
-    unsettled = [build.origin.number for build in builds if not build.status.ended]
+def settled(builds: Collection[There], ours: Collection[str]) -> int:
+    """Return the number up to which nothing will follow from any build of a whole list.
+
+    An end is for ever. What is in progress does not wait again: it is settled, too, unless it is
+    one of `ours`, which may be canceled there.
+    """
+    unsettled = [
+        build.origin.number
+        for build in builds
+        if build.status is Word.WAITING
+        or (build.status is Word.IN_PROGRESS and build.origin.id in ours)
+    ]
     if unsettled:
         return min(unsettled) - 1
     return max((build.origin.number for build in builds), default=0)

@@ -7,6 +7,7 @@ there, for others to see, until an agent has a free slot for it (`reports.py`).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
@@ -22,7 +23,8 @@ from ci.server.admission import Admission
 from ci.server.external.client import PAGE, StorageClient, StorageFailed
 from ci.server.external.decide import Stand
 from ci.server.external.gate import CAP_S, FIRST_S, Gate
-from ci.server.external.scan import settled, sift
+from ci.server.external.listing import Listing
+from ci.server.external.scan import sift
 from ci.server.external.there import Conf, Page, There
 from ci.server.external.wanted import ORPHAN, request_of
 from ci.server.room import Room
@@ -59,8 +61,7 @@ class Source:
         self._taken = taken
         self._idle = Outage(REMIND_S)
         self._conf_id = ""
-        self._settled = 0  # up to this number all builds of the present configuration have ended
-        self._nearly_settled = 0  # the same, by the last look alone
+        self._listing = Listing(self._page)
         self._is_first = True  # what is in progress there, and not here, is from an earlier life
         self._full = Outage(REMIND_S)
         self._unread = Outage(REMIND_S)
@@ -100,7 +101,7 @@ class Source:
                 waits = delays(FIRST_S, CAP_S)
                 if (lasted_s := self._unread.over()) is not None:
                     log.info("storage list read again", after_s=lasted_s)
-            await trio.sleep(max(wait_s, self._config.api_poll_seconds))
+            await trio.sleep(max(wait_s, self._listing.pause_s, self._config.api_poll_seconds))
 
     async def look(self) -> None:
         """Take what waits there, and give up what is no longer wanted.
@@ -115,10 +116,13 @@ class Source:
         self._idle.over()
         if conf.id != self._conf_id:
             log.info("storage API configured", repository=conf.repository, configuration=conf.id)
-            self._conf_id, self._settled, self._nearly_settled = conf.id, 0, 0
-        builds = await self._list()
+            self._conf_id = conf.id
+            self._listing.forget()
+        builds = await self._listing.read()
+        self._tell_left_out(self._listing.problem)
         known = await self._known(builds)
-        found = sift(builds, conf.id, known, await self._store.inbox.unreported())
+        open_here = await self._store.inbox.unreported()
+        found = sift(builds, conf.id, known, open_here)
         for report, note in found.dropped:
             await self._store.inbox.drop(report, note)
             log.warning("storage build dropped", build=report.build, why=note)
@@ -128,33 +132,11 @@ class Source:
         for there in found.wanted:
             await self._take(conf, there)
         self._is_first = False
-        # A list that shifts while it is read may lack a build; hardly the same one twice.
-        now_settled = settled(builds)
-        self._settled = max(self._settled, min(now_settled, self._nearly_settled))
-        self._nearly_settled = now_settled
+        self._listing.took(builds, {report.origin.id for report, _ in open_here})
         self._full.over()
 
-    async def _list(self) -> list[There]:
-        """Read the list from its newest build down to those that are settled."""
-        builds: dict[str, There] = {}
-        offset, length, is_new, problem = 0, PAGE, True, ""
-        while length >= PAGE and is_new:
-            at = offset
-
-            async def ask(at: int = at) -> Page:
-                return await self._client.page(at)
-
-            page = await self._try(ask)
-            problem = problem or page.problem
-            length = page.length
-            # Who knows no offset would answer the same page for ever.
-            is_new = any(build.origin.id not in builds for build in page.builds)
-            builds |= {build.origin.id: build for build in page.builds}
-            offset += length
-            if any(build.origin.number <= self._settled for build in page.builds):
-                break
-        self._tell_left_out(problem)
-        return [*builds.values()]
+    async def _page(self, offset: int) -> Page:
+        return await self._try(partial(self._client.page, offset))
 
     async def _known(self, builds: list[There]) -> set[str]:
         ids = [build.origin.id for build in builds if not build.status.ended]

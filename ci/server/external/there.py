@@ -48,11 +48,16 @@ class Conf:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the list: what of it can be read, how long it is, and why not all of it can be."""
+    """A page of the list: what of it can be read, all that it is, and why not all can be read."""
 
     builds: tuple[There, ...]
-    length: int
+    rows: list[Any]
     problem: str = ""
+
+    @property
+    def length(self) -> int:
+        """How many builds it has."""
+        return len(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ def read_list(said: Any) -> Page:
     """Read a page of `GET /build/list`. Raises Unreadable when it is no list."""
     rows = _object(said, "the answer").get("data")
     if rows is None:
-        return Page((), 0)
+        return Page((), [])
     if not isinstance(rows, list):
         raise Unreadable("data is no list")
     found, problem = [], ""
@@ -92,7 +97,7 @@ def read_list(said: Any) -> Page:
             found.append(_build(row))
         except Unreadable as error:  # the others are none the worse
             problem = problem or str(error)
-    return Page(tuple(found), len(rows), problem)
+    return Page(tuple(found), rows, problem)
 
 
 def read_build(said: Any) -> There:

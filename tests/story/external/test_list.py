@@ -89,3 +89,64 @@ async def test_builds_that_cannot_be_read_are_left_out(
         left_out = [line for line in lines if line["event"] == "storage builds left out"]
         assert [line["error"] for line in left_out] == ["status is 'Strange'"]
         assert (await world.server.counts())[Status.SUCCESS] == 1
+
+
+async def test_a_page_of_builds_that_cannot_be_read_ends_no_look(
+    world: World, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """What waits below it is taken; a storage that knows no offset is not asked for ever."""
+    async with open_stand(world, tmp_path) as stand:
+        waiting = stand.request()
+        for _ in range(50):
+            stand.request()
+        stand.storage._connection.execute("UPDATE builds SET status = 'Error' WHERE number > 1")
+        await world.start_server(**SETTINGS)
+        await world.start_agent()
+        assert await stand.wait_over(waiting, limit_s=60) == ["Success"]
+        stand.knows_offset = False
+        stand.asked.clear()
+        await trio.sleep(60)
+        paths = Counter(path for _, path in stand.asked)
+        assert paths["conf"] > 1
+        assert paths["build/list"] <= 2 * paths["conf"]
+
+
+async def test_what_others_never_end_is_read_once(
+    world: World, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """However many builds there are above it: nothing follows from it."""
+    async with open_stand(world, tmp_path) as stand:
+        ids = [stand.request() for _ in range(428)]
+        change = stand.storage._connection.execute
+        change("UPDATE builds SET status = 'Success' WHERE number > 3")
+        change("UPDATE builds SET status = 'InProgress' WHERE number = 3")
+        await world.start_server(**SETTINGS, apiShared=True)
+        await world.start_agent()
+        assert await stand.wait_over(*ids[:2], limit_s=60) == ["Success"] * 2
+        await trio.sleep(60)
+        stand.asked.clear()
+        await trio.sleep(60)
+        paths = Counter(path for _, path in stand.asked)
+        assert paths["build/list"] == paths["conf"] >= 10, "one page each time"
+
+
+async def test_a_long_line_is_not_read_whole_all_the_time(
+    world: World, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """A call a second; new builds are taken at once, and what was canceled is noticed."""
+    async with open_stand(world, tmp_path) as stand:
+        ids = [stand.request() for _ in range(428)]
+        await world.start_server(**SETTINGS)
+        await stand.wait_taken(ids[-1])
+        await trio.sleep(60)
+        stand.asked.clear()
+        await trio.sleep(100)
+        paths = Counter(path for _, path in stand.asked)
+        assert paths["conf"] >= 19, "it looks each five seconds"
+        assert paths["build/list"] <= 150
+        begin = trio.current_time()
+        await stand.wait_taken(stand.request())
+        assert trio.current_time() - begin < 7
+        number = await stand.wait_taken(ids[0])
+        stand.storage.cancel(ids[0])
+        await world.wait_build(number, Status.CANCELED, limit_s=30)

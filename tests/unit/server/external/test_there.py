@@ -99,7 +99,7 @@ def test_text_of_others_speaks_to_people_alone() -> None:
 
 def test_lists_and_configurations_that_are_empty() -> None:
     """Null and {} are both nothing."""
-    assert read_list({"data": None}) == Page((), 0)
+    assert read_list({"data": None}) == Page((), [])
     assert read_conf({}) is None
     assert read_conf({"data": None}) is None
 
