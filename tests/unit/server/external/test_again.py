@@ -35,3 +35,19 @@ async def test_the_end_of_the_server_ends_it(autojump_clock: MockClock) -> None:
     with trio.move_on_after(1) as scope:
         await serve_again("looks", trio.sleep_forever)
     assert scope.cancelled_caught
+
+
+async def test_what_breaks_after_a_long_time_is_news(autojump_clock: MockClock) -> None:
+    """It is told, and begins again as soon as the first time."""
+    begun: list[float] = []
+
+    async def serve() -> None:
+        begun.append(trio.current_time())
+        if len(begun) > 10:
+            await trio.sleep(700)
+        raise ValueError("what nobody has foreseen")
+
+    with capture_logs() as lines, trio.move_on_after(2000):
+        await serve_again("looks", serve)
+    assert len(lines) == 3
+    assert begun[12] - begun[11] <= 701
