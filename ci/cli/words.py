@@ -72,7 +72,8 @@ def state(build: Build) -> str:
     if build.status.ended:
         return verdict(build)
     if build.status is Status.WAITING:
-        return plain(f"#{build.number} waiting: {build.waiting_for or ''}")
+        why_waiting = f": {build.waiting_for}" if build.waiting_for else ""
+        return plain(f"#{build.number} waiting{why_waiting}")
     phase = f": {build.phase}" if build.phase else ""
     return plain(f"#{build.number} running on {build.agent}{phase}")
 

@@ -114,7 +114,7 @@ class Client:
         except Unreachable as error:
             if not error.sent:
                 raise
-            found = await self._find(last, asked)
+            found = await self._find(last, asked, repository)
             if found is None:
                 raise AnswerLost(
                     f"the answer to the new build was lost ({error}), and no such build is in the "
@@ -122,13 +122,16 @@ class Client:
                 ) from error
             return found
 
-    async def _find(self, last: int, asked: dict[str, Any]) -> Build | None:
-        """Find what was asked for among the builds after `last`; one that comes late, too."""
+    async def _find(self, last: int, asked: dict[str, Any], repository: str | None) -> Build | None:
+        """Find what was asked for among the builds after `last`; one that comes late, too.
+
+        A repository has a name and an URL: the server knows which of its builds are meant.
+        """
         with trio.move_on_after(AWAY_S):
             await self.insist(lambda: self.builds(Wanted(limit=1)))
         with trio.move_on_after(LATE_S):
             while True:
-                wanted = Wanted(after=last, limit=MAX_LIST)
+                wanted = Wanted(repository=repository, after=last, limit=MAX_LIST)
                 page = await self.insist(partial(self.builds, wanted))
                 for build in reversed(page.builds):
                     if all(_plain(getattr(build, name)) == asked[name] for name in asked):
@@ -201,7 +204,7 @@ class Client:
             for id in left:  # the end of an attempt that was lost comes before the next one
                 if id != attempt:
                     attempt, at = id, 0
-                while data := await self.insist(partial(self.read_log, number, id, at), told):
+                while data := await self._more(number, id, at, told):
                     yield LogPiece(id, at, data)
                     at += len(data)
                     is_new = True
@@ -210,6 +213,18 @@ class Client:
                 return
             pause_s = LOOK_S if is_new else min(pause_s * SLOWER, SELDOM_S)
             await trio.sleep(pause_s)
+
+    async def _more(self, number: int, attempt: str, begin: int, told: Told) -> bytes:
+        """Read on in a log; nothing when the attempt is no more.
+
+        One whose agent did not take it is forgotten. What became of the build, the next look says.
+        """
+        try:
+            return await self.insist(partial(self.read_log, number, attempt, begin), told)
+        except ApiRefused as error:
+            if (error.status, error.field) != (404, "attempt"):
+                raise
+            return b""
 
     async def insist(self, ask: Callable[[], Awaitable[T]], told: Told = lambda _: None) -> T:
         """Ask what changes nothing again and again until there is an answer.

@@ -73,6 +73,42 @@ async def test_a_request_that_was_lost_is_not_repeated(
         assert await numbers(world) == [1]
 
 
+@pytest.mark.parametrize("repository", ["b", "https://example.org/b.git"])
+async def test_the_same_of_another_repository_is_not_taken_for_ours(
+    world: World, autojump_clock: object, repository: str
+) -> None:
+    """Somebody asked for it while ours was lost on its way."""
+    both = {"a": "https://example.org/a.git", "b": "https://example.org/b.git"}
+    await world.start_server(repository=None, repositories=both)
+    async with client_of(world) as client:
+
+        def cut() -> None:
+            world.network.cut.add(SERVER)
+            world.nursery.start_soon(restore)
+
+        async def restore() -> None:
+            await trio.sleep(10)
+            world.network.cut.clear()
+            await client.submit(**WANTED, repository="a")
+
+        world.network.on_the_way["after /api/builds"] = cut
+        with pytest.raises(AnswerLost):
+            await client.submit(**WANTED, repository=repository)
+        assert await numbers(world) == [1]
+
+
+async def test_an_attempt_that_is_not_there_is_told_apart(
+    world: World, autojump_clock: object
+) -> None:
+    """From a build that is not there: who follows the build goes on with its next attempt."""
+    await world.start_server()
+    async with client_of(world) as client:
+        number = (await client.submit(**WANTED)).number
+        with pytest.raises(ApiRefused) as caught:
+            await client.read_log(number, f"{number}.9.9", 0)
+    assert (caught.value.status, caught.value.field) == (404, "attempt")
+
+
 async def test_a_server_that_is_away_is_told_at_once(world: World, autojump_clock: object) -> None:
     """Nothing was sent, so nobody has to look."""
     async with client_of(world) as client:

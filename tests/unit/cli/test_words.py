@@ -43,6 +43,7 @@ def test_a_line_of_a_list_says_the_most_of_a_build() -> None:
             {"status": Status.WAITING, "waiting_for": "Next in line."},
             "#7 waiting: Next in line.",
         ),
+        ({"status": Status.WAITING, "waiting_for": ""}, "#7 waiting"),
         ({"status": Status.RUNNING, "phase": "checking out"}, "#7 running on oak: checking out"),
     ],
 )

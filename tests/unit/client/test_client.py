@@ -165,6 +165,28 @@ async def test_a_build_is_followed_past_a_proxy(
     assert ends == [Status.RUNNING, Status.SUCCESS]
 
 
+async def test_a_build_is_followed_past_an_attempt_that_is_no_more(
+    client: Client, core: FakeCore, autojump_clock: object
+) -> None:
+    """Its agent died before it took it: the build goes on, and so does the following."""
+    gone = [{"field": "attempt", "message": "build 1 has no such attempt"}]
+    app: Any = create_app(core, 4 << 20)
+    behind = AppTransport(app)
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if gone and request.url.path.endswith("/log"):
+            return httpx.Response(404, json={"error": gone.pop()})
+        return await behind.handle_async_request(request)
+
+    await client.submit(commit="main", command="make")
+    core.print(core.start(1), b"hello")
+    core.end(1, Status.SUCCESS, Reason.EXITED, exit_code=0)
+    async with open_client(URL, dial=partial(_dial, httpx.MockTransport(answer))) as far:
+        ends = [news.status async for news in far.follow(1) if isinstance(news, Build)]
+    assert not gone
+    assert ends == [Status.SUCCESS]
+
+
 @pytest.mark.parametrize(
     ("response", "words"),
     [
