@@ -35,6 +35,7 @@ class Desk(Protocol):
     """Where builds are asked for."""
 
     patience_s: float  # beside that of the probe: for a person
+    sure: Wanted | None  # what each build surely asks for; None where others choose that
 
     async def submit(self) -> str:
         """Ask for a build and return its number, "" if it is not told. Raises Broken."""
@@ -53,10 +54,11 @@ class ApiDesk:
     """The JSON API of this project's server."""
 
     patience_s = 0.0
+    sure: Wanted | None
 
     def __init__(self, server: Peer, wanted: Wanted) -> None:
         self._server = server
-        self._wanted = wanted
+        self._wanted = self.sure = wanted
 
     async def submit(self) -> str:
         """Ask for a build; see `Desk`."""
@@ -85,7 +87,9 @@ class ApiDesk:
 
 
 class _Blind:
-    """A desk that shows nothing."""
+    """A desk that shows nothing, and where nobody knows what a build asks for in the end."""
+
+    sure: Wanted | None = None
 
     async def status(self, _number: str) -> str:
         raise CanNotTell("what it shows of a build can be seen only by its pages")

@@ -39,7 +39,11 @@ async def _one_at_a_time(stage: ServerStage) -> str:
 
 async def _busy(stage: ServerStage) -> str:
     stage.agent.refuses = True
+    before = stage.agent.refused
     number = await stage.submit()
+    within_s = stage.patience_s + stage.desk.patience_s
+    offered = await stage.agent.wait_refused(before + 1, within_s)
+    expect(offered, f"no build was handed over within {within_s:g} s, so none could be refused")
     await trio.sleep(stage.paced(QUIET_S))
     stage.agent.refuses = False
     await stage.agent.register()

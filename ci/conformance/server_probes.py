@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ci.conformance.calls import Answer
+from ci.conformance.desk import Wanted
 from ci.conformance.probe import Probe, expect
 from ci.conformance.server_stage import ServerStage
 from ci.conformance.standin_agent import BAD, GOOD, Task
@@ -28,6 +29,12 @@ async def _registers(stage: ServerStage) -> str:
 async def _hands_over(stage: ServerStage) -> str:
     number, task = await stage.build()
     job = task.job
+    wanted = stage.desk.sure or Wanted(job.commit, job.command)
+    expect(
+        (job.commit, job.command) == (wanted.commit, wanted.command),
+        f"asked for were commit {wanted.commit}, command {wanted.command}; "
+        f"it came with commit {job.commit}, command {job.command}",
+    )
     _taken(await stage.agent.deliver(task), "the result")
     await stage.shown(number, "success")
     return f"it came as {job.id}, commit {job.commit}, command {job.command}"

@@ -47,6 +47,7 @@ class StandInAgent:
         self.canceled: list[str] = []
         self.answers_late = False  # to /build: when the task's event is set
         self.refuses = False
+        self.refused = 0  # how many jobs were answered "not now"
         self._came = trio.Event()
         self._had = 0  # tasks that the probes know of
         self._spelling: tuple[str, str] | None = None
@@ -111,6 +112,9 @@ class StandInAgent:
         body = await request.get_data(as_text=False)
         assert isinstance(body, bytes)  # by `as_text`
         if self.refuses:
+            self.refused += 1
+            self._came.set()
+            self._came = trio.Event()
             return Response("no free slot", 409)
         try:
             job = read_job(body)
@@ -136,6 +140,13 @@ class StandInAgent:
         self._came.set()
         self._came = trio.Event()
         return Response("OK")
+
+    async def wait_refused(self, count: int, within_s: float) -> bool:
+        """Wait until it has refused so many jobs; say if it has."""
+        with trio.move_on_after(within_s):
+            while self.refused < count:
+                await self._came.wait()
+        return self.refused >= count
 
     async def wait_canceled(self, id: str, within_s: float) -> bool:
         """Wait until it is asked to end a job; say if it was."""

@@ -35,6 +35,7 @@ class Flaw(StrEnum):
     REFUSAL_IS_THE_END = auto()
     EVERYTHING_IS_GREEN = auto()
     ASCII_ONLY = auto()
+    HANDS_OVER_ANYTHING = auto()
 
 
 @dataclass(slots=True)
@@ -109,7 +110,9 @@ class LittleServer:
 
     async def _hand_over(self, build: Build, agent: str) -> None:
         id = build.id
-        body = {"id": id, "number": build.number, "commitHash": "main", "buildCommand": "make"}
+        body = {"id": id, "number": build.number, "commitHash": "main", "buildCommand": "make test"}
+        if Flaw.HANDS_OVER_ANYTHING in self.flaws:
+            body["buildCommand"] = "make clean"
         reply = None
         try:
             with trio.move_on_after(REPLY_S):

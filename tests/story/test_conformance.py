@@ -81,6 +81,7 @@ async def test_all_of_the_contract_holds_for_our_server(
         (Flaw.REFUSAL_IS_THE_END, {"agent says not now"}),
         (Flaw.EVERYTHING_IS_GREEN, {"red build"}),
         (Flaw.ASCII_ONLY, {"unicode"}),
+        (Flaw.HANDS_OVER_ANYTHING, {"hand over"}),
     ],
 )
 async def test_what_does_not_hold_is_found_and_nothing_else(
