@@ -97,14 +97,19 @@ class Showing:
 
         As long as it waits, there is nothing of it to be read, and who has asked for it goes on.
         """
-        place = self._store.places([build.number]).get(build.number)
-        if place is None:
+        place = self._place(build)
+        wait = None if place is None else self._outlook.handed_at_once(place, build)
+        if wait is None:
+            sight = await self._outlook.look()
+            place = self._place(build)  # while we looked, an agent may have taken it
+            wait = None if place is None else sight.of(place, build)
+        if place is None or wait is None:
             (view,) = await self.views([build])
             return view
-        wait = self._outlook.handed_at_once(place, build) or (await self._outlook.look()).of(
-            place, build
-        )
         return _waiting(BuildView(build, ()), place, wait)
+
+    def _place(self, build: Build) -> int | None:
+        return self._store.places([build.number]).get(build.number)
 
     async def _show(self, read: Sequence[tuple[Build, list[Attempt]]]) -> tuple[BuildView, ...]:
         reports = await self._store.inbox.reports([build.number for build, _ in read])

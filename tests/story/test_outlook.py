@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
+from ci.model import Status
 from ci.server.outlook import Sight
 from ci.server.unhurried import STEP_S
 from tests.story.world import World
@@ -49,3 +50,26 @@ async def test_all_who_look_at_once_share_one(world: World, autojump_clock: Mock
         for _ in range(20):
             nursery.start_soon(look)
     assert _different(sights) == 1
+
+
+async def test_an_agent_takes_a_build_while_its_asker_is_told_of_it(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """He is told what has become of it; nothing looks for its place in the line any more."""
+    await world.start_server()
+    agent = world.agent()
+    number = await world.submit()
+    build = (await world.server.build(number)).build
+    views = []
+
+    async def ask() -> None:
+        views.append(await world.server.view_of_new(build))
+
+    async with trio.open_nursery() as nursery, world.server._outlook._making:
+        nursery.start_soon(ask)
+        await wait_all_tasks_blocked()
+        await agent.register()
+        await world.wait_count(agent.taken, 1, limit_s=10)
+    (view,) = views
+    assert view.build.status is not Status.WAITING
+    assert view.queue_position is None
