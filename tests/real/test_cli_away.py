@@ -119,7 +119,8 @@ def test_of_a_build_that_was_never_seen_nothing_is_said(ci: Cli) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         server = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         terminal = ci.open("log", "-f", "1", "--server", server)
-        with deaf.accept()[0]:
+        with deaf.accept()[0] as connection:
+            assert connection.recv(1)  # it has asked, so nothing is imported any more
             terminal.process.send_signal(signal.SIGINT)
             assert terminal.wait_end() == 130
     assert "goes on" not in terminal.shown
